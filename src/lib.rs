@@ -1,0 +1,7 @@
+//! siptrace tells what went wrong in a SIP capture, why, how it is known, and what to do about it.
+//!
+//! The modules are layers; each uses only those before it, in the order of ARCHITECTURE.md.
+
+pub mod time;
+pub mod limits;
+pub mod bytes;

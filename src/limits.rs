@@ -1,0 +1,137 @@
+//! Bounds on everything that captured bytes can grow.
+//!
+//! Each bound has its reason; what a bound dropped is counted and named in the report.
+
+/// Captures of one run: their numbers have 16 bits.
+pub const CAPTURES_MAX: usize = 1 << 16;
+
+/// Names of files that a note lists as passed over; more are counted.
+pub const PASSED_OVER_NAMES_MAX: usize = 16;
+
+/// Bytes one record of a capture may claim: the largest snap length that libpcap accepts, with room
+/// for a header. A larger claim is damage.
+pub const RECORD_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes one block of a pcapng file may claim; libpcap has the same limit. Only secrets and names
+/// come near it.
+pub const PCAPNG_BLOCK_BYTES_MAX: usize = 16 << 20;
+
+/// Interfaces of one pcapng section; a capture of a large container host has a few hundred.
+pub const INTERFACES_MAX: usize = 65_536;
+
+/// Names kept from the name resolution blocks of one capture.
+pub const NAMES_MAX: usize = 65_536;
+
+/// Bytes of secrets kept from one capture: a million lines of a TLS key log are 170 MiB, real ones
+/// are small.
+pub const SECRET_BYTES_MAX: usize = 64 << 20;
+
+/// Damaged places of a capture told apart; more are added up in the last one.
+pub const DAMAGES_MAX: usize = 64;
+
+/// Link types of one capture listed in its description.
+pub const LINK_TYPES_MAX: usize = 64;
+
+/// Bytes read ahead as one block: large enough to keep a core busy, small enough to stay near the
+/// cache.
+pub const BLOCK_BYTES: usize = 2 << 20;
+
+/// Blocks decoded as one window. Fixed, so that results do not depend on the number of threads.
+pub const WINDOW_BLOCKS: usize = 16;
+
+/// Blocks of a pipe, 64 KiB each, that wait for their turn.
+pub const PIPE_BLOCKS: usize = 256;
+
+/// Headers inside headers: tunnels in tunnels, tags on tags.
+pub const ENCAPSULATION_DEPTH_MAX: usize = 16;
+
+/// Datagrams under reassembly from IP fragments at a time; the oldest gives way.
+pub const FRAGMENTED_DATAGRAMS_MAX: usize = 1024;
+
+/// Fragments of one datagram: 64 KiB in pieces of the smallest legal size would be 8192, real ones
+/// have two or three.
+pub const FRAGMENTS_PER_DATAGRAM_MAX: usize = 256;
+
+/// Datagrams that never became whole and are described one by one; more are counted.
+pub const LOST_DATAGRAMS_MAX: usize = 1024;
+
+/// TCP flows followed at a time, both directions counted as one; the one that was silent longest
+/// gives way.
+pub const TCP_FLOWS_MAX: usize = 65_536;
+
+/// Segments that wait for a missing one, a direction of a flow.
+pub const TCP_WAITING_SEGMENTS_MAX: usize = 64;
+
+/// Bytes that wait for a missing segment or for the rest of a message, a direction of a flow.
+pub const TCP_WAITING_BYTES_MAX: usize = 256 << 10;
+
+/// Bytes that wait or are unread, in all TCP flows together; the flows that were silent longest
+/// give theirs up.
+pub const TCP_HELD_BYTES_MAX: usize = 64 << 20;
+
+/// SCTP flows with SIP or fragments followed at a time; the one that was silent longest gives way.
+pub const SCTP_FLOWS_MAX: usize = 65_536;
+
+/// Fragments of SCTP user messages that wait for others, a flow.
+pub const SCTP_WAITING_CHUNKS_MAX: usize = 64;
+
+/// Bytes of these fragments, a flow.
+pub const SCTP_WAITING_BYTES_MAX: usize = 256 << 10;
+
+/// Lines kept of TLS key logs; four of them are one connection.
+pub const KEY_LINES_MAX: usize = 1_000_000;
+
+/// Pairs of a server and a client remembered that had encrypted connections.
+pub const ENCRYPTED_PEERS_MAX: usize = 65_536;
+
+/// Bytes of one SIP message. RFC 3261 names no limit; a UDP datagram ends at 65,535, bodies on TCP
+/// seldom pass 100 KiB.
+pub const MESSAGE_BYTES_MAX: usize = 256 << 10;
+
+/// Header fields looked at in one message.
+pub const HEADERS_PER_MESSAGE_MAX: usize = 512;
+
+/// Parts looked at in one multipart body.
+pub const BODY_PARTS_MAX: usize = 32;
+
+/// Multiparts inside multiparts.
+pub const BODY_DEPTH_MAX: usize = 4;
+
+/// Media descriptions looked at in one SDP; conferences have a few dozen.
+pub const MEDIA_PER_SDP_MAX: usize = 256;
+
+/// Formats looked at in one media description; there are 128 payload types.
+pub const FORMATS_PER_MEDIA_MAX: usize = 256;
+
+/// Messages kept of one Call-ID; more are counted, not judged.
+pub const MESSAGES_PER_CALL_MAX: usize = 4096;
+
+/// Bytes of messages kept of one Call-ID.
+pub const BYTES_PER_CALL_MAX: usize = 8 << 20;
+
+/// Call-IDs open at a time; beyond, the one that was silent longest is judged early.
+pub const OPEN_CALLS_MAX: usize = 200_000;
+
+/// Distinct Call-IDs told apart; beyond, the count is a lower bound.
+pub const CALL_IDS_MAX: usize = 16_000_000;
+
+/// RTP streams followed at a time; the one that was silent longest gives way.
+pub const RTP_STREAMS_MAX: usize = 100_000;
+
+/// Spells of activity remembered of one RTP stream; the last one grows beyond.
+pub const RTP_SPELLS_MAX: usize = 32;
+
+/// Hosts and pairs of hosts remembered as seen.
+pub const HOSTS_MAX: usize = 1_000_000;
+
+/// Findings kept with all their evidence; more are counted.
+pub const FINDINGS_MAX: usize = 200_000;
+
+/// Findings that were told and are still compared with those on later calls.
+pub const COMPARED_FINDINGS_MAX: usize = 1000;
+
+/// Calls kept for a report that lists them; more are counted.
+pub const CALLS_MAX: usize = 2_000_000;
+
+/// Characters of a captured value that a finding quotes.
+pub const QUOTED_CHARS_MAX: usize = 200;
