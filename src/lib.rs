@@ -5,3 +5,4 @@
 pub mod time;
 pub mod limits;
 pub mod bytes;
+pub mod capture;

@@ -1,0 +1,200 @@
+//! What the user names: files, directories, patterns that the shell did not expand.
+//!
+//! A file that is named must be a capture. Of a directory and of a pattern the captures are taken,
+//! told by their first bytes, in order of their names; the rest is passed over and named in a note.
+//! Directories inside are not gone into: what lies there has seldom to do with the capture above.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::bytes::printable;
+use crate::capture::pattern::Pattern;
+use crate::capture::{Error, Note, Source};
+use crate::limits::{CAPTURES_MAX, PASSED_OVER_NAMES_MAX};
+
+/// Opens everything that was named, each file once. Of several files only those are held open that
+/// are being read, so that a ring of a thousand files can be given.
+///
+/// # Errors
+///
+/// When a file cannot be opened or is no capture, and when a directory or a pattern holds none.
+pub fn open(names: &[PathBuf]) -> Result<Vec<Source>, Error> {
+    let mut opened = Opened::default();
+    for name in names {
+        match Named::of(name)? {
+            Named::File => opened.file(name)?,
+            Named::Several(paths) => opened.several(name, paths)?,
+        }
+    }
+    let mut sources = opened.sources;
+    if sources.len() > 1 {
+        sources.iter_mut().try_for_each(Source::sleep)?;
+    }
+    Ok(sources)
+}
+
+/// What a name stands for.
+enum Named {
+    File,
+    Several(Vec<PathBuf>),
+}
+
+impl Named {
+    fn of(name: &Path) -> Result<Self, Error> {
+        if name.as_os_str() == "-" {
+            return Ok(Self::File);
+        }
+        if name.is_dir() {
+            return files(name).map(Self::Several);
+        }
+        // A file may have a name that looks like a pattern.
+        match name.exists() {
+            true => Ok(Self::File),
+            false => Ok(Pattern::of(name).map_or(Self::File, |p| Self::Several(p.matches()))),
+        }
+    }
+}
+
+/// The files of a directory, by name.
+fn files(directory: &Path) -> Result<Vec<PathBuf>, Error> {
+    let failed = |source| Error::Open { path: directory.to_owned(), source };
+    let entries = fs::read_dir(directory).map_err(failed)?;
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.is_file())
+        .collect();
+    files.sort_unstable();
+    Ok(files)
+}
+
+#[derive(Default)]
+struct Opened {
+    sources: Vec<Source>,
+    /// The files behind `sources`; none for standard input, which is `-`.
+    known: Vec<PathBuf>,
+}
+
+impl Opened {
+    fn file(&mut self, path: &Path) -> Result<(), Error> {
+        // What cannot be resolved fails when it is opened.
+        let itself = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        if let Some(place) = self.known.iter().position(|known| *known == itself) {
+            if let Some(source) = self.sources.get_mut(place) {
+                source.note_given_again();
+            }
+            return Ok(());
+        }
+        if self.sources.len() >= CAPTURES_MAX {
+            return Err(Error::TooMany { path: path.to_owned() });
+        }
+        let index = u16::try_from(self.sources.len()).unwrap_or(u16::MAX);
+        let mut source = Source::open(path, index)?;
+        if index > 0 {
+            source.sleep()?;
+        }
+        self.sources.push(source);
+        self.known.push(itself);
+        Ok(())
+    }
+
+    fn several(&mut self, name: &Path, paths: Vec<PathBuf>) -> Result<(), Error> {
+        let place = self.sources.len();
+        let (mut files, mut count, mut found) = (Vec::new(), 0, 0_u64);
+        for path in paths {
+            // A script is text; it has to be named itself.
+            let is_script = path.extension().is_some_and(|extension| extension == "sip");
+            let opened = if is_script { None } else { self.file(&path).ok() };
+            if opened.is_some() {
+                found += 1;
+                continue;
+            }
+            count += 1;
+            if files.len() < PASSED_OVER_NAMES_MAX {
+                let file = path.file_name().unwrap_or_default();
+                files.push(printable(file.as_encoded_bytes()).into_owned());
+            }
+        }
+        if found == 0 {
+            return Err(Error::NoCaptures { path: name.to_owned() });
+        }
+        // Without one of its own, all captures were given before.
+        let last = self.sources.len().saturating_sub(1);
+        if let Some(source) = self.sources.get_mut(place.min(last)).filter(|_| count > 0) {
+            source.add_note(Note::PassedOver { count, files });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::samples::{Folder, pcap};
+
+    fn names(sources: &[Source]) -> Vec<String> {
+        let name = |source: &Source| {
+            let path = source.describe().path;
+            path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+        };
+        sources.iter().map(name).collect()
+    }
+
+    fn ring() -> Folder {
+        let folder = Folder::new();
+        folder.write("ring-2.pcap", &pcap(2));
+        folder.write("ring-1.dump", &pcap(1));
+        folder.write("notes.txt", b"who called whom");
+        folder.write("empty.pcap", b"");
+        folder.write("case.sip", b"# a script");
+        folder.write("inner/deep.pcap", &pcap(3));
+        folder
+    }
+
+    #[test]
+    fn takes_the_captures_of_a_directory_by_name() {
+        let folder = ring();
+        let sources = open(&[folder.path().to_owned()]).expect("captures");
+        assert_eq!(names(&sources), ["ring-1.dump", "ring-2.pcap"]);
+        let files = ["case.sip", "empty.pcap", "notes.txt"].map(str::to_owned).to_vec();
+        assert_eq!(sources[0].describe().notes, [Note::PassedOver { count: 3, files }]);
+        assert!(sources[1].describe().notes.is_empty());
+    }
+
+    #[test]
+    fn expands_patterns_that_the_shell_left() {
+        let folder = ring();
+        folder.write("[1].pcap", &pcap(1));
+        let open_one = |pattern: &str| open(&[folder.path().join(pattern)]);
+        assert_eq!(names(&open_one("ring-*").expect("captures")), ["ring-1.dump", "ring-2.pcap"]);
+        assert_eq!(names(&open_one("ring-[2-9].p?ap").expect("captures")), ["ring-2.pcap"]);
+        assert_eq!(names(&open_one("in*/*.pcap").expect("captures")), ["deep.pcap"]);
+        assert_eq!(names(&open_one("[1].pcap").expect("captures")), ["[1].pcap"]);
+        let error = open_one("*.cap").expect_err("no capture");
+        assert!(matches!(error, Error::NoCaptures { .. }), "{error}");
+    }
+
+    #[test]
+    fn reads_a_file_once_that_was_given_twice() {
+        let folder = ring();
+        let file = folder.path().join("ring-1.dump");
+        let again = folder.path().join("inner/../ring-1.dump");
+        let sources = open(&[file.clone(), again, folder.path().to_owned()]).expect("captures");
+        assert_eq!(names(&sources), ["ring-1.dump", "ring-2.pcap"]);
+        assert_eq!(sources[0].describe().notes, [Note::GivenAgain { times: 2 }]);
+        assert!(matches!(sources[1].describe().notes[..], [Note::PassedOver { count: 3, .. }]));
+        let missing = open(&[folder.path().join("missing.pcap")]).expect_err("no file");
+        assert!(matches!(missing, Error::NotFound { .. }));
+    }
+
+    #[test]
+    fn wakes_captures_that_slept() {
+        let folder = ring();
+        let mut sources = open(&[folder.path().to_owned()]).expect("captures");
+        let begins = sources[1].begins();
+        let block = sources[1].next_block(Vec::new()).expect("no error").expect("a block");
+        assert_eq!((block.frames_count(), block.first_time()), (2, begins));
+        assert_eq!(block.first().capture, 1);
+        assert_eq!(sources[1].describe().frames, 2);
+        assert!(sources[1].next_block(Vec::new()).expect("no error").is_none());
+    }
+}
