@@ -6,3 +6,4 @@ pub mod time;
 pub mod limits;
 pub mod bytes;
 pub mod capture;
+pub mod packet;
