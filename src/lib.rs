@@ -7,3 +7,4 @@ pub mod limits;
 pub mod bytes;
 pub mod capture;
 pub mod packet;
+pub mod transport;

@@ -1,0 +1,384 @@
+//! TCP flows: both directions put in order and read together.
+//!
+//! A message that lies in one segment is handed on without a copy. Where bytes are missing for
+//! good, reading goes on at the next start line. Flows that carry something else are passed over at
+//! the cost of a look at each segment.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use crate::capture::FrameId;
+use crate::limits::{ENCRYPTED_PEERS_MAX, TCP_FLOWS_MAX, TCP_HELD_BYTES_MAX};
+use crate::packet::{Endpoint, Path, Segment};
+use crate::time::Time;
+use crate::transport::conversation::{Conversation, Sink, is_recognised};
+use crate::transport::encrypted::{Encrypted, Peers};
+use crate::transport::order::{GAP_PATIENCE, Order, Reader};
+use crate::transport::tls::{KeyLog, Session, Traffic};
+use crate::transport::{Delivery, Transport};
+
+const FIN: u8 = 0x01;
+pub(super) const SYN: u8 = 0x02;
+const RST: u8 = 0x04;
+const ACK: u8 = 0x10;
+
+/// A segment with when it was seen.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// The frame.
+    pub frame: FrameId,
+    /// When it was captured.
+    pub time: Time,
+    /// The segment itself.
+    pub segment: Segment<'a>,
+}
+
+/// What happened to streams that a report should tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamCounts {
+    /// Times that bytes were missing in a SIP stream.
+    pub gaps: u64,
+    /// Segments captured twice.
+    pub copies: u64,
+    /// Flows given up because there were too many.
+    pub evicted: u64,
+    /// Messages of which the end is missing.
+    pub unfinished: u64,
+    /// Flows whose unread bytes were given up because there were too many in all flows together.
+    pub relieved: u64,
+    /// Encrypted flows that are not listed because there were too many peers.
+    pub unlisted: u64,
+}
+
+/// Every TCP flow under way.
+#[derive(Debug, Default)]
+pub struct Streams {
+    flows: HashMap<(Endpoint, Endpoint), Flow, foldhash::fast::RandomState>,
+    counts: StreamCounts,
+    encrypted: Peers,
+    flows_max: usize,
+    /// Bytes that wait or are unread, of all flows.
+    held: usize,
+    held_max: usize,
+    /// Nothing has waited behind a gap for longer.
+    waits_since: Option<Time>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Flow {
+    /// From the lower endpoint to the higher, and back.
+    orders: [Order; 2],
+    talk: Talk,
+    last: Time,
+    held: usize,
+}
+
+/// What both directions say to each other.
+// Most flows are plain; to box them would cost a look-up for each segment.
+#[allow(clippy::large_enum_variant)]
+#[derive(Debug)]
+enum Talk {
+    Plain(Conversation),
+    Tls(Box<Session>),
+}
+
+impl Default for Talk {
+    fn default() -> Self {
+        Self::Plain(Conversation::default())
+    }
+}
+
+/// Where a piece of a stream was seen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    pub(super) frame: FrameId,
+    pub(super) time: Time,
+    pub(super) path: Path,
+}
+
+/// Receives whole messages.
+pub(super) type Deliver<'d> = dyn FnMut(Delivery<'_>) + 'd;
+
+impl Streams {
+    /// A table that follows at most its share of the bounds when the flows are spread over `shards`
+    /// tables.
+    pub fn with_share_of(shards: usize) -> Self {
+        let share = |bound: usize| (bound / shards.max(1)).max(1);
+        Self {
+            flows_max: share(TCP_FLOWS_MAX),
+            held_max: share(TCP_HELD_BYTES_MAX),
+            encrypted: Peers { max: share(ENCRYPTED_PEERS_MAX), ..Peers::default() },
+            ..Self::default()
+        }
+    }
+
+    /// Takes the next segment in order of capture and hands on every message that it completes.
+    pub fn push(&mut self, arrival: &Arrival<'_>, keys: &KeyLog, deliver: &mut Deliver<'_>) {
+        let Path { source, destination, .. } = arrival.segment.path;
+        let (key, side): (_, usize) = match source <= destination {
+            true => ((source, destination), 0),
+            false => ((destination, source), 1),
+        };
+        if self.flows.len() >= self.flows_max && !self.flows.contains_key(&key) {
+            self.make_room();
+        }
+        let flow = self.flows.entry(key).or_default();
+        flow.last = flow.last.max(arrival.time);
+        if flow.is_reused(side, &arrival.segment) {
+            flow.end(&mut Sink { counts: &mut self.counts, deliver, keys });
+            self.encrypted.add(key, flow);
+            *flow = Flow { last: flow.last, held: flow.held, ..Flow::default() };
+        }
+        flow.push(side, arrival, &mut Sink { counts: &mut self.counts, deliver, keys });
+        if let Some(since) = flow.waits_since() {
+            self.waits_since = self.waits_since.into_iter().chain([since]).min();
+        }
+        let held = flow.count_held();
+        self.held = self.held.saturating_add(held.now).saturating_sub(held.before);
+        if self.held > self.held_max {
+            self.relieve(keys, deliver);
+        }
+    }
+
+    /// Goes on behind gaps that nothing will fill any more when the captures have been read to
+    /// `now`.
+    pub fn expire(&mut self, now: Time, keys: &KeyLog, deliver: &mut Deliver<'_>) {
+        if self.waits_since.is_none_or(|since| now.since(since) <= GAP_PATIENCE) {
+            return;
+        }
+        let waiting = self.flows.iter().filter(|(_, flow)| flow.waits_since().is_some());
+        let mut waiting: Vec<_> = waiting.map(|(key, _)| *key).collect();
+        waiting.sort_unstable();
+        self.waits_since = None;
+        for key in waiting {
+            let Some(flow) = self.flows.get_mut(&key) else { continue };
+            let mut sink = Sink { counts: &mut self.counts, deliver, keys };
+            flow.each_side(&mut sink, |order, reader| order.expire(now, reader));
+            self.waits_since = self.waits_since.into_iter().chain(flow.waits_since()).min();
+            let held = flow.count_held();
+            self.held = self.held.saturating_add(held.now).saturating_sub(held.before);
+        }
+    }
+
+    /// Hands on what can be had of the messages that are still open; for the end of the capture.
+    pub fn finish(&mut self, keys: &KeyLog, deliver: &mut Deliver<'_>) {
+        let mut flows: Vec<_> = self.flows.drain().collect();
+        flows.sort_unstable_by_key(|(key, _)| *key);
+        for (key, mut flow) in flows {
+            flow.end(&mut Sink { counts: &mut self.counts, deliver, keys });
+            self.encrypted.add(key, &flow);
+        }
+        self.held = 0;
+    }
+
+    /// What happened so far.
+    pub fn counts(&self) -> StreamCounts {
+        StreamCounts { unlisted: self.encrypted.dropped, ..self.counts }
+    }
+
+    /// Who spoke TLS that could not be read; complete at the end of the capture.
+    pub fn encrypted(&self) -> impl Iterator<Item = &Encrypted> {
+        self.encrypted.known.values()
+    }
+
+    /// Bytes that wait or are unread.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Lets the flows go that were silent longest, a tenth of the table at a time.
+    fn make_room(&mut self) {
+        let mut ages: Vec<_> = self.flows.iter().map(|(key, flow)| (flow.last, *key)).collect();
+        ages.sort_unstable();
+        let leave = (ages.len() / 10).max(1);
+        for (_, key) in ages.into_iter().take(leave) {
+            if let Some(flow) = self.flows.remove(&key) {
+                self.held = self.held.saturating_sub(flow.held);
+                self.encrypted.add(key, &flow);
+            }
+            self.counts.evicted += 1;
+        }
+    }
+
+    /// Gives up what flows hold, those first that were silent longest, until a quarter of the bound
+    /// is free.
+    fn relieve(&mut self, keys: &KeyLog, deliver: &mut Deliver<'_>) {
+        let holding = self.flows.iter().filter(|(_, flow)| flow.held > 0);
+        let mut ages: Vec<_> = holding.map(|(key, flow)| (flow.last, *key)).collect();
+        ages.sort_unstable();
+        for (_, key) in ages {
+            if self.held <= self.held_max - self.held_max / 4 {
+                return;
+            }
+            let Some(flow) = self.flows.get_mut(&key) else { continue };
+            let mut sink = Sink { counts: &mut self.counts, deliver, keys };
+            flow.end(&mut sink);
+            flow.each_side(&mut sink, |_, reader| reader.lose(0));
+            let held = flow.count_held();
+            self.held = self.held.saturating_add(held.now).saturating_sub(held.before);
+            self.counts.relieved += 1;
+        }
+    }
+}
+
+/// Bytes that a flow held before a step and after it.
+struct Held {
+    before: usize,
+    now: usize,
+}
+
+impl Flow {
+    fn push(&mut self, side: usize, arrival: &Arrival<'_>, sink: &mut Sink<'_, '_>) {
+        let segment = &arrival.segment;
+        let seen = Seen { frame: arrival.frame, time: arrival.time, path: segment.path };
+        let Some(order) = self.orders.get_mut(side) else { return };
+        let talk = &mut self.talk;
+        let reader = &mut SideReader { talk, side, sink };
+        if segment.flags & SYN != 0 {
+            order.open(segment.sequence, reader);
+        }
+        order.push(segment, seen, reader);
+        // What waits may still join on when the end has come early.
+        if segment.flags & FIN != 0 && !order.is_waiting() {
+            reader.end();
+        }
+        if segment.flags & RST != 0 {
+            self.end(sink);
+        }
+    }
+
+    /// A SYN begins another use of the two ports, unless it goes with the one under way.
+    fn is_reused(&self, side: usize, segment: &Segment<'_>) -> bool {
+        let Some(order) = self.orders.get(side).filter(|_| segment.flags & SYN != 0) else {
+            return false;
+        };
+        let is_known = order.was_opened_with(segment.sequence);
+        let is_answer = segment.flags & ACK != 0 && order.is_fresh();
+        !is_known && !is_answer && !order.waits_for(segment.sequence)
+    }
+
+    /// Both directions have come to their end: what waits or is open is handed on as far as it
+    /// goes.
+    fn end(&mut self, sink: &mut Sink<'_, '_>) {
+        self.each_side(sink, |order, reader| {
+            order.end(reader);
+            reader.end();
+        });
+    }
+
+    fn each_side(
+        &mut self,
+        sink: &mut Sink<'_, '_>,
+        mut act: impl FnMut(&mut Order, &mut SideReader<'_, '_, '_>),
+    ) {
+        for (side, order) in self.orders.iter_mut().enumerate() {
+            act(order, &mut SideReader { talk: &mut self.talk, side, sink });
+        }
+    }
+
+    fn waits_since(&self) -> Option<Time> {
+        self.orders.iter().filter_map(Order::waits_since).min()
+    }
+
+    fn count_held(&mut self) -> Held {
+        let talk = match &self.talk {
+            Talk::Plain(conversation) => conversation.held(),
+            Talk::Tls(session) => session.held(),
+        };
+        let now = self.orders.iter().map(Order::held).sum::<usize>() + talk;
+        Held { before: std::mem::replace(&mut self.held, now), now }
+    }
+
+    /// The connection and what went over it, if it is one of TLS and nothing of it could be read.
+    pub(super) fn unopened(&self) -> Option<(&Session, Traffic)> {
+        match &self.talk {
+            Talk::Plain(_) => None,
+            Talk::Tls(session) => Some((session, session.unopened()?)),
+        }
+    }
+}
+
+/// Reads one side of a flow.
+struct SideReader<'f, 's, 'd> {
+    talk: &'f mut Talk,
+    side: usize,
+    sink: &'f mut Sink<'s, 'd>,
+}
+
+impl SideReader<'_, '_, '_> {
+    fn end(&mut self) {
+        match self.talk {
+            Talk::Plain(conversation) => conversation.end(self.side, self.sink),
+            Talk::Tls(session) => session.end(self.side, self.sink),
+        }
+    }
+}
+
+impl Reader for SideReader<'_, '_, '_> {
+    fn may_begin(&self, bytes: &[u8]) -> bool {
+        is_recognised(bytes)
+    }
+
+    fn is_patient(&self) -> bool {
+        match &*self.talk {
+            Talk::Plain(conversation) => conversation.is_patient(self.side),
+            Talk::Tls(session) => session.is_patient(self.side),
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8], seen: Seen) {
+        let conversation = match self.talk {
+            Talk::Tls(session) => return session.take(self.side, bytes, seen, self.sink),
+            Talk::Plain(conversation) => conversation,
+        };
+        conversation.take(self.side, bytes, seen, self.sink);
+        if let Some(unread) = conversation.hand_over() {
+            let mut session = Box::new(Session::new(seen));
+            for (side, bytes) in unread.iter().enumerate().filter(|(_, bytes)| !bytes.is_empty()) {
+                session.take(side, bytes, seen, self.sink);
+            }
+            *self.talk = Talk::Tls(session);
+        }
+    }
+
+    fn lose(&mut self, bytes: u32) {
+        match self.talk {
+            Talk::Plain(conversation) => conversation.lose(self.side, bytes, self.sink),
+            Talk::Tls(session) => session.lose(self.side, bytes, self.sink),
+        }
+    }
+
+    fn copy(&mut self) {
+        self.sink.counts.copies += 1;
+    }
+}
+
+impl Seen {
+    /// The later of two places.
+    pub(super) fn or_later(self, other: Self) -> Self {
+        if (other.time, other.frame) >= (self.time, self.frame) { other } else { self }
+    }
+
+    pub(super) fn delivery<'b>(
+        &self,
+        bytes: &'b [u8],
+        transport: Transport,
+        is_cut: bool,
+    ) -> Delivery<'b> {
+        Delivery {
+            frame: self.frame,
+            time: self.time,
+            source: self.path.source,
+            destination: self.path.destination,
+            transport,
+            ip_id: self.path.ip_id,
+            is_cut,
+            is_fragmented: false,
+            bytes: Cow::Borrowed(bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
