@@ -8,3 +8,6 @@ pub mod bytes;
 pub mod capture;
 pub mod packet;
 pub mod transport;
+pub mod sip;
+pub mod sdp;
+pub mod rtp;

@@ -1,0 +1,89 @@
+//! Lines `type=value` (RFC 8866, section 5).
+
+use memchr::memchr2;
+
+use super::anomaly::{Anomalies, Anomaly};
+use crate::sip::lws::trim;
+
+/// One line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// The letter before the `=`.
+    pub kind: u8,
+    /// What follows, white space around it removed.
+    pub value: &'a [u8],
+}
+
+/// The lines of a description or of one media description.
+#[derive(Clone, Debug)]
+pub(crate) struct Lines<'a> {
+    rest: &'a [u8],
+    anomalies: Anomalies,
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) const fn of(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, anomalies: Anomalies::NONE }
+    }
+
+    /// What was not yet read.
+    pub(crate) const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    pub(crate) const fn anomalies(&self) -> Anomalies {
+        self.anomalies
+    }
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = Line<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Line<'a>> {
+        loop {
+            if self.rest.is_empty() {
+                return None;
+            }
+            let end = memchr2(b'\r', b'\n', self.rest);
+            self.anomalies.insert_if(end.is_none(), Anomaly::Unfinished);
+            let (line, after) =
+                self.rest.split_at_checked(end.unwrap_or(self.rest.len())).unwrap_or_default();
+            self.rest = match after {
+                [b'\r', b'\n', after @ ..] => after,
+                [b'\n', after @ ..] => {
+                    self.anomalies.insert(Anomaly::BareLineFeed);
+                    after
+                }
+                [_, after @ ..] => after,
+                [] => &[],
+            };
+            match line {
+                [] => {}
+                [kind, b'=', value @ ..] if kind.is_ascii_alphabetic() => {
+                    return Some(Line { kind: *kind, value: trim(value) });
+                }
+                _ => self.anomalies.insert(Anomaly::LineInvalid),
+            }
+        }
+    }
+}
+
+/// The words of a line; white space between them may be more than the one space that is allowed.
+pub(crate) fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
+    value.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_every_kind() {
+        let mut lines = Lines::of(b"v=0\r\n\r\ns= x \nm =y\r\nfoo\ra=");
+        let found: Vec<_> = lines.by_ref().map(|line| (line.kind, line.value)).collect();
+        assert_eq!(found, [(b'v', &b"0"[..]), (b's', b"x"), (b'a', b"")]);
+        let noted = [Anomaly::LineInvalid, Anomaly::BareLineFeed, Anomaly::Unfinished];
+        assert_eq!(lines.anomalies(), noted.into_iter().collect());
+    }
+}

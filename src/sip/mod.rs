@@ -1,0 +1,53 @@
+//! From bytes to a typed SIP message and what is wrong with it.
+//!
+//! Parsing never fails: whatever the bytes are, there is a message and a set of anomalies. Nothing
+//! is copied; typed values are made when asked for. Knows nothing of time, frames and files,
+//! nor of any other message.
+
+mod address;
+pub mod anomaly;
+mod body;
+mod cseq;
+mod dialog_id;
+mod digest;
+mod head;
+mod header_name;
+mod host;
+mod inspection;
+mod lexer;
+pub(crate) mod lws;
+mod message;
+mod method;
+mod quoted;
+mod reason;
+mod seconds;
+mod start;
+mod status;
+mod subscription;
+pub mod timers;
+mod uri;
+mod values;
+mod via;
+
+pub use address::Address;
+pub use anomaly::{Anomalies, Anomaly};
+pub use body::{ContentType, Part};
+pub use cseq::{CSeq, NUMBER_END as CSEQ_END, RAck};
+pub use dialog_id::DialogId;
+pub use digest::{Challenge, Credentials, Fields};
+pub use head::{Head, head};
+pub use header_name::HeaderName;
+pub use host::Host;
+pub use lexer::Header;
+pub use message::{Message, NotANumber};
+pub use method::Method;
+pub use quoted::Parameters;
+pub use reason::{Reason, Warning};
+pub use seconds::{Refresher, RetryAfter, SessionExpires};
+pub use start::Start;
+pub use status::{Class, Status};
+pub use subscription::{Event, SubscriptionStage, SubscriptionState};
+pub use uri::{Scheme, Uri};
+pub use via::{COOKIE, Rport, Via};
+
+pub use crate::transport::start_line::is_start;

@@ -1,0 +1,137 @@
+//! Status codes of responses.
+
+use std::fmt;
+
+/// A status code from 100 to 699.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Status(u16);
+
+/// The first digit of a status code (RFC 3261, section 7.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    /// 1xx: the request was received and is worked on.
+    Provisional,
+    /// 2xx: the request was received, understood and accepted.
+    Success,
+    /// 3xx: further action is needed.
+    Redirection,
+    /// 4xx: this server cannot fulfil the request as it is.
+    ClientError,
+    /// 5xx: the server failed with a request that looks valid.
+    ServerError,
+    /// 6xx: no server can fulfil the request.
+    GlobalFailure,
+}
+
+impl Status {
+    /// 100 Trying.
+    pub const TRYING: Self = Self(100);
+    /// 180 Ringing.
+    pub const RINGING: Self = Self(180);
+    /// 183 Session Progress.
+    pub const SESSION_PROGRESS: Self = Self(183);
+    /// 200 OK.
+    pub const OK: Self = Self(200);
+    /// 401 Unauthorized.
+    pub const UNAUTHORIZED: Self = Self(401);
+    /// 407 Proxy Authentication Required.
+    pub const PROXY_AUTHENTICATION_REQUIRED: Self = Self(407);
+    /// 408 Request Timeout.
+    pub const REQUEST_TIMEOUT: Self = Self(408);
+    /// 481 Call/Transaction Does Not Exist.
+    pub const CALL_DOES_NOT_EXIST: Self = Self(481);
+    /// 501 Not Implemented.
+    pub const NOT_IMPLEMENTED: Self = Self(501);
+    /// 502 Bad Gateway.
+    pub const BAD_GATEWAY: Self = Self(502);
+    /// 487 Request Terminated.
+    pub const REQUEST_TERMINATED: Self = Self(487);
+
+    /// The status with this code, if it is one.
+    pub const fn new(code: u16) -> Option<Self> {
+        if code >= 100 && code <= 699 { Some(Self(code)) } else { None }
+    }
+
+    /// The status that exactly three digits stand for.
+    pub(crate) fn of(digits: &[u8]) -> Option<Self> {
+        let [hundreds, tens, ones] = digits else { return None };
+        let digit = |byte: &u8| char::from(*byte).to_digit(10);
+        let code = digit(hundreds)? * 100 + digit(tens)? * 10 + digit(ones)?;
+        Self::new(u16::try_from(code).ok()?)
+    }
+
+    /// The code as a number.
+    pub const fn code(self) -> u16 {
+        self.0
+    }
+
+    /// The class of the code.
+    pub const fn class(self) -> Class {
+        match self.0 {
+            ..200 => Class::Provisional,
+            200..300 => Class::Success,
+            300..400 => Class::Redirection,
+            400..500 => Class::ClientError,
+            500..600 => Class::ServerError,
+            600.. => Class::GlobalFailure,
+        }
+    }
+
+    /// Whether 1xx.
+    pub const fn is_provisional(self) -> bool {
+        matches!(self.class(), Class::Provisional)
+    }
+
+    /// Whether not 1xx: the answer that ends a transaction.
+    pub const fn is_final(self) -> bool {
+        !self.is_provisional()
+    }
+
+    /// Whether 2xx.
+    pub const fn is_success(self) -> bool {
+        matches!(self.class(), Class::Success)
+    }
+
+    /// Whether 3xx to 6xx.
+    pub const fn is_failure(self) -> bool {
+        self.is_final() && !self.is_success()
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_digits_from_100_to_699() {
+        assert_eq!(Status::of(b"180"), Some(Status::RINGING));
+        for digits in [&b"099"[..], b"700", b"20", b"2000", b"2x0", b"4294967301", b""] {
+            assert_eq!(Status::of(digits), None);
+        }
+    }
+
+    #[test]
+    fn classes() {
+        let classes: Vec<_> =
+            [100, 299, 302, 404, 503, 603].into_iter().filter_map(Status::new).collect();
+        assert_eq!(
+            classes.iter().map(|status| status.class()).collect::<Vec<_>>(),
+            [
+                Class::Provisional,
+                Class::Success,
+                Class::Redirection,
+                Class::ClientError,
+                Class::ServerError,
+                Class::GlobalFailure,
+            ]
+        );
+        assert!(Status::OK.is_final() && Status::OK.is_success() && !Status::OK.is_failure());
+        assert!(Status::RINGING.is_provisional() && !Status::RINGING.is_final());
+    }
+}
