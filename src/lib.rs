@@ -11,3 +11,5 @@ pub mod transport;
 pub mod sip;
 pub mod sdp;
 pub mod rtp;
+pub mod signaling;
+pub mod media;

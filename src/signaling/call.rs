@@ -1,0 +1,675 @@
+//! A call: everything that was said under one Call-ID.
+
+use std::collections::HashMap;
+
+use rustc_hash::FxBuildHasher;
+
+use crate::packet::Endpoint;
+use crate::signaling::attempt::Attempt;
+use crate::signaling::dialog::Dialog;
+use crate::signaling::log::CallLog;
+use crate::signaling::message::Message;
+use crate::signaling::state::State as TransactionState;
+use crate::signaling::transaction::{Outcome, Transaction};
+use crate::sip::{Class, Method, Status, timers};
+use crate::time::{Span, Time};
+
+/// What is added to a deadline before absence is asserted (guard G1).
+const HORIZON: Span = Span::from_secs(1);
+
+/// The T1 of a peer can be told from its retransmissions when the second gap is about twice the
+/// first.
+const T1_RATIO: std::ops::RangeInclusive<f64> = 1.7..=2.3;
+
+/// How far the first gap may be from the default T1 and still be it: the ticks of a busy stack.
+const T1_TOLERANCE: Span = Span::from_millis(125);
+
+/// Hops of one request that are looked through for the one before; a path has at most 70
+/// (Max-Forwards).
+const HOPS_MAX: usize = 70;
+
+/// What a call cannot know of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings {
+    /// The moment up to which the capture would have shown another message of the call.
+    pub observed_until: Time,
+}
+
+/// What a Call-ID was used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// INVITE and what belongs to it.
+    Call,
+    /// REGISTER.
+    Registration,
+    /// SUBSCRIBE and NOTIFY.
+    Subscription,
+    /// PUBLISH.
+    Publication,
+    /// MESSAGE.
+    Message,
+    /// OPTIONS.
+    Options,
+    /// Anything else.
+    Other,
+}
+
+/// Where a call stands after its last message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// No response but 100 yet.
+    Trying,
+    /// A response 101-199 came.
+    Ringing,
+    /// Answered, and no BYE seen.
+    Answered,
+    /// Answered and ended by BYE.
+    Completed,
+    /// Given up by the caller.
+    Cancelled,
+    /// Ended by a final response of 300 or more.
+    Failed,
+    /// No final response although the capture went on long enough for one.
+    Unanswered,
+    /// The request outside of a call got a 2xx.
+    Succeeded,
+    /// The beginning is missing, so nothing can be said.
+    Unknown,
+}
+
+impl Kind {
+    /// The word of the JSON output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Call => "call",
+            Self::Registration => "registration",
+            Self::Subscription => "subscription",
+            Self::Publication => "publication",
+            Self::Message => "message",
+            Self::Options => "options",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl State {
+    /// The word of the JSON output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Trying => "trying",
+            Self::Ringing => "ringing",
+            Self::Answered => "answered",
+            Self::Completed => "completed",
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+            Self::Unanswered => "unanswered",
+            Self::Succeeded => "succeeded",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// Everything that was said under one Call-ID, sorted out.
+#[derive(Debug)]
+pub struct Call<'c> {
+    /// The Call-ID.
+    pub call_id: &'c [u8],
+    /// Every message, in order (guard G10), without capture copies.
+    pub messages: &'c [Message<'c>],
+    /// Every transaction on every hop, in order of their first message.
+    pub transactions: Vec<Transaction<'c>>,
+    /// Every initial INVITE, in order.
+    pub attempts: Vec<Attempt<'c>>,
+    /// Every dialog, in order.
+    pub dialogs: Vec<Dialog<'c>>,
+    /// The clients whose retransmissions show a T1 of their own.
+    timers: Vec<(Endpoint, Span)>,
+    surroundings: Surroundings,
+}
+
+impl CallLog {
+    /// The messages, parsed and in order: by time, with the frame as tie-break; in order of capture
+    /// where time runs backwards inside one capture by more than a millisecond (guard G10).
+    pub fn messages(&self) -> Vec<Message<'_>> {
+        let mut messages: Vec<_> =
+            self.entries().map(|(entry, bytes)| Message::new(entry, bytes)).collect();
+        let is_disordered = messages.windows(2).any(|pair| match pair {
+            [a, b] => {
+                a.frame.capture == b.frame.capture
+                    && a.time.since(b.time) > Span::from_millis(1)
+                    && a.frame < b.frame
+            }
+            _ => false,
+        });
+        if !is_disordered {
+            messages.sort_by_key(|message| (message.time, message.frame));
+        }
+        messages
+    }
+}
+
+impl<'c> Call<'c> {
+    /// Sorts out the messages of one Call-ID; pure, whatever the messages are.
+    pub fn build(messages: &'c [Message<'c>], surroundings: Surroundings) -> Self {
+        let call_id = messages.iter().find_map(|message| message.call_id()).unwrap_or_default();
+        let transactions = transactions(messages);
+        let mut call = Self {
+            call_id,
+            messages,
+            timers: base_timers(&transactions),
+            transactions,
+            attempts: Vec::new(),
+            dialogs: Vec::new(),
+            surroundings,
+        };
+        call.link_hops();
+        call.link_cancels();
+        call.collect_attempts();
+        call.collect_dialogs();
+        call.find_answers();
+        call
+    }
+
+    /// 64*T1 of a client: how long it waits for a response (RFC 3261, section 17, timers B and F).
+    /// T1 is 500 ms unless its retransmissions show another.
+    pub fn patience_of(&self, client: Endpoint) -> Span {
+        let own = self.timers.iter().find(|(known, _)| known.address == client.address);
+        own.map_or(timers::T1, |(_, t1)| *t1).times(64)
+    }
+
+    /// How long to wait for what somebody does who shows no timer: 64*T1, or longer where a peer is
+    /// that slow. A short T1 of one side says nothing of the other one.
+    pub fn patience(&self) -> Span {
+        let longest = self.timers.iter().map(|(_, t1)| *t1).max();
+        longest.map_or(timers::T1, |t1| t1.max(timers::T1)).times(64)
+    }
+
+    /// The capture goes on long enough after `moment` that what is due within `wait` would be seen
+    /// (guard G1).
+    pub fn is_observed(&self, moment: Time, wait: Span) -> bool {
+        self.surroundings.observed_until >= moment + wait + HORIZON
+    }
+
+    /// The moment up to which another message of the call would have been seen.
+    pub fn observed_until(&self) -> Time {
+        self.surroundings.observed_until
+    }
+
+    /// A message went from the host of `source` to the host of `destination` in this call (guard
+    /// G2).
+    pub fn shows_way(&self, source: Endpoint, destination: Endpoint) -> bool {
+        self.messages.iter().any(|message| message.went(source, destination))
+    }
+
+    /// The first hop is the second one or lies before it, nearer to the caller.
+    pub fn is_above(&self, above: &Transaction<'c>, hop: &Transaction<'c>) -> bool {
+        let mut index = Some(hop.index);
+        // The links come from captured bytes, so they may form a ring.
+        for _ in 0..=self.transactions.len() {
+            match index {
+                Some(own) if own == above.index => return true,
+                Some(own) => index = self.transactions.get(own).and_then(|t| t.upstream),
+                None => break,
+            }
+        }
+        false
+    }
+
+    /// How many hops lie between the first sender and this one.
+    pub fn depth(&self, transaction: &Transaction<'c>) -> usize {
+        let mut depth = 0;
+        let mut upstream = transaction.upstream;
+        while let Some(above) = upstream.and_then(|index| self.transactions.get(index)) {
+            depth += 1;
+            // The links come from captured bytes, so they may form a ring.
+            if depth > self.transactions.len() {
+                break;
+            }
+            upstream = above.upstream;
+        }
+        depth
+    }
+
+    /// How the transaction ended, as far as the capture tells.
+    pub fn outcome(&self, transaction: &Transaction<'c>) -> Outcome {
+        if let Some(success) = transaction.first_success().and_then(Message::status) {
+            return Outcome::Success(success);
+        }
+        match transaction.final_status() {
+            Some(status) if matches!(status.code(), 401 | 407) => Outcome::Challenged(status),
+            Some(status) if status.class() == Class::Redirection => Outcome::Redirected(status),
+            Some(status) => Outcome::Failed(status),
+            None => {
+                let wait = self.patience().max(self.patience_of(transaction.client));
+                match self.is_observed(transaction.last_time(), wait) {
+                    true => Outcome::Unanswered,
+                    false => Outcome::Pending,
+                }
+            }
+        }
+    }
+
+    /// What the Call-ID was used for.
+    pub fn kind(&self) -> Kind {
+        let has = |method| self.messages.iter().any(|message| message.method() == method);
+        let inside_calls = [
+            Method::Invite,
+            Method::Bye,
+            Method::Ack,
+            Method::Cancel,
+            Method::Prack,
+            Method::Update,
+            Method::Info,
+        ];
+        if inside_calls.into_iter().any(has) {
+            return Kind::Call;
+        }
+        [
+            (Method::Register, Kind::Registration),
+            (Method::Subscribe, Kind::Subscription),
+            (Method::Notify, Kind::Subscription),
+            (Method::Publish, Kind::Publication),
+            (Method::Message, Kind::Message),
+            (Method::Options, Kind::Options),
+        ]
+        .into_iter()
+        .find_map(|(method, kind)| has(method).then_some(kind))
+        .unwrap_or(Kind::Other)
+    }
+
+    /// Where the call stands after its last message.
+    pub fn state(&self) -> State {
+        match self.kind() {
+            Kind::Call => self.state_of_call(),
+            _ => self.state_of_request(),
+        }
+    }
+
+    fn state_of_call(&self) -> State {
+        let is_over = self.dialogs.iter().any(|dialog| dialog.bye(self).is_some());
+        let Some(attempt) = self.attempts.last() else {
+            return if is_over { State::Completed } else { State::Unknown };
+        };
+        let Some(hop) = attempt.first_hop(self) else { return State::Unknown };
+        if attempt.is_answered() {
+            return if is_over { State::Completed } else { State::Answered };
+        }
+        match self.outcome(hop) {
+            Outcome::Success(_) => State::Answered,
+            Outcome::Failed(status) if status.code() == 487 || hop.cancel.is_some() => {
+                State::Cancelled
+            }
+            Outcome::Failed(_) | Outcome::Redirected(_) | Outcome::Challenged(_) => State::Failed,
+            Outcome::Unanswered if hop.cancel.is_some() => State::Cancelled,
+            Outcome::Unanswered => State::Unanswered,
+            Outcome::Pending if hop.progress().next().is_some() => State::Ringing,
+            Outcome::Pending => State::Trying,
+        }
+    }
+
+    fn state_of_request(&self) -> State {
+        let Some(last) = self.transactions.iter().rev().find(|t| t.upstream.is_none()) else {
+            return State::Unknown;
+        };
+        match self.outcome(last) {
+            Outcome::Success(_) => State::Succeeded,
+            Outcome::Redirected(_) | Outcome::Challenged(_) | Outcome::Failed(_) => State::Failed,
+            Outcome::Unanswered => State::Unanswered,
+            Outcome::Pending => State::Trying,
+        }
+    }
+
+    /// The answer to the last initial request as the first sender saw it.
+    pub fn final_status(&self) -> Option<Status> {
+        match self.attempts.last() {
+            Some(attempt) => attempt.final_status(self),
+            None => self
+                .transactions
+                .iter()
+                .rev()
+                .find(|t| t.is_initial() && t.upstream.is_none())
+                .and_then(Transaction::final_status),
+        }
+    }
+
+    /// The dialog that the message belongs to.
+    pub fn dialog_of(&self, message: &Message<'c>) -> Option<&Dialog<'c>> {
+        self.dialogs.iter().find(|dialog| dialog.holds(message))
+    }
+
+    /// Links the transactions of one request that went over several hops: the Via stack of the
+    /// request on a later hop holds the branch that it had on an earlier one (RFC 3261, section
+    /// 16.6, item 8).
+    fn link_hops(&mut self) {
+        let mut by_branch: HashMap<(&[u8], u32, Method<'_>), Vec<usize>, FxBuildHasher> =
+            HashMap::default();
+        let mut by_number: HashMap<(u32, Method<'_>), Vec<usize>, FxBuildHasher> =
+            HashMap::default();
+        for transaction in &self.transactions {
+            let key = (transaction.branch, transaction.cseq, transaction.method);
+            if !transaction.branch.is_empty() {
+                by_branch.entry(key).or_default().push(transaction.index);
+            }
+            by_number.entry((key.1, key.2)).or_default().push(transaction.index);
+        }
+        let mut links = Vec::new();
+        for transaction in &self.transactions {
+            let Some(request) = transaction.request else { continue };
+            let above = request.vias().skip(1).filter_map(|via| via.branch()).find_map(|branch| {
+                let key = (branch, transaction.cseq, transaction.method);
+                let found = by_branch.get(&key)?.iter().copied();
+                found.filter(|index| *index != transaction.index).min_by_key(|index| {
+                    let above = self.transactions.get(*index);
+                    // The hop that ends where this one begins, if the branch was seen on several.
+                    above.is_none_or(|above| above.server.address != transaction.client.address)
+                })
+            });
+            let above = above.or_else(|| {
+                let hops = by_number.get(&(transaction.cseq, transaction.method))?;
+                self.hop_before(transaction, hops)
+            });
+            links.extend(above.map(|above| (above, transaction.index)));
+        }
+        for (above, below) in links {
+            if let Some(transaction) = self.transactions.get_mut(below) {
+                transaction.upstream = Some(above);
+            }
+            if let Some(transaction) = self.transactions.get_mut(above) {
+                transaction.downstream.push(below);
+            }
+        }
+    }
+
+    /// The hop that ends where this one begins, where an element hides the Via headers behind it
+    /// but keeps the tags: same request by the same sender, taken from one host and handed to the
+    /// next.
+    fn hop_before(&self, below: &Transaction<'c>, hops: &[usize]) -> Option<usize> {
+        let request = below.request?;
+        if hops.len() > HOPS_MAX {
+            return None;
+        }
+        let same = || {
+            let hops = hops.iter().take_while(|hop| **hop < below.index);
+            let earlier = hops.filter_map(|hop| self.transactions.get(*hop));
+            earlier.filter(|above| above.request.is_some_and(|own| is_same_request(own, request)))
+        };
+        // What the first sender sends has no hop before it, wherever it goes.
+        same().next().filter(|first| first.client.address != below.client.address)?;
+        let before = same().filter(|above| {
+            above.server.address == below.client.address
+                && above.client.address != below.server.address
+        });
+        before.last().map(|above| above.index)
+    }
+
+    /// Ties each CANCEL to its INVITE: same branch on the same hop (RFC 3261, section 9.1).
+    fn link_cancels(&mut self) {
+        let cancels: Vec<_> = self
+            .transactions
+            .iter()
+            .filter(|t| t.method == Method::Cancel)
+            .map(|t| (t.index, t.branch, t.cseq, t.client, t.server))
+            .collect();
+        for (index, branch, cseq, client, server) in cancels {
+            let invite = self.transactions.iter_mut().find(|t| {
+                t.method == Method::Invite
+                    && t.cseq == cseq
+                    && t.client == client
+                    && t.server == server
+                    && (t.branch == branch || branch.is_empty())
+            });
+            if let Some(invite) = invite {
+                invite.cancel.get_or_insert(index);
+            }
+        }
+    }
+
+    fn collect_attempts(&mut self) {
+        let mut attempts: Vec<Attempt<'c>> = Vec::new();
+        for transaction in &self.transactions {
+            if transaction.method != Method::Invite || !transaction.is_initial() {
+                continue;
+            }
+            let from_tag = transaction.request.and_then(Message::from_tag).unwrap_or_default();
+            let known =
+                attempts.iter_mut().find(|a| a.cseq == transaction.cseq && a.from_tag == from_tag);
+            match known {
+                Some(attempt) => attempt.hops.push(transaction.index),
+                None => attempts.push(Attempt {
+                    cseq: transaction.cseq,
+                    from_tag,
+                    hops: vec![transaction.index],
+                    next: None,
+                    is_answered: false,
+                    is_followed: false,
+                }),
+            }
+        }
+        for attempt in &mut attempts {
+            attempt.hops.sort_by_key(|hop| {
+                self.transactions.get(*hop).map_or(0, |transaction| self.depth(transaction))
+            });
+        }
+        for index in 0..attempts.len() {
+            let next = attempts.get(index).and_then(|attempt| {
+                attempts.iter().enumerate().skip(index + 1).find_map(|(later, other)| {
+                    (other.from_tag == attempt.from_tag && other.cseq > attempt.cseq)
+                        .then_some(later)
+                })
+            });
+            if let Some(attempt) = attempts.get_mut(index) {
+                attempt.next = next;
+            }
+        }
+        self.attempts = attempts;
+    }
+
+    /// Tells which attempts were answered, and which were followed by one that was.
+    fn find_answers(&mut self) {
+        let is_answered: Vec<bool> =
+            self.attempts.iter().map(|attempt| attempt.shows_answer(self)).collect();
+        // What comes next stands behind in the list.
+        for index in (0..self.attempts.len()).rev() {
+            let next = self.attempts.get(index).and_then(|attempt| attempt.next);
+            let next = next.and_then(|next| self.attempts.get(next));
+            let is_followed = next.is_some_and(|next| next.is_answered || next.is_followed);
+            if let Some(attempt) = self.attempts.get_mut(index) {
+                attempt.is_answered = is_answered.get(index).copied().unwrap_or(false);
+                attempt.is_followed = is_followed;
+            }
+        }
+    }
+
+    fn collect_dialogs(&mut self) {
+        let mut dialogs: Vec<Dialog<'c>> = Vec::new();
+        for message in self.messages {
+            let (Some(from), Some(to)) = (message.from_tag(), message.to_tag()) else { continue };
+            let known = dialogs.iter().position(|dialog| dialog.holds(message));
+            if known.is_none() && !makes_dialog(message, self.messages) {
+                continue;
+            }
+            let index = known.unwrap_or(dialogs.len());
+            if known.is_none() {
+                let is_opened = is_opened_in_capture(message, self.messages);
+                dialogs.push(Dialog {
+                    caller_tag: from,
+                    callee_tag: to,
+                    method: if is_opened { Method::Invite } else { message.method() },
+                    confirmed: None,
+                    transactions: Vec::new(),
+                    acks: Vec::new(),
+                    starts_before_capture: message.is_request() && !is_opened,
+                });
+            }
+            let Some(dialog) = dialogs.get_mut(index) else { continue };
+            let class = message.status().map(Status::class);
+            if class == Some(Class::Success)
+                && message.method() == dialog.method
+                && dialog.confirmed.is_none()
+            {
+                dialog.confirmed = Some(message);
+            }
+            if message.is_request() && message.method() == Method::Ack {
+                dialog.acks.push(message);
+            }
+        }
+        for transaction in &self.transactions {
+            let Some(request) = transaction.request else { continue };
+            if request.to_tag().is_none() {
+                continue;
+            }
+            if let Some(dialog) = dialogs.iter_mut().find(|dialog| dialog.holds(request)) {
+                dialog.transactions.push(transaction.index);
+            }
+        }
+        self.dialogs = dialogs;
+    }
+}
+
+/// The message is the first sign of a dialog: a provisional or successful response to a request
+/// that makes one (RFC 3261, section 12.1), or a request inside of one whose beginning was not
+/// captured.
+fn makes_dialog(message: &Message<'_>, messages: &[Message<'_>]) -> bool {
+    match message.status().map(Status::class) {
+        Some(Class::Provisional | Class::Success) => matches!(
+            message.method(),
+            Method::Invite | Method::Subscribe | Method::Refer | Method::Notify
+        ),
+        Some(_) => false,
+        // These have no dialog of their own, whatever their tags say.
+        None if matches!(
+            message.method(),
+            Method::Cancel | Method::Register | Method::Options | Method::Publish
+        ) =>
+        {
+            false
+        }
+        // An ACK with a To-tag also belongs to a failed INVITE, which makes no dialog.
+        None => message.method() != Method::Ack || !is_opened_in_capture(message, messages),
+    }
+}
+
+/// The INVITE that opened the dialog of this message was seen, even if no response to it was.
+fn is_opened_in_capture(message: &Message<'_>, messages: &[Message<'_>]) -> bool {
+    messages.iter().any(|other| {
+        other.is_request()
+            && other.method() == Method::Invite
+            && other.to_tag().is_none()
+            && (other.from_tag() == message.from_tag() || other.from_tag() == message.to_tag())
+    })
+}
+
+/// Two hops of one request by its tags, whatever the Via headers say.
+fn is_same_request(one: &Message<'_>, other: &Message<'_>) -> bool {
+    (one.from_tag(), one.to_tag()) == (other.from_tag(), other.to_tag())
+}
+
+/// Sorts messages into transactions (RFC 3261, sections 17.1.3 and 17.2.3), hop by hop.
+fn transactions<'c>(messages: &'c [Message<'c>]) -> Vec<Transaction<'c>> {
+    let mut transactions: Vec<Transaction<'c>> = Vec::new();
+    let mut index: HashMap<(&[u8], u32, Method<'_>), Vec<usize>, FxBuildHasher> =
+        HashMap::default();
+    for message in messages {
+        let Some(cseq) = message.cseq() else { continue };
+        let branch = message.branch().unwrap_or_default();
+        let is_ack = message.is_request() && message.method() == Method::Ack;
+        let method = if is_ack { Method::Invite } else { message.method() };
+        let candidates = index.entry((branch, cseq.number, method)).or_default();
+        let found = best_match(candidates, &transactions, message);
+        if let Some(transaction) = found.and_then(|found| transactions.get_mut(found)) {
+            transaction.add(message);
+            continue;
+        }
+        // The ACK to a 2xx has a branch of its own and no transaction; dialogs hold it.
+        if is_ack {
+            continue;
+        }
+        let (client, server) = match message.is_request() {
+            true => (message.source, message.destination),
+            false => (message.destination, message.source),
+        };
+        candidates.push(transactions.len());
+        let mut transaction = Transaction {
+            index: transactions.len(),
+            method,
+            cseq: cseq.number,
+            branch,
+            client,
+            server,
+            transport: message.transport,
+            request: None,
+            retransmissions: Vec::new(),
+            provisionals: Vec::new(),
+            finals: Vec::new(),
+            acks: Vec::new(),
+            cancel: None,
+            upstream: None,
+            downstream: Vec::new(),
+            state: TransactionState::Unseen,
+            oddities: Vec::new(),
+        };
+        transaction.add(message);
+        transactions.push(transaction);
+    }
+    transactions
+}
+
+/// The transaction of the same branch that runs over the hop of the message. A request must come
+/// from the client and go to the server; a response may leave or arrive elsewhere (that is a fault
+/// of its own), as long as it fits best.
+fn best_match(
+    candidates: &[usize],
+    transactions: &[Transaction<'_>],
+    message: &Message<'_>,
+) -> Option<usize> {
+    let fit = |index: usize| -> Option<u32> {
+        let transaction = transactions.get(index)?;
+        let (client, server) = (transaction.client, transaction.server);
+        if message.is_request() {
+            let is_same = message.went(client, server)
+                && (message.source.port == client.port
+                    || transaction.transport.is_reliable()
+                    || transaction.request.is_none());
+            return is_same.then_some(
+                u32::from(message.source == client) + u32::from(message.destination == server),
+            );
+        }
+        Some(
+            8 * u32::from(message.source.address == server.address)
+                + 4 * u32::from(message.destination.address == client.address)
+                + 2 * u32::from(message.source.port == server.port)
+                + u32::from(message.destination.port == client.port),
+        )
+        // A response between two other hosts is the same response on another hop.
+        .filter(|fit| *fit >= 4)
+    };
+    candidates
+        .iter()
+        .copied()
+        .filter_map(|index| fit(index).map(|fit| (fit, index)))
+        .max_by_key(|(fit, index)| (*fit, std::cmp::Reverse(*index)))
+        .map(|(_, index)| index)
+}
+
+/// T1 of each client, as its first UDP request with two retransmissions shows it.
+fn base_timers(transactions: &[Transaction<'_>]) -> Vec<(Endpoint, Span)> {
+    let mut timers: Vec<(Endpoint, Span)> = Vec::new();
+    for transaction in transactions.iter().filter(|t| !t.transport.is_reliable()) {
+        let client = transaction.client;
+        let is_known = timers.iter().any(|(known, _)| known.address == client.address);
+        if let Some(t1) = base_timer(transaction).filter(|_| !is_known) {
+            timers.push((client, t1));
+        }
+    }
+    timers
+}
+
+fn base_timer(transaction: &Transaction<'_>) -> Option<Span> {
+    let first = transaction.request?.time;
+    let [second, third, ..] = transaction.retransmissions.as_slice() else { return None };
+    let (gap, next) = (second.time.since(first), third.time.since(second.time));
+    let is_plausible = (Span::from_millis(50)..=Span::from_secs(5)).contains(&gap);
+    // A slow clock is no other timer.
+    let is_default = (gap - timers::T1).abs() <= T1_TOLERANCE;
+    (is_plausible && !is_default && T1_RATIO.contains(&(next.secs() / gap.secs()))).then_some(gap)
+}

@@ -1,0 +1,61 @@
+//! Dialogs (RFC 3261, section 12).
+
+use crate::signaling::call::Call;
+use crate::signaling::message::Message;
+use crate::signaling::transaction::Transaction;
+use crate::sip::Method;
+
+/// What two tags of one Call-ID share.
+#[derive(Debug)]
+pub struct Dialog<'c> {
+    /// The tag of the side that made the dialog; of the first sender seen, where the beginning is
+    /// missing.
+    pub caller_tag: &'c [u8],
+    /// The tag of the other side.
+    pub callee_tag: &'c [u8],
+    /// The method of the request that made it; that of the first request seen, where the beginning
+    /// is missing.
+    pub method: Method<'c>,
+    /// The first 2xx that confirmed it.
+    pub confirmed: Option<&'c Message<'c>>,
+    /// The requests inside it, by index of the transaction, in order.
+    pub transactions: Vec<usize>,
+    /// The ACKs to its 2xx, on every hop.
+    pub acks: Vec<&'c Message<'c>>,
+    /// The first captured message already had both tags and no request that made the dialog was
+    /// seen (guard G6).
+    pub starts_before_capture: bool,
+}
+
+impl<'c> Dialog<'c> {
+    /// The requests inside the dialog.
+    pub fn requests<'a>(
+        &'a self,
+        call: &'a Call<'c>,
+    ) -> impl DoubleEndedIterator<Item = &'a Transaction<'c>> {
+        self.transactions.iter().filter_map(|index| call.transactions.get(*index))
+    }
+
+    /// The first BYE.
+    pub fn bye<'a>(&'a self, call: &'a Call<'c>) -> Option<&'a Transaction<'c>> {
+        self.requests(call).find(|transaction| transaction.method == Method::Bye)
+    }
+
+    /// Answered or begun before the capture, not only early.
+    pub fn is_confirmed(&self) -> bool {
+        self.confirmed.is_some() || self.starts_before_capture
+    }
+
+    /// The dialog was not ended by a BYE, not even by one that only its response tells of.
+    pub fn is_open(&self, call: &Call<'c>) -> bool {
+        let is_bye = |message: &Message<'c>| message.method() == Method::Bye && self.holds(message);
+        self.is_confirmed() && self.method == Method::Invite && !call.messages.iter().any(is_bye)
+    }
+
+    /// The message belongs to this dialog, in either direction.
+    pub fn holds(&self, message: &Message<'c>) -> bool {
+        let tags = (message.from_tag(), message.to_tag());
+        tags == (Some(self.caller_tag), Some(self.callee_tag))
+            || tags == (Some(self.callee_tag), Some(self.caller_tag))
+    }
+}

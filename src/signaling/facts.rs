@@ -1,0 +1,259 @@
+//! What is known of the capture as a whole: small summaries that can be merged in any order.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::net::IpAddr;
+
+use rustc_hash::FxHashSet;
+
+use crate::capture::{Description, FrameId};
+use crate::limits::HOSTS_MAX;
+use crate::packet::Endpoint;
+use crate::signaling::call::Call;
+use crate::sip::Method;
+use crate::time::{Span, Time};
+use crate::transport::{Delivery, Encrypted};
+
+/// Examples kept of one fact.
+const EXAMPLES_MAX: usize = 3;
+
+/// Between two files of one recording there is no longer pause.
+const PAUSE_MAX: Span = Span::from_secs(60);
+
+/// Facts about the captures of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// What the inputs turned out to be.
+    pub captures: Vec<Description>,
+    /// SIP messages, without copies.
+    pub messages: u64,
+    /// SIP messages captured twice, with the first ones.
+    pub copies: Examples,
+    /// SIP messages that two of the captures have; they are not captured twice by mistake.
+    pub shared: u64,
+    /// TCP segments captured twice.
+    pub stream_copies: u64,
+    /// SIP messages that the capture cut.
+    pub cut: Examples,
+    /// Dialogs that began before the capture.
+    pub starts_mid_dialog: Examples,
+    /// Dialogs still open at the end of the capture.
+    pub ends_mid_dialog: Examples,
+    /// Ways from host to host on which packets must have gone that were not captured.
+    pub one_sided: BTreeMap<(IpAddr, IpAddr), OneSided>,
+    /// Servers and clients between which TLS was spoken that could not be read.
+    pub encrypted: BTreeMap<(Endpoint, IpAddr), Encrypted>,
+    /// The latest time of a frame.
+    pub last_time: Time,
+    hosts: FxHashSet<IpAddr>,
+    ways: FxHashSet<(IpAddr, IpAddr)>,
+    /// Ways of SIP messages.
+    sip_ways: FxHashSet<(IpAddr, IpAddr)>,
+    /// Ways of messages that the capture cut so short that nobody knows which call they belong to.
+    unplaced: FxHashSet<(IpAddr, IpAddr)>,
+}
+
+/// A count with a few examples: the first ones by frame.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Examples {
+    /// How many there are.
+    pub count: u64,
+    /// The first ones: frame, time and Call-ID.
+    pub first: Vec<(FrameId, Time, Box<[u8]>)>,
+}
+
+/// Packets that one host sent to another, and nothing came back although something must have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OneSided {
+    /// Messages that were seen from the first host to the second.
+    pub seen: u64,
+    /// The calls and frames that imply an unseen answer.
+    pub implied: Examples,
+}
+
+impl Examples {
+    /// Counts one more.
+    pub fn add(&mut self, frame: FrameId, time: Time, call_id: &[u8]) {
+        self.count += 1;
+        let place = self.first.partition_point(|(known, ..)| *known <= frame);
+        if place < EXAMPLES_MAX {
+            self.first.insert(place, (frame, time, call_id.into()));
+            self.first.truncate(EXAMPLES_MAX);
+        }
+    }
+
+    /// Adds the other's count and examples.
+    pub fn merge(&mut self, other: &Self) {
+        let count = self.count + other.count;
+        for (frame, time, call_id) in &other.first {
+            self.add(*frame, *time, call_id);
+        }
+        self.count = count;
+    }
+}
+
+impl Facts {
+    /// A packet went from one host to another.
+    pub fn saw_way(&mut self, source: IpAddr, destination: IpAddr) {
+        if self.ways.len() < HOSTS_MAX {
+            self.ways.insert((source, destination));
+        }
+        self.saw_host(source);
+    }
+
+    /// The capture cut a message before its Call-ID.
+    pub fn saw_unplaced(&mut self, delivery: &Delivery<'_>) {
+        self.cut.add(delivery.frame, delivery.time, b"");
+        if self.unplaced.len() < HOSTS_MAX {
+            self.unplaced.insert((delivery.source.address, delivery.destination.address));
+        }
+    }
+
+    /// A SIP message went from one host to another.
+    pub fn saw_sip(&mut self, source: IpAddr, destination: IpAddr) {
+        if self.sip_ways.len() < HOSTS_MAX {
+            self.sip_ways.insert((source, destination));
+        }
+    }
+
+    /// A connection could not be read.
+    pub fn saw_encrypted(&mut self, encrypted: Encrypted) {
+        match self.encrypted.entry((encrypted.server, encrypted.client)) {
+            Entry::Occupied(mut known) => known.get_mut().merge(encrypted),
+            Entry::Vacant(place) => {
+                place.insert(encrypted);
+            }
+        }
+    }
+
+    /// A SIP message that could be read went between two hosts.
+    pub fn has_sip_between(&self, one: IpAddr, other: IpAddr) -> bool {
+        self.sip_ways.contains(&(one, other)) || self.sip_ways.contains(&(other, one))
+    }
+
+    /// A host sent a packet.
+    pub fn saw_host(&mut self, host: IpAddr) {
+        if self.hosts.len() < HOSTS_MAX {
+            self.hosts.insert(host);
+        }
+    }
+
+    /// The host sent at least one packet in the capture.
+    pub fn has_host(&self, host: IpAddr) -> bool {
+        self.hosts.contains(&host)
+    }
+
+    /// At least one packet went from the first host to the second.
+    pub fn has_way(&self, source: IpAddr, destination: IpAddr) -> bool {
+        self.ways.contains(&(source, destination))
+    }
+
+    /// How many hosts and ways are known.
+    pub fn seen(&self) -> usize {
+        self.hosts.len() + self.ways.len()
+    }
+
+    /// A message from the first host to the second may belong to any call, so nothing is known to
+    /// be missing there.
+    pub fn has_unplaced(&self, source: IpAddr, destination: IpAddr) -> bool {
+        self.unplaced.contains(&(source, destination))
+    }
+
+    /// The captures go on from one of them to that moment without a long pause between two (guard
+    /// G1); of one capture alone the calls know.
+    pub fn is_covered(&self, capture: u16, until: Time) -> bool {
+        let own = self.captures.get(usize::from(capture));
+        let Some(mut reached) = own.and_then(|own| own.last_time) else { return true };
+        // Each round goes on by one capture at least.
+        for _ in &self.captures {
+            let next = self
+                .captures
+                .iter()
+                .filter(|next| next.first_time.is_some_and(|first| first <= reached + PAUSE_MAX));
+            reached = next.filter_map(|next| next.last_time).fold(reached, Time::max);
+        }
+        reached >= until
+    }
+
+    /// Packets from the second host back to the first one must have gone, and none was captured.
+    pub fn is_one_sided(&self, source: IpAddr, destination: IpAddr) -> bool {
+        self.one_sided.contains_key(&(source, destination)) && !self.has_way(destination, source)
+    }
+
+    /// Adds what another part of the run found.
+    pub fn merge(&mut self, other: Self) {
+        self.captures.extend(other.captures);
+        self.messages += other.messages;
+        self.copies.merge(&other.copies);
+        self.shared += other.shared;
+        self.stream_copies += other.stream_copies;
+        self.cut.merge(&other.cut);
+        self.starts_mid_dialog.merge(&other.starts_mid_dialog);
+        self.ends_mid_dialog.merge(&other.ends_mid_dialog);
+        for (way, other) in other.one_sided {
+            let known = self.one_sided.entry(way).or_default();
+            known.seen += other.seen;
+            known.implied.merge(&other.implied);
+        }
+        for encrypted in other.encrypted.into_values() {
+            self.saw_encrypted(encrypted);
+        }
+        self.last_time = self.last_time.max(other.last_time);
+        self.hosts.extend(other.hosts);
+        self.ways.extend(other.ways);
+        self.sip_ways.extend(other.sip_ways);
+        self.unplaced.extend(other.unplaced);
+    }
+
+    /// Takes in what one call shows about the capture.
+    pub fn add_call(&mut self, call: &Call<'_>) {
+        self.add_open_ends(call);
+        self.add_one_sided(call);
+    }
+
+    fn add_open_ends(&mut self, call: &Call<'_>) {
+        for dialog in &call.dialogs {
+            let mut messages = call.messages.iter().filter(|message| dialog.holds(message));
+            let Some(first) = messages.next() else { continue };
+            if dialog.starts_before_capture {
+                self.starts_mid_dialog.add(first.frame, first.time, call.call_id);
+            }
+            if dialog.is_open(call) {
+                let last = messages.next_back().unwrap_or(first);
+                self.ends_mid_dialog.add(last.frame, last.time, call.call_id);
+            }
+        }
+    }
+
+    /// A way back that must have been used: the request of a response, the response to a request
+    /// that was acted on.
+    fn add_one_sided(&mut self, call: &Call<'_>) {
+        let mut counted: Vec<(IpAddr, IpAddr)> = Vec::new();
+        for transaction in &call.transactions {
+            let (client, server) = (transaction.client, transaction.server);
+            let (from, to, witness) = match transaction.request {
+                None => (server, client, transaction.finals.first().copied()),
+                Some(request)
+                    if !transaction.has_response()
+                        && transaction.method == Method::Invite
+                        && call.implies_answer(transaction) =>
+                {
+                    (client, server, Some(request))
+                }
+                Some(_) => continue,
+            };
+            let Some(witness) = witness else { continue };
+            if call.shows_way(to, from) {
+                continue;
+            }
+            let way = (from.address, to.address);
+            let one_sided = self.one_sided.entry(way).or_default();
+            one_sided.implied.add(witness.frame, witness.time, call.call_id);
+            if !counted.contains(&way) {
+                counted.push(way);
+                let seen = call.messages.iter().filter(|message| message.went(from, to)).count();
+                one_sided.seen += seen as u64;
+            }
+        }
+    }
+}

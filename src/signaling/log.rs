@@ -1,0 +1,227 @@
+//! The messages of one Call-ID, as they come in.
+
+use crate::capture::FrameId;
+use crate::limits::{BYTES_PER_CALL_MAX, MESSAGES_PER_CALL_MAX};
+use crate::packet::Endpoint;
+use crate::sip::{Class, Head, Method, Status};
+use crate::time::{Span, Time};
+use crate::transport::{Delivery, Transport};
+
+/// The same payload again within this time is a capture copy.
+const COPY_WINDOW: Span = Span::from_millis(2);
+
+/// The same payload with the same IP identification within this time is a capture copy.
+const COPY_WINDOW_SAME_ID: Span = Span::from_millis(50);
+
+/// The same payload in another capture within this time is a copy: it went its way, or the clocks
+/// differ. Less than the first retransmission takes (T1, RFC 3261, section 17.1.1.1).
+const COPY_WINDOW_OTHER: Span = Span::from_millis(250);
+
+/// The same, with the same IP identification: it cannot be a retransmission.
+const COPY_WINDOW_OTHER_SAME_ID: Span = Span::from_secs(2);
+
+/// Messages looked back at for a copy.
+const COPY_LOOK_BACK: usize = 16;
+
+/// Messages looked back at for a copy where several captures are read.
+const COPY_LOOK_BACK_OTHER: usize = 64;
+
+/// How long after its last message a call without anything pending is over: every timer of RFC
+/// 3261, section 17, has run out after 64*T1 (32 s); the rest is the second that an assertion of
+/// absence needs, and some air.
+const LINGER: Span = Span::from_secs(40);
+
+/// How long an INVITE without a final response is waited for after its last message: timer C and
+/// the above.
+const LINGER_PENDING: Span = Span::from_secs(240);
+
+/// How long a dialog that was not ended is waited for after its last message.
+const LINGER_ESTABLISHED: Span = Span::from_secs(4 * 3600);
+
+/// The messages of one Call-ID in order of capture, with their bytes.
+#[derive(Debug)]
+pub struct CallLog {
+    bytes: Vec<u8>,
+    entries: Vec<Entry>,
+    last: Time,
+    phase: Phase,
+    dropped: u64,
+    copies: u64,
+    look_back: usize,
+}
+
+/// A message and where it was seen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    pub(crate) frame: FrameId,
+    pub(crate) time: Time,
+    pub(crate) source: Endpoint,
+    pub(crate) destination: Endpoint,
+    pub(crate) transport: Transport,
+    pub(crate) ip_id: u16,
+    pub(crate) is_cut: bool,
+    pub(crate) is_fragmented: bool,
+    start: u32,
+    length: u32,
+}
+
+impl Entry {
+    /// Up to when the same bytes are a copy.
+    fn copy_window(&self, delivery: &Delivery<'_>) -> Span {
+        let is_other = self.frame.capture != delivery.frame.capture;
+        let has_ids = self.ip_id != 0 && delivery.ip_id != 0;
+        match (has_ids && self.ip_id == delivery.ip_id, is_other) {
+            (true, true) => COPY_WINDOW_OTHER_SAME_ID,
+            (true, false) => COPY_WINDOW_SAME_ID,
+            (false, true) if !has_ids => COPY_WINDOW_OTHER,
+            (false, _) => COPY_WINDOW,
+        }
+    }
+
+    /// Of two captures, one may have cut what the other has in full.
+    fn has_same_bytes(&self, bytes: &[u8], delivery: &Delivery<'_>) -> bool {
+        let is_other = self.frame.capture != delivery.frame.capture;
+        bytes == &*delivery.bytes
+            || (is_other && self.is_cut && delivery.bytes.starts_with(bytes))
+            || (is_other && delivery.is_cut && bytes.starts_with(&delivery.bytes))
+    }
+}
+
+/// What a log waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    /// Nothing but timers.
+    Idle,
+    /// The final response to an INVITE.
+    Pending,
+    /// The end of a dialog.
+    Established,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// It was kept.
+    Kept,
+    /// It is the copy of a message that was captured twice (not a retransmission).
+    Copy,
+    /// It is the copy of a message that another capture has as well.
+    Shared,
+    /// The call has too many messages; it was counted.
+    Dropped,
+}
+
+impl CallLog {
+    /// A log without messages.
+    pub fn new(start: Time) -> Self {
+        Self {
+            bytes: Vec::new(),
+            entries: Vec::new(),
+            last: start,
+            phase: Phase::Idle,
+            dropped: 0,
+            copies: 0,
+            look_back: COPY_LOOK_BACK,
+        }
+    }
+
+    /// Takes the next message of the Call-ID; `head` is what its first pass over the bytes found.
+    pub fn push(&mut self, delivery: &Delivery<'_>, head: &Head<'_>) -> Pushed {
+        if let Some(capture) = self.copy_of(delivery) {
+            self.copies += 1;
+            return match capture == delivery.frame.capture {
+                true => Pushed::Copy,
+                false => Pushed::Shared,
+            };
+        }
+        self.last = self.last.max(delivery.time);
+        self.phase = self.phase_after(head);
+        if self.entries.len() >= MESSAGES_PER_CALL_MAX
+            || self.bytes.len() + delivery.bytes.len() > BYTES_PER_CALL_MAX
+        {
+            self.dropped += 1;
+            return Pushed::Dropped;
+        }
+        let (Ok(start), Ok(length)) =
+            (u32::try_from(self.bytes.len()), u32::try_from(delivery.bytes.len()))
+        else {
+            self.dropped += 1;
+            return Pushed::Dropped;
+        };
+        self.bytes.extend_from_slice(&delivery.bytes);
+        self.entries.push(Entry {
+            frame: delivery.frame,
+            time: delivery.time,
+            source: delivery.source,
+            destination: delivery.destination,
+            transport: delivery.transport,
+            ip_id: delivery.ip_id,
+            is_cut: delivery.is_cut,
+            is_fragmented: delivery.is_fragmented,
+            start,
+            length,
+        });
+        Pushed::Kept
+    }
+
+    /// The moment after which the call is over unless another message comes.
+    pub fn closes_at(&self) -> Time {
+        self.last
+            + match self.phase {
+                Phase::Idle => LINGER,
+                Phase::Pending => LINGER_PENDING,
+                Phase::Established => LINGER_ESTABLISHED,
+            }
+    }
+
+    /// The latest time of a message.
+    pub fn last(&self) -> Time {
+        self.last
+    }
+
+    /// Messages that were counted, not kept.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Messages that were captured twice.
+    pub fn copies(&self) -> u64 {
+        self.copies
+    }
+
+    /// Every message kept, with its bytes, in order of capture.
+    pub(crate) fn entries(&self) -> impl DoubleEndedIterator<Item = (&Entry, &[u8])> {
+        self.entries.iter().map(|entry| {
+            let start = entry.start as usize;
+            let bytes = self.bytes.get(start..start + entry.length as usize);
+            (entry, bytes.unwrap_or_default())
+        })
+    }
+
+    /// Guard G4: the same bytes on the same way too soon for a retransmission. Gives the capture
+    /// that has them as well.
+    fn copy_of(&mut self, delivery: &Delivery<'_>) -> Option<u16> {
+        let own = delivery.frame.capture;
+        if self.entries.first().is_some_and(|entry| entry.frame.capture != own) {
+            self.look_back = COPY_LOOK_BACK_OTHER;
+        }
+        let original = self.entries().rev().take(self.look_back).find(|(entry, bytes)| {
+            entry.source == delivery.source
+                && entry.destination == delivery.destination
+                && delivery.time.since(entry.time).abs() <= entry.copy_window(delivery)
+                && entry.has_same_bytes(bytes, delivery)
+        });
+        original.map(|(entry, _)| entry.frame.capture)
+    }
+
+    fn phase_after(&self, head: &Head<'_>) -> Phase {
+        match (head.method(), head.status().map(Status::class)) {
+            (Some(Method::Invite), None) => self.phase.max(Phase::Pending),
+            (Some(Method::Invite), Some(Class::Provisional)) => self.phase.max(Phase::Pending),
+            (Some(Method::Invite), Some(Class::Success)) => Phase::Established,
+            (Some(Method::Invite), Some(_)) if self.phase == Phase::Pending => Phase::Idle,
+            (Some(Method::Bye), _) => Phase::Idle,
+            _ => self.phase,
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! From SIP messages to transactions, attempts, dialogs and calls.
+//!
+//! Messages of one Call-ID are kept in a [`CallLog`] while they come in. When the call is over,
+//! [`Call::build`] makes the whole picture of it in one pure step, which the rules then judge.
+//! Knows nothing of rules.
+
+mod attempt;
+mod call;
+mod dialog;
+mod evidence;
+mod facts;
+mod log;
+mod message;
+mod state;
+mod transaction;
+
+pub use attempt::Attempt;
+pub use call::{Call, Kind, State as CallState, Surroundings};
+pub use dialog::Dialog;
+pub use facts::{Examples, Facts, OneSided};
+pub use log::{CallLog, Pushed};
+pub use message::Message;
+pub use state::{Event, Oddity, State, TransactionKind};
+pub use transaction::{Outcome, Transaction};

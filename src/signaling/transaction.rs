@@ -1,0 +1,195 @@
+//! Transactions as seen on one hop (RFC 3261, section 17).
+
+use crate::packet::Endpoint;
+use crate::signaling::message::Message;
+use crate::signaling::state::{Event, Oddity, State, TransactionKind};
+use crate::sip::{Class, Method, Status};
+use crate::time::{Span, Time};
+use crate::transport::Transport;
+
+/// A request and its responses between one client and one server.
+///
+/// One logical transaction may be seen on several hops; each hop is a transaction of its own,
+/// linked by `upstream` and
+/// `downstream`.
+#[derive(Debug)]
+pub struct Transaction<'c> {
+    /// Its place in [`Call::transactions`](crate::signaling::Call::transactions).
+    pub index: usize,
+    /// The method of the request.
+    pub method: Method<'c>,
+    /// The sequence number.
+    pub cseq: u32,
+    /// The branch of the top Via; empty if it has none.
+    pub branch: &'c [u8],
+    /// Who sent the request.
+    pub client: Endpoint,
+    /// Who received it.
+    pub server: Endpoint,
+    /// What carried it.
+    pub transport: Transport,
+    /// The request, first copy; `None` where only responses were seen.
+    pub request: Option<&'c Message<'c>>,
+    /// The request sent again.
+    pub retransmissions: Vec<&'c Message<'c>>,
+    /// Every response 100-199, repeats included.
+    pub provisionals: Vec<&'c Message<'c>>,
+    /// Every final response, repeats and those of other forks included.
+    pub finals: Vec<&'c Message<'c>>,
+    /// ACKs with the branch of the INVITE.
+    pub acks: Vec<&'c Message<'c>>,
+    /// The CANCEL of this INVITE on the same hop.
+    pub cancel: Option<usize>,
+    /// The transaction on the hop before, nearer to the caller.
+    pub upstream: Option<usize>,
+    /// The transactions on the hops after, nearer to the callee.
+    pub downstream: Vec<usize>,
+    /// Where it stands after the last message.
+    pub state: State,
+    /// What the state machines do not foresee.
+    pub oddities: Vec<(Oddity, &'c Message<'c>)>,
+}
+
+/// How a transaction ended, as far as the capture tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A final response 2xx.
+    Success(Status),
+    /// A final response 3xx.
+    Redirected(Status),
+    /// 401 or 407.
+    Challenged(Status),
+    /// A final response 4xx, 5xx or 6xx.
+    Failed(Status),
+    /// No final response although the capture went on long enough for one.
+    Unanswered,
+    /// No final response before the capture ended.
+    Pending,
+}
+
+impl Outcome {
+    /// The word of the JSON output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Success(_) => "success",
+            Self::Redirected(_) => "redirected",
+            Self::Challenged(_) => "challenged",
+            Self::Failed(_) => "failed",
+            Self::Unanswered => "unanswered",
+            Self::Pending => "pending",
+        }
+    }
+}
+
+impl<'c> Transaction<'c> {
+    /// The machine that it follows.
+    pub fn kind(&self) -> TransactionKind {
+        match self.method {
+            Method::Invite => TransactionKind::Invite,
+            _ => TransactionKind::NonInvite,
+        }
+    }
+
+    /// The request opens a dialog or stands outside of any: it has no To-tag (guard G6).
+    pub fn is_initial(&self) -> bool {
+        self.request.is_some_and(|request| request.to_tag().is_none())
+    }
+
+    /// When the request was first sent.
+    pub fn started(&self) -> Option<Time> {
+        self.request.map(|request| request.time)
+    }
+
+    /// The time of the first message that was seen.
+    pub fn first_time(&self) -> Time {
+        self.messages().map(|message| message.time).min().unwrap_or_default()
+    }
+
+    /// The time of the last message that was seen.
+    pub fn last_time(&self) -> Time {
+        self.messages().map(|message| message.time).max().unwrap_or_default()
+    }
+
+    /// The first final response.
+    pub fn final_response(&self) -> Option<&'c Message<'c>> {
+        self.finals.first().copied()
+    }
+
+    /// The status of the first final response.
+    pub fn final_status(&self) -> Option<Status> {
+        self.final_response().and_then(Message::status)
+    }
+
+    /// The first 2xx.
+    pub fn first_success(&self) -> Option<&'c Message<'c>> {
+        self.finals
+            .iter()
+            .copied()
+            .find(|message| message.status().is_some_and(|status| status.class() == Class::Success))
+    }
+
+    /// The first 100.
+    pub fn trying(&self) -> Option<&'c Message<'c>> {
+        self.provisionals.iter().copied().find(|message| message.status() == Some(Status::TRYING))
+    }
+
+    /// The responses 101-199.
+    pub fn progress(&self) -> impl Iterator<Item = &'c Message<'c>> {
+        self.provisionals.iter().copied().filter(|message| message.status() != Some(Status::TRYING))
+    }
+
+    /// The request has a response of any class.
+    pub fn has_response(&self) -> bool {
+        !self.provisionals.is_empty() || !self.finals.is_empty()
+    }
+
+    /// From the first request to the first final response.
+    pub fn wait(&self) -> Option<Span> {
+        Some(self.final_response()?.time.since(self.started()?))
+    }
+
+    /// How often the request was sent.
+    pub fn sends(&self) -> usize {
+        usize::from(self.request.is_some()) + self.retransmissions.len()
+    }
+
+    /// Every message of it, not in order of time.
+    pub fn messages(&self) -> impl Iterator<Item = &'c Message<'c>> {
+        self.request
+            .into_iter()
+            .chain(self.retransmissions.iter().copied())
+            .chain(self.provisionals.iter().copied())
+            .chain(self.finals.iter().copied())
+            .chain(self.acks.iter().copied())
+    }
+
+    /// A part of it is missing from the capture because the capture cut it (guard G5).
+    pub fn is_cut(&self) -> bool {
+        self.messages().any(|message| message.is_cut)
+    }
+
+    /// Takes a message that belongs here.
+    pub(crate) fn add(&mut self, message: &'c Message<'c>) {
+        let event = event_of(message);
+        let (state, oddity) = self.state.after(self.kind(), event);
+        self.state = state;
+        self.oddities.extend(oddity.map(|oddity| (oddity, message)));
+        match event {
+            Event::Request if self.request.is_none() => self.request = Some(message),
+            Event::Request => self.retransmissions.push(message),
+            Event::Provisional => self.provisionals.push(message),
+            Event::Success | Event::Failure => self.finals.push(message),
+            Event::Ack => self.acks.push(message),
+        }
+    }
+}
+
+fn event_of(message: &Message<'_>) -> Event {
+    match message.status().map(Status::class) {
+        None if message.method() == Method::Ack => Event::Ack,
+        None => Event::Request,
+        Some(Class::Provisional) => Event::Provisional,
+        Some(Class::Success) => Event::Success,
+        Some(_) => Event::Failure,
+    }
+}
