@@ -13,3 +13,5 @@ pub mod sdp;
 pub mod rtp;
 pub mod signaling;
 pub mod media;
+pub mod finding;
+pub mod rules;

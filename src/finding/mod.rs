@@ -1,0 +1,11 @@
+//! What a rule reports, and how a rule is described.
+//!
+//! A finding holds numbers, names and frames, never sentences: the words are the catalogue's.
+
+mod rule;
+mod value;
+mod report;
+
+pub use report::{Finding, Findings, LadderLine, Report, Sign, Visibility};
+pub use rule::{Check, Confidence, Family, Rule, Severity};
+pub use value::Value;

@@ -1,0 +1,295 @@
+//! Findings, and how a rule reports one.
+
+use std::net::IpAddr;
+
+use crate::capture::FrameId;
+use crate::finding::{Confidence, Rule, Severity, Value};
+use crate::packet::Endpoint;
+use crate::signaling::{Message, Transaction};
+use crate::sip::Status;
+use crate::time::Time;
+use crate::transport::Transport;
+
+/// What a rule found, with the evidence.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// How bad this case is.
+    pub severity: Severity,
+    /// How sure it is.
+    pub confidence: Confidence,
+    /// The call, safe to show; `None` for a finding on the capture.
+    pub call_id: Option<String>,
+    /// What became of the call; `None` where the Call-ID was not used for one.
+    pub call_fate: Option<&'static str>,
+    /// The frames that prove it, in order.
+    pub frames: Vec<FrameId>,
+    /// When the first of these frames was captured.
+    pub time: Option<Time>,
+    /// Who sent the request in question.
+    pub client: Option<Endpoint>,
+    /// Who had to answer it.
+    pub server: Option<Endpoint>,
+    /// The status codes to explain, in the order of the trace.
+    pub statuses: Vec<Status>,
+    /// Names and values.
+    pub evidence: Vec<(&'static str, Value)>,
+    /// The transaction in question.
+    pub transaction: Option<usize>,
+    /// What must have been seen elsewhere in the capture.
+    pub visibility: Visibility,
+    /// The same fault as it was seen on other hops.
+    pub propagated: Vec<Sign>,
+    /// Other findings that have to do with it.
+    pub related: Vec<Sign>,
+    /// Whether it stands only if other calls show the same; the rule decides when it sees them side
+    /// by side.
+    pub needs_company: bool,
+    /// What takes its place where it does not stand.
+    pub fallback: Option<Box<Finding>>,
+    /// The messages of the call around the evidence.
+    pub ladder: Vec<LadderLine>,
+    /// Lines that the ladder leaves out.
+    pub ladder_omitted: usize,
+}
+
+/// A sign of a fault whose finding stands elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sign {
+    /// The name of the rule that it fits.
+    pub rule: &'static str,
+    /// Where it was seen.
+    pub frames: Vec<FrameId>,
+    /// Who sent the request there.
+    pub client: Option<Endpoint>,
+    /// Who answered there.
+    pub server: Option<Endpoint>,
+    /// The final status there.
+    pub status: Option<Status>,
+}
+
+/// What the whole capture must show for a finding to stand; known only when it has been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visibility {
+    /// Nothing more.
+    Proven,
+    /// A packet from the host; without one the finding is only possible. It falls where other calls
+    /// show that packets from the host to its peer went past the capture.
+    HostElsePossible {
+        /// Who has not answered.
+        host: IpAddr,
+        /// Who waited for it.
+        peer: IpAddr,
+    },
+    /// The same, but without a packet from the host the finding is no more than a note.
+    HostElseNote {
+        /// Who has not answered.
+        host: IpAddr,
+        /// Who waited for it.
+        peer: IpAddr,
+    },
+    /// A packet on this way; without one the finding falls (guard G2).
+    WayElseNothing(IpAddr, IpAddr),
+}
+
+/// A message in the ladder of a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LadderLine {
+    /// The frame.
+    pub frame: FrameId,
+    /// When it was captured.
+    pub time: Time,
+    /// The sender.
+    pub source: Endpoint,
+    /// The receiver.
+    pub destination: Endpoint,
+    /// What carried it.
+    pub transport: Transport,
+    /// `INVITE sip:bob@example.com`, `100 Trying`; safe to show.
+    pub label: String,
+    /// It carries SDP.
+    pub has_sdp: bool,
+    /// It is part of the evidence.
+    pub is_evidence: bool,
+    /// How often it was sent again.
+    pub repeats: usize,
+    /// When it was last sent again.
+    pub last_repeat: Option<Time>,
+}
+
+/// Collects what the rules report of one call or of the capture.
+#[derive(Debug)]
+pub struct Findings<'r> {
+    rule: &'static Rule,
+    found: &'r mut Vec<Finding>,
+}
+
+impl Finding {
+    /// The value behind a name of the evidence.
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.evidence.iter().find_map(|(known, value)| (*known == name).then_some(value))
+    }
+}
+
+impl<'r> Findings<'r> {
+    /// A collector for one rule.
+    pub fn new(rule: &'static Rule, found: &'r mut Vec<Finding>) -> Self {
+        Self { rule, found }
+    }
+
+    /// Takes what the rule reports.
+    pub fn report(&mut self, report: Report) {
+        let mut frames = report.frames;
+        frames.sort_unstable_by_key(|(frame, _)| *frame);
+        frames.dedup();
+        if frames.first().map(|(first, _)| first.capture) != frames.last().map(|(l, _)| l.capture) {
+            frames.sort_by_key(|(_, time)| *time);
+        }
+        self.found.push(Finding {
+            rule: self.rule,
+            severity: report.severity.unwrap_or(self.rule.severity),
+            confidence: match report.is_cut {
+                true => report.confidence.lowered(),
+                false => report.confidence,
+            },
+            call_id: None,
+            call_fate: None,
+            time: frames.iter().map(|(_, time)| *time).min(),
+            frames: frames.into_iter().map(|(frame, _)| frame).collect(),
+            client: report.client,
+            server: report.server,
+            statuses: report.statuses,
+            evidence: report.evidence,
+            transaction: report.transaction,
+            visibility: report.visibility,
+            propagated: Vec::new(),
+            related: Vec::new(),
+            needs_company: report.needs_company,
+            fallback: None,
+            ladder: Vec::new(),
+            ladder_omitted: 0,
+        });
+    }
+}
+
+/// One report of a rule, put together step by step.
+#[derive(Debug)]
+pub struct Report {
+    severity: Option<Severity>,
+    confidence: Confidence,
+    frames: Vec<(FrameId, Time)>,
+    client: Option<Endpoint>,
+    server: Option<Endpoint>,
+    statuses: Vec<Status>,
+    evidence: Vec<(&'static str, Value)>,
+    transaction: Option<usize>,
+    visibility: Visibility,
+    is_cut: bool,
+    needs_company: bool,
+}
+
+impl Report {
+    /// A report on a transaction: names its client and server, and is less sure where the capture
+    /// cut it (guard G5).
+    pub fn on(transaction: &Transaction<'_>) -> Self {
+        Self {
+            client: Some(transaction.client),
+            server: Some(transaction.server),
+            transaction: Some(transaction.index),
+            is_cut: transaction.is_cut(),
+            ..Self::on_capture()
+        }
+    }
+
+    /// A report on no transaction in particular.
+    pub fn on_capture() -> Self {
+        Self {
+            severity: None,
+            confidence: Confidence::Certain,
+            frames: Vec::new(),
+            client: None,
+            server: None,
+            statuses: Vec::new(),
+            evidence: Vec::new(),
+            transaction: None,
+            visibility: Visibility::Proven,
+            is_cut: false,
+            needs_company: false,
+        }
+    }
+
+    /// Adds the messages that prove it.
+    #[must_use]
+    pub fn at<'m>(mut self, messages: impl IntoIterator<Item = &'m Message<'m>>) -> Self {
+        self.frames.extend(messages.into_iter().map(|message| (message.frame, message.time)));
+        self
+    }
+
+    /// Adds frames that prove it.
+    #[must_use]
+    pub fn frames(mut self, frames: impl IntoIterator<Item = (FrameId, Time)>) -> Self {
+        self.frames.extend(frames);
+        self
+    }
+
+    /// Names the server that it is about, where that is known without a transaction.
+    #[must_use]
+    pub fn to(mut self, server: Endpoint) -> Self {
+        self.server = Some(server);
+        self
+    }
+
+    /// Adds a status code to explain.
+    #[must_use]
+    pub fn status(mut self, status: Status) -> Self {
+        if !self.statuses.contains(&status) {
+            self.statuses.push(status);
+        }
+        self
+    }
+
+    /// Adds a value to the evidence.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.evidence.push((name, value.into()));
+        self
+    }
+
+    /// Adds a value to the evidence, if there is one.
+    #[must_use]
+    pub fn with_some(self, name: &'static str, value: Option<impl Into<Value>>) -> Self {
+        match value {
+            Some(value) => self.with(name, value),
+            None => self,
+        }
+    }
+
+    /// Sets how bad this case is, where that differs from the rule.
+    #[must_use]
+    pub fn severity(mut self, severity: Severity) -> Self {
+        self.severity = Some(severity);
+        self
+    }
+
+    /// Sets how sure it is; certain by default.
+    #[must_use]
+    pub fn confidence(mut self, confidence: Confidence) -> Self {
+        self.confidence = confidence;
+        self
+    }
+
+    /// The finding stands only if other calls show the same.
+    #[must_use]
+    pub fn needs_company(mut self, needs_company: bool) -> Self {
+        self.needs_company = needs_company;
+        self
+    }
+
+    /// Sets what the whole capture must show.
+    #[must_use]
+    pub fn visibility(mut self, visibility: Visibility) -> Self {
+        self.visibility = visibility;
+        self
+    }
+}

@@ -1,0 +1,7 @@
+//! Capture quality.
+
+pub(crate) mod capture_one_sided;
+pub(crate) mod capture_truncated_messages;
+pub(crate) mod capture_partial_dialogs;
+pub(crate) mod capture_duplicate_packets;
+pub(crate) mod encrypted_signalling;

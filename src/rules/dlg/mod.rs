@@ -1,0 +1,3 @@
+//! Dialogs and what happens inside them.
+
+pub(crate) mod missing_ack_2xx;

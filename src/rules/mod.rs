@@ -1,0 +1,138 @@
+//! The rules, and how they are put to work on a call and on a capture.
+//!
+//! One file a rule, its English entry beside it. Rules are pure and do not look at each other;
+//! which of two findings on one fault stands is decided in `precedence`. Knows no human language.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::finding::{Check, Finding, Findings, Rule};
+use crate::media::Media;
+use crate::signaling::{Call, Facts};
+
+mod cal;
+mod cap;
+mod dlg;
+mod precedence;
+mod txn;
+mod xfr;
+
+/// Every rule, by code.
+pub static ALL: &[&Rule] = &[
+    &cal::progress_then_bad_gateway::RULE,
+    &cal::progress_without_early_media::RULE,
+    &cal::final_response::RULE,
+    &cap::capture_one_sided::RULE,
+    &cap::capture_truncated_messages::RULE,
+    &cap::capture_partial_dialogs::RULE,
+    &cap::capture_duplicate_packets::RULE,
+    &cap::encrypted_signalling::RULE,
+    &dlg::missing_ack_2xx::RULE,
+    &txn::invite_no_response::RULE,
+    &txn::request_no_response::RULE,
+    &txn::trying_then_silence::RULE,
+    &txn::trying_then_server_failure::RULE,
+    &xfr::refer_accepted_no_notify::RULE,
+    &xfr::transfer_failed::RULE,
+];
+
+/// A rule that panicked; it gave nothing on that call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The name of the rule.
+    pub rule: &'static str,
+}
+
+/// What the rules find in one call: one root finding for each fault, by precedence.
+pub fn judge(
+    rules: &[&'static Rule],
+    call: &Call<'_>,
+    media: Media<'_>,
+    failures: &mut Vec<Failure>,
+) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for rule in rules {
+        let known = found.len();
+        let run = || {
+            let mut findings = Findings::new(rule, &mut found);
+            match rule.check {
+                Check::Call(check) | Check::Calls { each: check, .. } => {
+                    check(call, &mut findings);
+                }
+                Check::Media(check) => check(call, media, &mut findings),
+                Check::Capture(_) => {}
+            }
+        };
+        // A panic is a bug of ours, and costs no more than this rule on this call.
+        if catch_unwind(AssertUnwindSafe(run)).is_err() {
+            found.truncate(known);
+            failures.push(Failure { rule: rule.name });
+        }
+    }
+    precedence::settle(call, found)
+}
+
+/// What the rules find in the capture as a whole.
+pub fn judge_capture(
+    rules: &[&'static Rule],
+    facts: &Facts,
+    failures: &mut Vec<Failure>,
+) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for rule in rules {
+        let Check::Capture(check) = rule.check else { continue };
+        let known = found.len();
+        let run = || check(facts, &mut Findings::new(rule, &mut found));
+        if catch_unwind(AssertUnwindSafe(run)).is_err() {
+            found.truncate(known);
+            failures.push(Failure { rule: rule.name });
+        }
+    }
+    found
+}
+
+/// Lets the rules that compare calls look at all their findings side by side. A finding that needs
+/// company and has none gives way to what else was found.
+pub fn judge_together(findings: &mut Vec<Finding>) {
+    compare(findings);
+    let found = std::mem::take(findings);
+    findings.extend(found.into_iter().filter_map(|mut finding| match finding.needs_company {
+        true => finding.fallback.take().map(|fallback| *fallback),
+        false => Some(finding),
+    }));
+}
+
+/// The same, and those that need company and have none stay.
+pub fn compare(findings: &mut [Finding]) {
+    let mut rules: Vec<&Rule> = findings.iter().map(|finding| finding.rule).collect();
+    rules.sort_unstable_by_key(|rule| rule.code);
+    rules.dedup_by_key(|rule| rule.code);
+    for rule in rules {
+        let Check::Calls { together, .. } = rule.check else { continue };
+        let mut own: Vec<&mut Finding> =
+            findings.iter_mut().filter(|finding| finding.rule.code == rule.code).collect();
+        together(&mut own);
+    }
+}
+
+/// The rule of this name or code.
+pub fn find(name: &str) -> Option<&'static Rule> {
+    ALL.iter().copied().find(|rule| rule.name == name || rule.code.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_names_are_unique_and_sorted() {
+        let mut codes: Vec<_> = ALL.iter().map(|rule| rule.code).collect();
+        assert!(codes.is_sorted());
+        codes.dedup();
+        assert_eq!(codes.len(), ALL.len());
+        for rule in ALL {
+            assert_eq!(rule.code.len(), 6);
+            assert!(rule.code.starts_with(rule.family().prefix()));
+            assert_eq!(find(rule.name).map(|found| found.code), Some(rule.code));
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Transactions and time-outs.
+
+pub(crate) mod invite_no_response;
+pub(crate) mod request_no_response;
+pub(crate) mod trying_then_silence;
+pub(crate) mod trying_then_server_failure;

@@ -1,0 +1,104 @@
+#![doc = include_str!("trying_then_silence.md")]
+
+use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value, Visibility};
+use crate::media::Media;
+use crate::signaling::{Attempt, Call, Message, Transaction};
+use crate::sip::Status;
+use crate::time::Span;
+
+pub(crate) static RULE: Rule = Rule {
+    code: "TXN105",
+    name: "trying-then-silence",
+    severity: Severity::Error,
+    since: "0.1.0",
+    entry: include_str!("trying_then_silence.md"),
+    check: Check::Media(check),
+};
+
+/// A caller who gives up after this time was driven away by the silence.
+const GIVEN_UP_AFTER: Span = Span::from_secs(10);
+
+/// A caller who gives up sooner than this may have changed his mind.
+const CHANGED_MIND_WITHIN: Span = Span::from_secs(3);
+
+fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
+    for attempt in &call.attempts {
+        if attempt.is_resolved(call) || attempt.is_answered() {
+            continue;
+        }
+        // The hop farthest downstream that shows the silence owns it (guard G9).
+        let Some(hop) = attempt.farthest(call, |hop| silence(call, hop).is_some()) else {
+            continue;
+        };
+        let Some((wait, end)) = silence(call, hop) else { continue };
+        if !is_heard(hop, wait, media) {
+            report(call, attempt, hop, (wait, end), findings);
+        }
+    }
+}
+
+/// How a silence after a 100 ended.
+#[derive(Clone, Copy)]
+enum End {
+    /// The caller gave up.
+    Cancelled,
+    /// It did not end while the capture went on.
+    Never,
+}
+
+fn silence(call: &Call<'_>, hop: &Transaction<'_>) -> Option<(Span, End)> {
+    let (started, trying) = (hop.started()?, hop.trying()?);
+    if hop.progress().next().is_some() || call.implies_progress(hop) || call.is_told_above(hop) {
+        return None;
+    }
+    let cancelled = call.cancel_of(hop).map(|cancel| cancel.time);
+    let answered = hop.final_response().map(|answer| answer.time);
+    match (cancelled, answered) {
+        (Some(cancelled), _) if answered.is_none_or(|answered| answered >= cancelled) => {
+            let wait = cancelled.since(started);
+            (wait >= CHANGED_MIND_WITHIN).then_some((wait, End::Cancelled))
+        }
+        (_, Some(_)) => None,
+        (_, None) => call
+            .is_observed(trying.time, call.patience())
+            .then(|| (call.observed_until().since(started), End::Never)),
+    }
+}
+
+/// Media reached the caller during the silence, so somebody took the call (guard G3).
+fn is_heard(hop: &Transaction<'_>, silence: Span, media: Media<'_>) -> bool {
+    let Some(started) = hop.started() else { return false };
+    let caller = hop.request.and_then(Message::audio_endpoint);
+    caller.is_some_and(|caller| media.went_to(caller, started, started + silence))
+}
+
+fn report(
+    call: &Call<'_>,
+    attempt: &Attempt<'_>,
+    hop: &Transaction<'_>,
+    (wait, end): (Span, End),
+    findings: &mut Findings<'_>,
+) {
+    let (severity, ended) = match end {
+        End::Cancelled if wait < GIVEN_UP_AFTER => (Severity::Info, "cancelled"),
+        End::Cancelled => (Severity::Error, "cancelled"),
+        End::Never => (Severity::Error, "never"),
+    };
+    let confidence = match attempt.hops.len() {
+        1 => Confidence::Likely,
+        _ => Confidence::Certain,
+    };
+    findings.report(
+        Report::on(hop)
+            .at(hop.request)
+            .at(hop.trying())
+            .at(call.cancel_of(hop))
+            .status(Status::TRYING)
+            .severity(severity)
+            .confidence(confidence)
+            .visibility(Visibility::WayElseNothing(hop.server.address, hop.client.address))
+            .with("silence_ms", wait)
+            .with("ended", Value::Word(ended))
+            .with_some("status", hop.final_status().map(Status::code)),
+    );
+}

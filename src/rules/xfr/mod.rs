@@ -1,0 +1,4 @@
+//! Transfer and subscriptions.
+
+pub(crate) mod refer_accepted_no_notify;
+pub(crate) mod transfer_failed;
