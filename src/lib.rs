@@ -15,3 +15,4 @@ pub mod signaling;
 pub mod media;
 pub mod finding;
 pub mod rules;
+pub mod catalogue;
