@@ -16,3 +16,4 @@ pub mod media;
 pub mod finding;
 pub mod rules;
 pub mod catalogue;
+pub mod analysis;

@@ -1,0 +1,85 @@
+//! From the messages of one call to its result.
+
+use std::fmt;
+
+use crate::analysis::CallSummary;
+use crate::analysis::ladder::ladder;
+use crate::analysis::statistics::CallCounts;
+use crate::analysis::summary::summarize;
+use crate::bytes::printable;
+use crate::finding::{Finding, Rule};
+use crate::media::Media;
+use crate::rules;
+use crate::signaling::{Call, CallLog, Facts, Surroundings};
+
+/// What of the result of a call is wanted; the rest is not made.
+#[derive(Clone, Copy)]
+pub struct Detail<'d> {
+    /// The entry in the list of calls.
+    pub has_summary: bool,
+    /// The ladder of this finding.
+    pub has_ladder: &'d dyn Fn(&Finding) -> bool,
+}
+
+impl fmt::Debug for Detail<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Detail").field("has_summary", &self.has_summary).finish_non_exhaustive()
+    }
+}
+
+/// The result of one call.
+#[derive(Debug)]
+pub struct Judged {
+    /// What reports tell of it, if it was wanted.
+    pub summary: Option<CallSummary>,
+    /// What the rules found in it.
+    pub findings: Vec<Finding>,
+    /// Rules that panicked on it.
+    pub failures: Vec<rules::Failure>,
+    /// What it adds to the statistics.
+    pub(crate) counts: CallCounts,
+}
+
+/// What is the same for every finding of a call.
+struct Known<'k> {
+    call_id: &'k str,
+    fate: Option<&'static str>,
+}
+
+/// Adds what is the same for every finding of the call.
+fn complete(call: &Call<'_>, known: &Known<'_>, finding: &mut Finding, detail: Detail<'_>) {
+    finding.call_id = Some(known.call_id.to_owned());
+    finding.call_fate = known.fate;
+    if (detail.has_ladder)(finding) {
+        (finding.ladder, finding.ladder_omitted) = ladder(call, &finding.frames);
+    }
+    if let Some(fallback) = &mut finding.fallback {
+        complete(call, known, fallback, detail);
+    }
+}
+
+/// Judges a call: a pure function of its messages, of the time up to which it was observed, and of
+/// the media around it. What it shows about the capture itself is added to `facts`.
+/// `detail` says what of the result is wanted.
+pub fn judge(
+    log: &CallLog,
+    surroundings: Surroundings,
+    media: Media<'_>,
+    rules: &[&'static Rule],
+    facts: &mut Facts,
+    detail: Detail<'_>,
+) -> Judged {
+    let messages = log.messages();
+    let call = Call::build(&messages, surroundings);
+    let mut failures = Vec::new();
+    let mut findings = rules::judge(rules, &call, media, &mut failures);
+    let counts = CallCounts::of(&call);
+    let call_id = printable(call.call_id);
+    let known = Known { call_id: &call_id, fate: counts.fate };
+    for finding in &mut findings {
+        complete(&call, &known, finding, detail);
+    }
+    facts.add_call(&call);
+    let summary = detail.has_summary.then(|| summarize(&call)).flatten();
+    Judged { summary, findings, failures, counts }
+}

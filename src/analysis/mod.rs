@@ -1,0 +1,214 @@
+//! The result as plain data.
+//!
+//! A call is reduced to its result by [`judge()`], a pure function; [`Tally`] gathers results in
+//! any order and [`Tally::finish`] folds them into the [`Analysis`], in order of the frames. Knows
+//! no output format.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::capture::{Description, FrameId};
+use crate::finding::{Finding, Severity};
+use crate::packet::{Endpoint, Unread};
+use crate::signaling::{CallState, Kind};
+use crate::sip::Status;
+use crate::time::{Span, Time};
+use crate::transport::Transport;
+
+mod incident;
+mod judge;
+mod ladder;
+mod statistics;
+mod stream;
+mod summary;
+mod tally;
+
+pub use incident::Incident;
+pub use judge::{Detail, Judged, judge};
+pub use statistics::{Kpi, MessageCounts, Peer, Statistics};
+pub use stream::{Batch, Telling, Told};
+pub use summary::summarize;
+pub use tally::{Keep, Tally};
+
+/// Everything that is known of the captures after the run.
+#[derive(Clone, Debug, Default)]
+pub struct Analysis {
+    /// What the inputs turned out to be.
+    pub captures: Vec<Description>,
+    /// Counts over all captures.
+    pub totals: Totals,
+    /// Every Call-ID with what became of it, in order of its first frame; only the first ones where
+    /// not all are kept.
+    pub calls: Vec<CallSummary>,
+    /// What the rules found, in order of the first frame.
+    pub findings: Vec<Finding>,
+    /// Findings of one cause on several calls.
+    pub incidents: Vec<Incident>,
+    /// Counts by method, status, peer.
+    pub statistics: Statistics,
+    /// Frames that could not be read, by reason.
+    pub unread: BTreeMap<Unread, u64>,
+    /// What a bound dropped, by the name of the bound.
+    pub dropped: BTreeMap<&'static str, u64>,
+    /// Rules that panicked, with the number of calls; bugs of ours.
+    pub failed_rules: BTreeMap<&'static str, u64>,
+}
+
+/// Counts over all captures of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Frames read.
+    pub frames: u64,
+    /// SIP messages after reassembly, each hop and each retransmission counted, capture copies not.
+    pub sip_messages: u64,
+    /// SIP messages that were captured twice.
+    pub copies: u64,
+    /// Requests among the messages.
+    pub requests: u64,
+    /// Responses among the messages.
+    pub responses: u64,
+    /// Messages that repeat an earlier one on the same hop.
+    pub retransmissions: u64,
+    /// Messages without a Call-ID.
+    pub without_call_id: u64,
+    /// Distinct Call-IDs.
+    pub call_ids: u64,
+    /// Call-IDs that were used for a call.
+    pub calls: u64,
+    /// Dialogs confirmed or found in progress.
+    pub dialogs: u64,
+    /// Transactions, each hop counted.
+    pub transactions: u64,
+    /// RTP streams: one SSRC on one way.
+    pub rtp_streams: u64,
+    /// Findings by severity.
+    pub findings: BySeverity,
+}
+
+/// A count for each severity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BySeverity {
+    /// Severity error.
+    pub error: u64,
+    /// Severity warn.
+    pub warn: u64,
+    /// Severity info.
+    pub info: u64,
+}
+
+impl BySeverity {
+    /// Counts one more.
+    pub fn add(&mut self, severity: Severity) {
+        match severity {
+            Severity::Error => self.error += 1,
+            Severity::Warn => self.warn += 1,
+            Severity::Info => self.info += 1,
+        }
+    }
+
+    /// How many are at least as bad.
+    pub const fn at_least(self, severity: Severity) -> u64 {
+        match severity {
+            Severity::Error => self.error,
+            Severity::Warn => self.error + self.warn,
+            Severity::Info => self.error + self.warn + self.info,
+        }
+    }
+
+    /// All of them.
+    pub const fn sum(self) -> u64 {
+        self.at_least(Severity::Info)
+    }
+}
+
+/// What became of one Call-ID.
+#[derive(Clone, Debug)]
+pub struct CallSummary {
+    /// The Call-ID, safe to show.
+    pub call_id: String,
+    /// What it was used for.
+    pub kind: Kind,
+    /// Where it stands after its last message.
+    pub state: CallState,
+    /// The URI of the From header of the first request, safe to show.
+    pub from_uri: Option<String>,
+    /// The URI of the To header of the first request, safe to show.
+    pub to_uri: Option<String>,
+    /// Its first message.
+    pub first_frame: FrameId,
+    /// Its last message.
+    pub last_frame: FrameId,
+    /// The time of its first message.
+    pub start: Time,
+    /// The time of its last message.
+    pub end: Time,
+    /// The answer to the last initial request as the first sender saw it.
+    pub final_status: Option<Status>,
+    /// From the INVITE (the one with credentials, if it was challenged) to ringing (post-dial
+    /// delay).
+    pub pdd: Option<Span>,
+    /// From ringing to the answer.
+    pub ring: Option<Span>,
+    /// From the answer to the first BYE.
+    pub talk: Option<Span>,
+    /// Its messages.
+    pub messages: u64,
+    /// Dialogs confirmed or found in progress.
+    pub dialogs: u64,
+    /// Other Call-IDs that belong to the same conversation.
+    pub linked: Vec<Linked>,
+    /// Its transactions on each hop, in order.
+    pub transactions: Vec<TransactionSummary>,
+}
+
+/// Another Call-ID of the same conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Linked {
+    /// The other Call-ID, safe to show.
+    pub call_id: String,
+    /// The header field that names it.
+    pub reason: &'static str,
+}
+
+/// A transaction, reduced to what a report tells of it.
+#[derive(Clone, Debug)]
+pub struct TransactionSummary {
+    /// The method, safe to show.
+    pub method: String,
+    /// The sequence number.
+    pub cseq: u32,
+    /// The branch, safe to show.
+    pub branch: String,
+    /// Who sent the request.
+    pub client: Endpoint,
+    /// Who received it.
+    pub server: Endpoint,
+    /// What carried it.
+    pub transport: Transport,
+    /// The first request, if it was seen.
+    pub request_frame: Option<FrameId>,
+    /// Requests sent again.
+    pub retransmissions: u64,
+    /// The responses 100-199.
+    pub provisional: Vec<ResponseSummary>,
+    /// The first final response.
+    pub final_response: Option<ResponseSummary>,
+    /// How it ended.
+    pub outcome: &'static str,
+}
+
+/// A response, reduced to what a report tells of it.
+#[derive(Clone, Debug)]
+pub struct ResponseSummary {
+    /// The status.
+    pub status: Status,
+    /// The reason phrase, safe to show.
+    pub reason: String,
+    /// Its frame.
+    pub frame: FrameId,
+    /// How long after the first request it came.
+    pub after: Option<Span>,
+}
+
+/// A host on the way of a finding or a count.
+pub type Host = IpAddr;

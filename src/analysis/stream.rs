@@ -1,0 +1,194 @@
+//! Results that are told while the captures are still being read.
+//!
+//! A finding is told as soon as its call is judged. What falls or weakens unless a host or a way
+//! shows up is held back until it does, else to the end; so is what stands only if another call
+//! shows the same. Findings on the capture come at the end. All in all the same findings are told
+//! as a report at the end has, with one difference: what a rule adds when it compares calls is
+//! what the calls up to then show. Of what was told only as much is kept as incidents and
+//! comparisons need, and no more than a bound.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use crate::analysis::{BySeverity, CallSummary, Keep, Tally};
+use crate::finding::{Check, Finding, Visibility};
+use crate::limits::COMPARED_FINDINGS_MAX;
+use crate::rules;
+use crate::signaling::Facts;
+
+/// What became known since the last time, each list in order of the first frame.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Calls that are over. The same Call-ID may come again, when it was used again later.
+    pub calls: Vec<CallSummary>,
+    /// Findings on them and on earlier ones.
+    pub findings: Vec<Finding>,
+}
+
+impl Batch {
+    /// Nothing new.
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty() && self.findings.is_empty()
+    }
+}
+
+/// What was told and what is held back.
+#[derive(Debug)]
+pub struct Telling {
+    keep: Keep,
+    /// There are several captures, and between them may be a pause.
+    is_several: bool,
+    held: Vec<Finding>,
+    /// Hosts and ways that were known when `held` was looked through.
+    known: usize,
+    /// The latest ones told of rules that compare calls, as they were before.
+    compared: VecDeque<Finding>,
+    told: Told,
+}
+
+/// What is remembered of findings that were told.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// How many.
+    pub counts: BySeverity,
+    /// The findings without what only their own report needs.
+    pub findings: Vec<Finding>,
+    /// Findings that a bound dropped.
+    pub dropped: u64,
+}
+
+impl Telling {
+    /// Nothing told yet.
+    pub fn new(keep: Keep, is_several: bool) -> Self {
+        Self {
+            keep,
+            is_several,
+            held: Vec::new(),
+            known: 0,
+            compared: VecDeque::new(),
+            told: Told::default(),
+        }
+    }
+
+    /// Takes what the tallies have gathered, and gives what can be told of it.
+    pub fn batch(&mut self, tallies: &mut [&mut Tally], facts: &Facts) -> Batch {
+        let mut batch = Batch::default();
+        let mut fresh = Vec::new();
+        for tally in tallies.iter_mut() {
+            batch.calls.append(&mut tally.calls);
+            fresh.append(&mut tally.findings);
+        }
+        batch.calls.sort_by_key(|call| call.first_frame);
+        if fresh.is_empty() && facts.seen() == self.known {
+            return batch;
+        }
+        self.known = facts.seen();
+        fresh.append(&mut self.held);
+        let known = Known { facts, tallies, is_several: self.is_several };
+        let (compared, alone): (Vec<_>, Vec<_>) = fresh.into_iter().partition(is_compared);
+        for finding in alone {
+            match known.settles(&finding) {
+                true => batch.findings.push(finding),
+                false => self.hold(finding),
+            }
+        }
+        self.compare(compared, &known, &mut batch.findings);
+        for finding in &batch.findings {
+            self.told.counts.add(finding.severity);
+            if self.told.findings.len() < self.keep.findings {
+                self.told.findings.push(gist(finding));
+            }
+        }
+        batch.findings.sort_by(|a, b| {
+            (a.frames.first(), a.rule.code, &a.frames).cmp(&(
+                b.frames.first(),
+                b.rule.code,
+                &b.frames,
+            ))
+        });
+        batch
+    }
+
+    /// Judges findings side by side with those told before.
+    fn compare(&mut self, found: Vec<Finding>, known: &Known<'_>, tell: &mut Vec<Finding>) {
+        if found.is_empty() {
+            return;
+        }
+        let mut judged: Vec<Finding> = self.compared.iter().chain(&found).cloned().collect();
+        rules::compare(&mut judged);
+        let own = judged.into_iter().skip(self.compared.len());
+        for (judged, before) in own.zip(found) {
+            if !known.settles(&judged) {
+                self.hold(before);
+                continue;
+            }
+            tell.push(judged);
+            self.compared.push_back(before);
+        }
+        let excess = self.compared.len().saturating_sub(COMPARED_FINDINGS_MAX);
+        self.compared.drain(..excess);
+    }
+
+    fn hold(&mut self, finding: Finding) {
+        match self.held.len() < self.keep.findings {
+            true => self.held.push(finding),
+            false => self.told.dropped += 1,
+        }
+    }
+
+    /// What is held back, to be judged with what is left; and what was told.
+    pub fn finish(self) -> (Vec<Finding>, Told) {
+        (self.held, self.told)
+    }
+}
+
+/// What incidents need of a finding.
+pub(super) fn gist(finding: &Finding) -> Finding {
+    Finding {
+        call_id: finding.call_id.clone(),
+        frames: finding.frames.clone(),
+        statuses: finding.statuses.clone(),
+        evidence: Vec::new(),
+        propagated: Vec::new(),
+        related: Vec::new(),
+        fallback: None,
+        ladder: Vec::new(),
+        ..*finding
+    }
+}
+
+fn is_compared(finding: &Finding) -> bool {
+    match finding.rule.check {
+        Check::Call(_) | Check::Media(_) | Check::Capture(_) => false,
+        Check::Calls { .. } => true,
+    }
+}
+
+/// What is known of the captures at the moment.
+struct Known<'k> {
+    facts: &'k Facts,
+    tallies: &'k [&'k mut Tally],
+    is_several: bool,
+}
+
+impl Known<'_> {
+    /// The finding stands by what is known; else the end of the captures decides.
+    fn settles(&self, finding: &Finding) -> bool {
+        let is_visible = match finding.visibility {
+            Visibility::Proven => true,
+            _ if self.is_several => false,
+            Visibility::HostElsePossible { host, peer }
+            | Visibility::HostElseNote { host, peer } => self.has_whole_way(host, peer),
+            Visibility::WayElseNothing(source, destination) => {
+                self.has_whole_way(source, destination)
+            }
+        };
+        is_visible && !finding.needs_company
+    }
+
+    /// Packets went this way, and there is none among them of which the call is not known.
+    fn has_whole_way(&self, source: IpAddr, destination: IpAddr) -> bool {
+        self.facts.has_way(source, destination)
+            && !self.tallies.iter().any(|t| t.facts.has_unplaced(source, destination))
+    }
+}

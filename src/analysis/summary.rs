@@ -1,0 +1,155 @@
+//! What a report tells of one call.
+
+use crate::analysis::{CallSummary, Linked, ResponseSummary, TransactionSummary};
+use crate::bytes::{printable, printable_str};
+use crate::signaling::{Attempt, Call, CallState, Kind, Message, Transaction};
+use crate::sip::{HeaderName, Method, Status};
+use crate::time::Span;
+
+/// Header fields that name the Call-ID of another leg, with the name that the report gives as the
+/// reason.
+const LINKS: [&str; 3] = ["X-Call-ID", "X-CID", "In-Reply-To"];
+
+impl CallSummary {
+    /// What became of it: its state, with busy and declined calls told apart from those that
+    /// failed.
+    pub fn fate(&self) -> &'static str {
+        fate(self.state, self.final_status)
+    }
+}
+
+/// What became of a call in that state with that answer.
+pub(crate) fn fate(state: CallState, answer: Option<Status>) -> &'static str {
+    match (state, answer.map(Status::code)) {
+        (CallState::Failed, Some(486 | 600)) => "busy",
+        (CallState::Failed, Some(603 | 607)) => "declined",
+        (CallState::Failed, Some(300..400)) => "redirected",
+        (state, _) => state.name(),
+    }
+}
+
+/// Reduces a call to what reports tell of it; `None` for a Call-ID without a message.
+pub fn summarize(call: &Call<'_>) -> Option<CallSummary> {
+    let (first, last) = ends(call)?;
+    let opening = call.messages.iter().find(|m| m.is_request()).unwrap_or(first);
+    let times = Times::of(call);
+    Some(CallSummary {
+        call_id: printable(call.call_id).into_owned(),
+        kind: call.kind(),
+        state: call.state(),
+        from_uri: opening.from().map(|from| printable(from.uri.as_bytes()).into_owned()),
+        to_uri: opening.to().map(|to| printable(to.uri.as_bytes()).into_owned()),
+        first_frame: first.frame,
+        last_frame: last.frame,
+        start: call.messages.iter().map(|m| m.time).min().unwrap_or(first.time),
+        end: call.messages.iter().map(|m| m.time).max().unwrap_or(last.time),
+        final_status: call.final_status(),
+        pdd: times.pdd,
+        ring: times.ring,
+        talk: times.talk,
+        messages: call.messages.len() as u64,
+        dialogs: call.dialogs.iter().filter(|dialog| dialog.is_confirmed()).count() as u64,
+        linked: linked(call),
+        transactions: call.transactions.iter().map(|t| transaction(call, t)).collect(),
+    })
+}
+
+/// The first and the last message: by frame, and where several captures have some of them, by time.
+fn ends<'c>(call: &Call<'c>) -> Option<(&'c Message<'c>, &'c Message<'c>)> {
+    let first = call.messages.iter().min_by_key(|message| message.frame)?;
+    let last = call.messages.iter().max_by_key(|message| message.frame)?;
+    match first.frame.capture == last.frame.capture {
+        true => Some((first, last)),
+        false => Some((call.messages.first()?, call.messages.last()?)),
+    }
+}
+
+/// The spans of a call that engineers ask for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Times {
+    /// Session request delay (RFC 6076, section 4.3), without a challenge before it.
+    pub(crate) pdd: Option<Span>,
+    pub(crate) ring: Option<Span>,
+    pub(crate) talk: Option<Span>,
+}
+
+impl Times {
+    pub(crate) fn of(call: &Call<'_>) -> Self {
+        if call.kind() != Kind::Call {
+            return Self::default();
+        }
+        let hop = call.attempts.last().and_then(|attempt: &Attempt<'_>| attempt.first_hop(call));
+        let answer = hop.and_then(Transaction::first_success);
+        let ringing = hop.and_then(|hop| hop.progress().find(|message| is_ringing(message)));
+        let started = hop.and_then(Transaction::started);
+        let heard = ringing.or(answer).map(|message| message.time);
+        let bye = answer.and_then(|answer| {
+            let dialog = call.dialog_of(answer)?;
+            dialog.bye(call)?.started()
+        });
+        Self {
+            pdd: started.zip(heard).map(|(started, heard)| heard.since(started)),
+            ring: ringing.zip(answer).map(|(ringing, answer)| answer.time.since(ringing.time)),
+            talk: answer.zip(bye).map(|(answer, bye)| bye.since(answer.time)),
+        }
+    }
+}
+
+/// The caller hears something: 180, 181, 182, or 183 with SDP.
+fn is_ringing(message: &Message<'_>) -> bool {
+    match message.status().map(Status::code) {
+        Some(180..=182) => true,
+        Some(183) => message.sdp().is_some(),
+        _ => false,
+    }
+}
+
+fn transaction(call: &Call<'_>, transaction: &Transaction<'_>) -> TransactionSummary {
+    let started = transaction.started();
+    let response = |message: &&Message<'_>| {
+        Some(ResponseSummary {
+            status: message.status()?,
+            reason: printable_str(&message.reason_phrase().unwrap_or_default()).into_owned(),
+            frame: message.frame,
+            after: started.map(|started| message.time.since(started)),
+        })
+    };
+    TransactionSummary {
+        method: printable(transaction.method.as_bytes()).into_owned(),
+        cseq: transaction.cseq,
+        branch: printable(transaction.branch).into_owned(),
+        client: transaction.client,
+        server: transaction.server,
+        transport: transaction.transport,
+        request_frame: transaction.request.map(|request| request.frame),
+        retransmissions: transaction.retransmissions.len() as u64,
+        provisional: transaction.provisionals.iter().filter_map(response).collect(),
+        final_response: transaction.finals.first().and_then(response),
+        outcome: call.outcome(transaction).name(),
+    }
+}
+
+/// Other Call-IDs that header fields of this call name.
+fn linked(call: &Call<'_>) -> Vec<Linked> {
+    let mut linked: Vec<Linked> = Vec::new();
+    let mut add = |other: &[u8], reason: &'static str| {
+        let call_id = printable(other.trim_ascii()).into_owned();
+        let is_known = linked.iter().any(|known| known.call_id == call_id);
+        if other != call.call_id && !call_id.is_empty() && !is_known && linked.len() < 8 {
+            linked.push(Linked { call_id, reason });
+        }
+    };
+    for message in call.messages.iter().filter(|message| message.is_request()) {
+        for name in LINKS {
+            for value in message.named(name) {
+                add(value, name);
+            }
+        }
+        if message.method() == Method::Invite
+            && let Some(replaces) = message.header(HeaderName::Replaces)
+        {
+            add(replaces.split(|b| *b == b';').next().unwrap_or_default(), "Replaces");
+        }
+    }
+    linked
+}

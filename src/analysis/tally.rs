@@ -1,0 +1,328 @@
+//! Results gathered in any order, folded at the end.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::analysis::stream::gist;
+use crate::analysis::{
+    Analysis, CallSummary, Detail, Incident, Judged, MessageCounts, Statistics, Telling, Totals,
+    incident, judge,
+};
+use crate::finding::{Confidence, Finding, Rule, Severity, Value, Visibility};
+use crate::media::Media;
+use crate::packet::Unread;
+use crate::rules;
+use crate::signaling::{CallLog, Facts, Surroundings};
+use crate::sip::timers;
+
+/// How much of a large capture is kept for the report; the rest is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Calls listed.
+    pub calls: usize,
+    /// Findings with all their evidence.
+    pub findings: usize,
+    /// Findings of one rule that keep their ladder.
+    pub ladders: usize,
+    /// Findings below it are not kept.
+    pub min_severity: Severity,
+}
+
+impl Default for Keep {
+    /// Nothing but counts.
+    fn default() -> Self {
+        Self { calls: 0, findings: 0, ladders: 0, min_severity: Severity::Info }
+    }
+}
+
+/// What one part of the run gathered.
+#[derive(Debug)]
+pub struct Tally {
+    keep: Keep,
+    pub(super) calls: Vec<CallSummary>,
+    pub(super) findings: Vec<Finding>,
+    ladders: HashMap<&'static str, usize>,
+    totals: Totals,
+    statistics: Statistics,
+    /// What is known of the capture as a whole.
+    pub facts: Facts,
+    /// Frames that could not be read, by reason.
+    pub unread: BTreeMap<Unread, u64>,
+    /// What a bound dropped, by the name of the bound.
+    pub dropped: BTreeMap<&'static str, u64>,
+    failed_rules: BTreeMap<&'static str, u64>,
+}
+
+impl Tally {
+    /// Nothing gathered yet.
+    pub fn new(keep: Keep) -> Self {
+        Self {
+            keep,
+            calls: Vec::new(),
+            findings: Vec::new(),
+            ladders: HashMap::new(),
+            totals: Totals::default(),
+            statistics: Statistics::default(),
+            facts: Facts::default(),
+            unread: BTreeMap::new(),
+            dropped: BTreeMap::new(),
+            failed_rules: BTreeMap::new(),
+        }
+    }
+
+    /// Judges a call and takes its result. `is_continuation` when the same Call-ID has had a result
+    /// before.
+    pub fn judge(
+        &mut self,
+        log: &CallLog,
+        surroundings: Surroundings,
+        media: Media<'_>,
+        rules: &[&'static Rule],
+        is_continuation: bool,
+    ) {
+        let (ladders, keep) = (&self.ladders, self.keep);
+        let detail = Detail {
+            has_summary: self.calls.len() < keep.calls,
+            has_ladder: &|finding| {
+                ladders.get(finding.rule.code).copied().unwrap_or_default() < keep.ladders
+            },
+        };
+        let judged = judge(log, surroundings, media, rules, &mut self.facts, detail);
+        self.add(judged, is_continuation);
+    }
+
+    fn add(&mut self, judged: Judged, is_continuation: bool) {
+        let counts = &judged.counts;
+        self.totals.transactions += counts.transactions;
+        self.totals.dialogs += counts.dialogs;
+        self.totals.retransmissions += counts.retransmissions;
+        self.statistics.add_call(counts);
+        if let Some(fate) = counts.fate.filter(|_| !is_continuation) {
+            self.totals.calls += 1;
+            *self.statistics.fates.entry(fate).or_default() += 1;
+        }
+        for failure in judged.failures {
+            *self.failed_rules.entry(failure.rule).or_default() += 1;
+        }
+        for finding in judged.findings {
+            if finding.severity < self.keep.min_severity {
+                continue;
+            }
+            if self.findings.len() >= self.keep.findings {
+                self.drop("findings", 1);
+                continue;
+            }
+            *self.ladders.entry(finding.rule.code).or_default() += 1;
+            self.findings.push(finding);
+        }
+        self.calls.extend(judged.summary);
+    }
+
+    /// Counts distinct Call-IDs.
+    pub fn add_call_ids(&mut self, call_ids: u64) {
+        self.totals.call_ids += call_ids;
+    }
+
+    /// Counts messages without a Call-ID.
+    pub fn add_without_call_id(&mut self, messages: u64) {
+        self.totals.without_call_id += messages;
+    }
+
+    /// Counts RTP streams.
+    pub fn add_rtp_streams(&mut self, streams: u64) {
+        self.totals.rtp_streams += streams;
+    }
+
+    /// Counts frames.
+    pub fn add_frames(&mut self, frames: u64) {
+        self.totals.frames += frames;
+    }
+
+    /// Adds counts over messages.
+    pub fn add_messages(&mut self, counts: &MessageCounts) {
+        self.totals.sip_messages += counts.messages();
+        self.totals.requests += counts.requests;
+        self.totals.responses += counts.responses;
+        self.facts.messages += counts.messages();
+        self.statistics.add_messages(counts);
+    }
+
+    /// Counts what a bound dropped.
+    pub fn drop(&mut self, bound: &'static str, count: u64) {
+        if count > 0 {
+            *self.dropped.entry(bound).or_default() += count;
+        }
+    }
+
+    /// Folds all parts into the result, the same for any order of the parts.
+    pub fn finish(parts: Vec<Self>, rules: &[&'static Rule]) -> Analysis {
+        Self::finish_after(parts, rules, Telling::new(Keep::default(), false))
+    }
+
+    /// The same after a part was told: calls and findings are those that were not, all counts are
+    /// over everything.
+    pub fn finish_after(parts: Vec<Self>, rules: &[&'static Rule], telling: Telling) -> Analysis {
+        let (held, told) = telling.finish();
+        let mut analysis = Analysis { findings: held, ..Analysis::default() };
+        let mut facts = Facts::default();
+        let mut min_severity = Severity::Info;
+        for part in parts {
+            analysis.calls.extend(merge_continuations(part.calls));
+            analysis.findings.extend(part.findings);
+            add_totals(&mut analysis.totals, &part.totals);
+            analysis.statistics.merge(part.statistics);
+            facts.merge(part.facts);
+            for (reason, count) in part.unread {
+                *analysis.unread.entry(reason).or_default() += count;
+            }
+            for (bound, count) in part.dropped {
+                *analysis.dropped.entry(bound).or_default() += count;
+            }
+            for (rule, count) in part.failed_rules {
+                *analysis.failed_rules.entry(rule).or_default() += count;
+            }
+            min_severity = min_severity.max(part.keep.min_severity);
+        }
+        let is_several = facts.captures.len() > 1;
+        let findings = all_findings(&mut analysis, rules, &facts, min_severity);
+        analysis.totals.findings = told.counts;
+        for finding in &findings {
+            analysis.totals.findings.add(finding.severity);
+        }
+        if told.dropped > 0 {
+            *analysis.dropped.entry("findings").or_default() += told.dropped;
+        }
+        analysis.totals.copies = facts.copies.count + facts.shared;
+        analysis.incidents = incidents(&findings, told.findings);
+        analysis.findings = findings;
+        analysis.calls.sort_by_key(|call| (is_several.then_some(call.start), call.first_frame));
+        analysis.captures = facts.captures;
+        analysis
+    }
+}
+
+/// What the rules found in the calls and in the capture as a whole.
+fn all_findings(
+    analysis: &mut Analysis,
+    rules: &[&'static Rule],
+    facts: &Facts,
+    min_severity: Severity,
+) -> Vec<Finding> {
+    let mut failures = Vec::new();
+    let mut findings = rules::judge_capture(rules, facts, &mut failures);
+    for failure in failures {
+        *analysis.failed_rules.entry(failure.rule).or_default() += 1;
+    }
+    analysis.findings.retain_mut(|finding| is_visible(finding, facts));
+    findings.append(&mut analysis.findings);
+    findings.retain(|finding| finding.severity >= min_severity);
+    let is_several = facts.captures.len() > 1;
+    sort(&mut findings, is_several);
+    rules::judge_together(&mut findings);
+    sort(&mut findings, is_several);
+    findings
+}
+
+/// Incidents among the findings and those that were told before; these are in no list any more.
+fn incidents(findings: &[Finding], told: Vec<Finding>) -> Vec<Incident> {
+    if told.is_empty() {
+        return incident::fold(findings);
+    }
+    let mut all = told;
+    all.extend(findings.iter().map(gist));
+    sort(&mut all, false);
+    let mut incidents = incident::fold(&all);
+    for incident in &mut incidents {
+        incident.findings = Vec::new();
+    }
+    incidents
+}
+
+/// Findings on the capture first, then those on calls in order of their first frame; of several
+/// captures by time.
+fn sort(findings: &mut [Finding], is_several: bool) {
+    findings.sort_by(|a, b| {
+        let key = |finding: &Finding| {
+            let time = finding.time.filter(|_| is_several);
+            (finding.call_id.is_some(), time, finding.frames.first().copied())
+        };
+        (key(a), a.rule.code, &a.frames).cmp(&(key(b), b.rule.code, &b.frames))
+    });
+}
+
+/// Holds a finding against what the whole capture shows; false where it falls.
+fn is_visible(finding: &mut Finding, facts: &Facts) -> bool {
+    if finding.visibility != Visibility::Proven && !is_covered(finding, facts) {
+        return false;
+    }
+    match finding.visibility {
+        Visibility::Proven => true,
+        Visibility::HostElsePossible { host, peer } | Visibility::HostElseNote { host, peer } => {
+            if !facts.has_host(host) {
+                finding.confidence = Confidence::Possible;
+                if matches!(finding.visibility, Visibility::HostElseNote { .. }) {
+                    finding.severity = Severity::Info;
+                }
+            }
+            !facts.is_one_sided(peer, host) && !facts.has_unplaced(host, peer)
+        }
+        Visibility::WayElseNothing(source, destination) => {
+            facts.has_way(source, destination) && !facts.has_unplaced(source, destination)
+        }
+    }
+}
+
+/// What is missing was waited for in captures without a pause between them.
+fn is_covered(finding: &Finding, facts: &Facts) -> bool {
+    let (Some(frame), Some(time)) = (finding.frames.first(), finding.time) else { return true };
+    let wait = match finding.value("waited_ms") {
+        Some(Value::Span(wait)) => *wait,
+        _ => timers::T1.times(64),
+    };
+    facts.captures.len() < 2 || facts.is_covered(frame.capture, time + wait)
+}
+
+/// Makes one entry of the results that one Call-ID had one after another.
+fn merge_continuations(mut calls: Vec<CallSummary>) -> Vec<CallSummary> {
+    let is_several = calls.iter().any(|call| call.first_frame.capture != 0);
+    calls.sort_by_key(|call| (is_several.then_some(call.start), call.first_frame));
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut merged: Vec<CallSummary> = Vec::new();
+    for call in calls {
+        let place = *places.entry(call.call_id.clone()).or_insert(merged.len());
+        let Some(known) = merged.get_mut(place) else {
+            merged.push(call);
+            continue;
+        };
+        known.messages += call.messages;
+        known.dialogs += call.dialogs;
+        known.last_frame = known.last_frame.max(call.last_frame);
+        known.end = known.end.max(call.end);
+        known.state = call.state;
+        known.kind = known.kind.min(call.kind);
+        known.final_status = call.final_status.or(known.final_status);
+        known.pdd = known.pdd.or(call.pdd);
+        known.ring = known.ring.or(call.ring);
+        known.talk = known.talk.or(call.talk);
+        known.transactions.extend(call.transactions);
+        for link in call.linked {
+            if !known.linked.contains(&link) {
+                known.linked.push(link);
+            }
+        }
+    }
+    merged
+}
+
+fn add_totals(sum: &mut Totals, part: &Totals) {
+    sum.frames += part.frames;
+    sum.sip_messages += part.sip_messages;
+    sum.requests += part.requests;
+    sum.responses += part.responses;
+    sum.retransmissions += part.retransmissions;
+    sum.without_call_id += part.without_call_id;
+    sum.call_ids += part.call_ids;
+    sum.calls += part.calls;
+    sum.dialogs += part.dialogs;
+    sum.transactions += part.transactions;
+    sum.rtp_streams += part.rtp_streams;
+}
