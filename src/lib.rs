@@ -17,3 +17,4 @@ pub mod finding;
 pub mod rules;
 pub mod catalogue;
 pub mod analysis;
+pub mod report;

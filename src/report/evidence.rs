@@ -1,0 +1,52 @@
+//! The evidence of a finding in the words of a language.
+
+use crate::catalogue::{self, Labels, RuleText};
+use crate::finding::{Finding, Value};
+
+/// A value as a reader sees it.
+pub(crate) fn shown(value: &Value, words: Labels) -> String {
+    match value {
+        Value::Number(number) => number.to_string(),
+        Value::Span(span) => words.duration(*span),
+        Value::Text(text) => text.clone(),
+        Value::Word(word) => words.word(word),
+        Value::Endpoint(endpoint) => endpoint.to_string(),
+        Value::Flag(flag) => words.flag(*flag).to_owned(),
+        Value::List(values) => {
+            let items: Vec<String> = values.iter().map(|value| shown(value, words)).collect();
+            words.list(&items)
+        }
+    }
+}
+
+/// The value behind a name, with what a cause of the telephone network stands for.
+pub(crate) fn explained(name: &str, value: &Value, words: Labels) -> String {
+    let text = shown(value, words);
+    match q850_cause(name, &text).and_then(|cause| catalogue::q850(cause, words.lang())) {
+        Some(cause) => format!("{text} ({})", cause.name),
+        None => text,
+    }
+}
+
+/// The cause in a Reason header, `Q.850;cause=38`, or in evidence that is nothing but a cause.
+fn q850_cause(name: &str, text: &str) -> Option<u16> {
+    if name == "q850" {
+        return text.parse().ok();
+    }
+    let (protocol, rest) = text.split_once(';').filter(|_| name == "reason")?;
+    if !protocol.trim().eq_ignore_ascii_case("q.850") || rest.contains("text=") {
+        return None;
+    }
+    let cause = rest.split(';').find_map(|parameter| parameter.trim().strip_prefix("cause="))?;
+    cause.trim().parse().ok()
+}
+
+/// The message of a finding: the template of its rule with the evidence and the two parties in
+/// their places.
+pub(crate) fn message(finding: &Finding, rule: &RuleText, words: Labels) -> String {
+    let mut values: Vec<(&str, String)> =
+        finding.evidence.iter().map(|(name, value)| (*name, shown(value, words))).collect();
+    values.extend(finding.client.map(|client| ("client", client.to_string())));
+    values.extend(finding.server.map(|server| ("server", server.to_string())));
+    catalogue::message(rule, &values)
+}

@@ -1,0 +1,70 @@
+//! The analysis as text, for an engineer who reads from the top down.
+//!
+//! Verdict, capture, incidents, findings, calls: what matters most comes first, and each diagnosis
+//! is told once. Every word comes from the catalogue.
+
+use std::io::{self, Write};
+
+use crate::analysis::Analysis;
+use crate::catalogue::Lang;
+use crate::report::document::Page;
+
+mod calls;
+mod capture;
+mod clock;
+mod diagnosis;
+mod finding;
+mod incident;
+mod ladder;
+mod link;
+mod scene;
+mod sheet;
+mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+use scene::Scene;
+use sheet::Sheet;
+
+/// How the report is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextOptions {
+    /// The language.
+    pub lang: Lang,
+    /// Width and colours.
+    pub page: Page,
+    /// How much is told.
+    pub verbosity: Verbosity,
+}
+
+/// How much is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// The verdict and one line a finding.
+    Quiet,
+    /// What it takes to act.
+    #[default]
+    Normal,
+    /// Everything.
+    Verbose,
+}
+
+/// Writes the report.
+///
+/// # Errors
+///
+/// When `out` cannot be written to.
+pub fn text(analysis: &Analysis, options: &TextOptions, out: &mut dyn Write) -> io::Result<()> {
+    let mut sheet = Sheet::new(options.page, out);
+    let mut scene = Scene::new(analysis, options);
+    verdict::write(&scene, &mut sheet)?;
+    if options.verbosity == Verbosity::Quiet {
+        return finding::write_lines(&mut scene, &mut sheet);
+    }
+    capture::write(&mut scene, &mut sheet)?;
+    incident::write(&mut scene, &mut sheet)?;
+    finding::write(&mut scene, &mut sheet)?;
+    calls::write(&scene, &mut sheet)?;
+    verdict::write_last_line(&scene, &mut sheet)
+}
