@@ -18,3 +18,5 @@ pub mod rules;
 pub mod catalogue;
 pub mod analysis;
 pub mod report;
+pub mod pipeline;
+pub mod cli;

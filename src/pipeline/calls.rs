@@ -1,0 +1,179 @@
+//! The calls of one shard, from their first message to their result.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher;
+
+use foldhash::fast::RandomState;
+
+use crate::analysis::{Keep, MessageCounts, Tally};
+use crate::capture::FrameId;
+use crate::finding::Rule;
+use crate::limits::{CALL_IDS_MAX, OPEN_CALLS_MAX};
+use crate::media::Media;
+use crate::pipeline::SHARDS;
+use crate::pipeline::decode::Sighting;
+use crate::signaling::{CallLog, Pushed, Surroundings};
+use crate::sip::Head;
+use crate::time::Time;
+use crate::transport::Delivery;
+
+/// Open calls of a shard.
+const OPEN_MAX: usize = OPEN_CALLS_MAX / SHARDS;
+
+/// Distinct Call-IDs that a shard tells apart.
+const KNOWN_MAX: usize = CALL_IDS_MAX / SHARDS;
+
+/// The calls of one shard.
+#[derive(Debug)]
+pub(crate) struct CallShard {
+    open: HashMap<Box<[u8]>, Open, RandomState>,
+    /// Digests of the Call-IDs that had a result, to count each once.
+    judged: HashSet<u64, rustc_hash::FxBuildHasher>,
+    digest: RandomState,
+    counts: MessageCounts,
+    tally: Tally,
+}
+
+#[derive(Debug)]
+struct Open {
+    log: CallLog,
+    first: FrameId,
+}
+
+impl CallShard {
+    pub(crate) fn new(keep: Keep) -> Self {
+        Self {
+            open: HashMap::default(),
+            judged: HashSet::default(),
+            digest: RandomState::default(),
+            counts: MessageCounts::default(),
+            tally: Tally::new(keep),
+        }
+    }
+
+    /// Takes the next message in order of the frames.
+    pub(crate) fn push(
+        &mut self,
+        sighting: &Sighting<'_>,
+        media: Media<'_>,
+        rules: &[&'static Rule],
+    ) {
+        let delivery = &sighting.delivery;
+        let Some(head) = sighting.head() else { return };
+        let Some(call_id) = head.call_id.filter(|call_id| !call_id.is_empty()) else {
+            self.counts.add(&head, delivery.transport, delivery.destination.port);
+            self.tally.add_without_call_id(1);
+            if delivery.is_cut {
+                self.tally.facts.saw_unplaced(delivery);
+            }
+            return;
+        };
+        if let Some(open) = self.open.get_mut(call_id)
+            && delivery.time <= open.log.closes_at()
+        {
+            let pushed = open.log.push(delivery, &head);
+            self.count(delivery, &head, call_id, pushed);
+            return;
+        }
+        if let Some((call_id, open)) = self.open.remove_entry(call_id) {
+            let until = open.log.closes_at();
+            self.judge(&call_id, &open.log, until, media, rules);
+        }
+        self.make_room(media, rules);
+        let mut log = CallLog::new(delivery.time);
+        let pushed = log.push(delivery, &head);
+        self.open.insert(call_id.into(), Open { log, first: delivery.frame });
+        self.count(delivery, &head, call_id, pushed);
+    }
+
+    fn count(&mut self, delivery: &Delivery<'_>, head: &Head<'_>, call_id: &[u8], pushed: Pushed) {
+        match pushed {
+            Pushed::Copy => {
+                self.tally.facts.copies.add(delivery.frame, delivery.time, call_id);
+                return;
+            }
+            Pushed::Shared => {
+                self.tally.facts.shared += 1;
+                return;
+            }
+            Pushed::Dropped => self.tally.drop("messages-per-call", 1),
+            Pushed::Kept => {}
+        }
+        let (source, destination) = (delivery.source.address, delivery.destination.address);
+        self.tally.facts.saw_sip(source, destination);
+        if delivery.is_cut {
+            self.tally.facts.cut.add(delivery.frame, delivery.time, call_id);
+        }
+        self.counts.add(head, delivery.transport, delivery.destination.port);
+    }
+
+    /// Judges the calls that were over before the moment that the captures were read to.
+    pub(crate) fn close(&mut self, reached: Time, media: Media<'_>, rules: &[&'static Rule]) {
+        let mut over: Vec<_> =
+            self.open.extract_if(|_, open| open.log.closes_at() < reached).collect();
+        over.sort_unstable_by_key(|(_, open)| open.first);
+        for (call_id, open) in over {
+            let until = open.log.closes_at();
+            self.judge(&call_id, &open.log, until, media, rules);
+        }
+    }
+
+    /// Judges all that is left at the end of the captures.
+    pub(crate) fn finish(&mut self, last: Time, media: Media<'_>, rules: &[&'static Rule]) {
+        let mut left: Vec<_> = self.open.drain().collect();
+        left.sort_unstable_by_key(|(_, open)| open.first);
+        for (call_id, open) in left {
+            let until = last.min(open.log.closes_at());
+            self.judge(&call_id, &open.log, until, media, rules);
+        }
+    }
+
+    /// What it has gathered so far.
+    pub(crate) fn tally(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
+    pub(crate) fn into_tally(mut self) -> Tally {
+        self.tally.add_messages(&self.counts);
+        self.tally
+    }
+
+    fn judge(
+        &mut self,
+        call_id: &[u8],
+        log: &CallLog,
+        observed_until: Time,
+        media: Media<'_>,
+        rules: &[&'static Rule],
+    ) {
+        let is_first = if self.judged.len() < KNOWN_MAX {
+            self.judged.insert(self.digest.hash_one(call_id))
+        } else {
+            self.tally.drop("call-ids", 1);
+            false
+        };
+        self.tally.add_call_ids(u64::from(is_first));
+        let surroundings = Surroundings { observed_until };
+        self.tally.judge(log, surroundings, media, rules, !is_first);
+    }
+
+    /// Judges the tenth of the open calls that were silent longest, when there are too many.
+    fn make_room(&mut self, media: Media<'_>, rules: &[&'static Rule]) {
+        if self.open.len() < OPEN_MAX {
+            return;
+        }
+        let mut ages: Vec<_> =
+            self.open.values().map(|open| (open.log.last(), open.first)).collect();
+        let leave = (ages.len() / 10).max(1);
+        let (_, limit, _) = ages.select_nth_unstable(leave.saturating_sub(1));
+        let limit = *limit;
+        let mut over: Vec<_> =
+            self.open.extract_if(|_, open| (open.log.last(), open.first) <= limit).collect();
+        over.sort_unstable_by_key(|(_, open)| open.first);
+        self.tally.drop("open-calls", over.len() as u64);
+        for (call_id, open) in over {
+            let until = open.log.last();
+            self.judge(&call_id, &open.log, until, media, rules);
+        }
+    }
+}

@@ -1,0 +1,389 @@
+//! From opened captures to the analysis; the only module with threads.
+//!
+//! Captures are taken in windows of whole blocks. The blocks of a window are decoded in parallel;
+//! streams are sharded by flow and calls by Call-ID, each shard in order of the frames. While a
+//! window is worked on, the next one is read. What comes out is the same for any number of threads:
+//! a window of a file is the same number of bytes, a call belongs to one shard, and results are
+//! folded in order of the frames. A window of a pipe is what it has at hand.
+
+use std::ops::ControlFlow;
+
+use rayon::prelude::*;
+
+use crate::analysis::{Analysis, Batch, Keep, Tally, Telling};
+use crate::capture::{self, FrameId, Secret, Source};
+use crate::finding::Rule;
+use crate::media::{Media, Streams as RtpStreams};
+use crate::packet::Defragmenter;
+use crate::time::Time;
+use crate::transport::{GAP_PATIENCE, KeyLog};
+
+mod calls;
+mod clocks;
+mod decode;
+mod flows;
+mod merge;
+
+use calls::CallShard;
+use clocks::{Clocks, Link};
+use decode::{Decoded, Decoder, Sighting};
+use flows::Flows;
+use merge::{Merge, Round};
+
+/// Tables that flows and calls are spread over; fixed, so that results do not depend on the number
+/// of threads.
+pub(crate) const SHARDS: usize = 16;
+
+/// The kind of secrets that is a TLS key log.
+const TLS_KEY_LOG: u32 = 0x544c_534b;
+
+/// What a run does.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The rules to judge by.
+    pub rules: Vec<&'static Rule>,
+    /// How much is kept for the report.
+    pub keep: Keep,
+    /// Follow RTP. Without it, rules that need media see none.
+    pub media: bool,
+    /// Secrets that open encrypted connections, besides those that captures carry.
+    pub keys: KeyLog,
+    /// Threads to use; one for each core by default.
+    pub threads: Option<usize>,
+}
+
+/// Why a run stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An input could not be read.
+    #[error(transparent)]
+    Capture(#[from] capture::Error),
+    /// The threads could not be started.
+    #[error("could not start the worker threads")]
+    Threads(#[source] rayon::ThreadPoolBuildError),
+    /// The thread that reads a pipe could not be started.
+    #[error("could not start the thread that reads the pipe")]
+    Reader(#[source] std::io::Error),
+    /// Whoever was given the results wants no more.
+    #[error("stopped before the end of the captures")]
+    Stopped,
+}
+
+/// Is told how many bytes of the captures have been read so far.
+pub type Progress<'p> = dyn Fn(u64) + Sync + 'p;
+
+/// Is given results on the way; breaks when it wants no more.
+pub type Tell<'t> = dyn FnMut(Batch) -> ControlFlow<()> + Send + 't;
+
+/// Reads the captures to their end and says what went wrong in them. Several captures are one,
+/// merged by time.
+///
+/// # Errors
+///
+/// When an input cannot be read at all; damage in the middle is a note in the result, not an error.
+pub fn run(
+    sources: Vec<Source>,
+    options: &Options,
+    progress: &Progress<'_>,
+) -> Result<Analysis, Error> {
+    pool(options)?.install(|| compared(sources, options, progress, &mut Teller::Silent))
+}
+
+/// The same, and `tell` is given calls and findings while the captures are still being read; the
+/// analysis returned has only those that it was not given. Of several files everything comes at
+/// the end.
+///
+/// # Errors
+///
+/// As [`run`], and when `tell` wants no more.
+pub fn follow(
+    sources: Vec<Source>,
+    options: &Options,
+    progress: &Progress<'_>,
+    tell: &mut Tell<'_>,
+) -> Result<Analysis, Error> {
+    // The clock of one file may have to be corrected by another.
+    let is_waiting = sources.len() > 1 && sources.iter().all(|source| !source.is_live());
+    let mut teller = match is_waiting {
+        true => Teller::Silent,
+        false => Teller::Telling(Telling::new(options.keep, sources.len() > 1), tell),
+    };
+    pool(options)?.install(|| compared(sources, options, progress, &mut teller))
+}
+
+fn pool(options: &Options) -> Result<rayon::ThreadPool, Error> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads.unwrap_or(0))
+        .thread_name(|index| format!("siptrace-{index}"))
+        .build()
+        .map_err(Error::Threads)
+}
+
+/// Whether results are told on the way.
+enum Teller<'t, 's> {
+    Silent,
+    Telling(Telling, &'t mut Tell<'s>),
+}
+
+/// Runs, and once more by one clock where the captures show that their clocks differ.
+fn compared(
+    mut sources: Vec<Source>,
+    options: &Options,
+    progress: &Progress<'_>,
+    teller: &mut Teller<'_, '_>,
+) -> Result<Analysis, Error> {
+    let again: Option<Vec<Source>> = match sources.len() {
+        0 | 1 => None,
+        _ => sources.iter().map(Source::reopened).collect(),
+    };
+    let mut outcome = Run::new(sources.len() > 1, options).drive(sources, progress, teller)?;
+    let ahead = clocks::ahead(&outcome.links);
+    let is_corrected = !ahead.is_empty() && again.is_some();
+    if is_corrected {
+        sources = again.unwrap_or_default();
+        for (source, index) in sources.iter_mut().zip(0..) {
+            source.set_ahead(ahead.get(&index).copied().unwrap_or_default());
+        }
+        let links = outcome.links;
+        outcome = Run::new(true, options).drive(sources, progress, teller)?;
+        outcome.links = links;
+    }
+    let mut analysis = outcome.analysis;
+    for (capture, index) in analysis.captures.iter_mut().zip(0..) {
+        // A capture is described by its own clock.
+        let ahead = ahead.get(&index).copied().filter(|_| is_corrected).unwrap_or_default();
+        capture.first_time = capture.first_time.map(|time| time + ahead);
+        capture.last_time = capture.last_time.map(|time| time + ahead);
+    }
+    for link in outcome.links {
+        if let Some(capture) = analysis.captures.get_mut(usize::from(link.to)) {
+            capture.notes.extend(link.notes(is_corrected));
+        }
+    }
+    Ok(analysis)
+}
+
+/// What a run gave.
+struct Outcome {
+    analysis: Analysis,
+    /// Captures that have messages in common.
+    links: Vec<Link>,
+}
+
+/// A run under way.
+struct Run<'o> {
+    options: &'o Options,
+    is_several: bool,
+    defragmenter: Defragmenter,
+    flows: Vec<Flows>,
+    keys: KeyLog,
+    rtp: Vec<RtpStreams>,
+    calls: Vec<CallShard>,
+    tally: Tally,
+    clocks: Clocks,
+    hash: foldhash::fast::FixedState,
+}
+
+impl<'o> Run<'o> {
+    fn new(is_several: bool, options: &'o Options) -> Self {
+        let hash = foldhash::fast::FixedState::default();
+        Self {
+            options,
+            is_several,
+            defragmenter: Defragmenter::default(),
+            flows: (0..SHARDS).map(|_| Flows::new(hash.clone())).collect(),
+            keys: options.keys.clone(),
+            rtp: (0..SHARDS).map(|_| RtpStreams::with_share_of(SHARDS)).collect(),
+            calls: (0..SHARDS).map(|_| CallShard::new(options.keep)).collect(),
+            tally: Tally::new(options.keep),
+            clocks: Clocks::default(),
+            hash,
+        }
+    }
+
+    fn drive(
+        mut self,
+        sources: Vec<Source>,
+        progress: &Progress<'_>,
+        teller: &mut Teller<'_, '_>,
+    ) -> Result<Outcome, Error> {
+        let mut merge = Merge::new(sources).map_err(Error::Reader)?;
+        let is_live = merge.is_live();
+        let mut ahead = merge.next()?;
+        while let Some(round) = ahead.take() {
+            // What a pipe gave is worked on, and told, before anybody waits for more of it.
+            if is_live {
+                let reached = self.work(&round);
+                self.close_calls(reached);
+                self.tell(teller)?;
+                merge.recycle(round);
+                progress(merge.bytes());
+                ahead = merge.next()?;
+            } else {
+                let (next, reached) = rayon::join(|| merge.next(), || self.work(&round));
+                ahead = next?;
+                // At the end, calls wait for what the streams still hold.
+                if ahead.is_some() {
+                    self.close_calls(reached);
+                    self.tell(teller)?;
+                }
+                merge.recycle(round);
+                progress(merge.bytes());
+            }
+        }
+        self.tally.facts.captures = merge.into_descriptions();
+        let links = self.clocks.links();
+        self.finish_calls();
+        self.tell(teller)?;
+        Ok(Outcome { analysis: self.finish(teller), links })
+    }
+
+    /// Tells what is new.
+    fn tell(&mut self, teller: &mut Teller<'_, '_>) -> Result<(), Error> {
+        let Teller::Telling(telling, tell) = teller else { return Ok(()) };
+        let mut tallies: Vec<_> = self.calls.iter_mut().map(CallShard::tally).collect();
+        let batch = telling.batch(&mut tallies, &self.tally.facts);
+        match batch.is_empty() || tell(batch).is_continue() {
+            true => Ok(()),
+            false => Err(Error::Stopped),
+        }
+    }
+
+    /// Works on one round and returns the moment at or before which nothing can come any more.
+    fn work(&mut self, round: &Round) -> Time {
+        self.take_secrets(&round.secrets);
+        let decoder =
+            Decoder { media: self.options.media, is_several: self.is_several, hash: &self.hash };
+        let decoded: Vec<Decoded<'_>> =
+            round.parts.par_iter().map(|part| decoder.part(part)).collect();
+        let mut until = Time::from_nanos(i64::MIN);
+        for (part, of) in decoded.iter().zip(&round.parts) {
+            if !part.samples.is_empty() {
+                self.clocks.add(of.block.first().capture, &part.samples);
+            }
+            self.tally.add_frames(part.frames);
+            for (reason, count) in &part.unread {
+                *self.tally.unread.entry(*reason).or_default() += count;
+            }
+            for (source, destination) in &part.ways {
+                self.tally.facts.saw_way(*source, *destination);
+            }
+            until = until.max(part.until);
+        }
+        self.tally.facts.last_time = self.tally.facts.last_time.max(until);
+        let whole = decoder.reassemble(&mut self.defragmenter, &decoded);
+        let whole = decoder.packets(&whole);
+        let late: Vec<Vec<Sighting<'static>>> = self
+            .flows
+            .par_iter_mut()
+            .enumerate()
+            .map(|(shard, flows)| flows.push(shard, decoder, &decoded, &whole, &self.keys))
+            .collect();
+        self.rtp.par_iter_mut().enumerate().for_each(|(shard, streams)| {
+            decoder.media(streams, shard, &decoded, &whole);
+        });
+        let media = Media::new(&self.rtp);
+        let rules = self.options.rules.as_slice();
+        self.calls.par_iter_mut().enumerate().for_each(|(shard, calls)| {
+            let mut sightings: Vec<&Sighting<'_>> = decoded
+                .iter()
+                .chain([&whole])
+                .flat_map(|part| part.sip.get(shard).into_iter().flatten())
+                .collect();
+            let streamed = late.iter().flatten();
+            sightings.extend(streamed.filter(|sighting| sighting.shard == shard));
+            // Of a single capture already in order but for what was reassembled.
+            sightings.sort_by_key(|sighting| sighting.order);
+            for sighting in sightings {
+                calls.push(sighting, media, rules);
+            }
+        });
+        round.reached.unwrap_or(until)
+    }
+
+    fn take_secrets(&mut self, secrets: &[(u16, Secret)]) {
+        for (capture, secret) in secrets.iter().filter(|(_, s)| s.kind == TLS_KEY_LOG) {
+            let frame = FrameId { capture: *capture, number: secret.frame };
+            self.keys.add(&secret.data, Some(frame));
+        }
+    }
+
+    /// Judges the calls that are over.
+    fn close_calls(&mut self, reached: Time) {
+        let keys = &self.keys;
+        let flows = self.flows.par_iter_mut();
+        let late: Vec<_> = flows.map(|flows| flows.expire(reached, keys)).collect();
+        self.push_late(&late);
+        // What waits behind a gap is not older.
+        let closed = reached - GAP_PATIENCE;
+        let media = Media::new(&self.rtp);
+        let rules = self.options.rules.as_slice();
+        self.calls.par_iter_mut().for_each(|calls| calls.close(closed, media, rules));
+    }
+
+    /// Gives messages to the calls that come late, out of streams that were given up waiting for.
+    fn push_late(&mut self, late: &[Vec<Sighting<'static>>]) {
+        if late.iter().all(Vec::is_empty) {
+            return;
+        }
+        let media = Media::new(&self.rtp);
+        let rules = self.options.rules.as_slice();
+        self.calls.par_iter_mut().enumerate().for_each(|(shard, calls)| {
+            let mut sightings: Vec<_> =
+                late.iter().flatten().filter(|s| s.shard == shard).collect();
+            sightings.sort_by_key(|sighting| sighting.order);
+            for sighting in sightings {
+                calls.push(sighting, media, rules);
+            }
+        });
+    }
+
+    /// Judges the calls that are open at the end.
+    fn finish_calls(&mut self) {
+        let late: Vec<Vec<Sighting<'static>>> =
+            self.flows.par_iter_mut().map(|flows| flows.finish(&self.keys)).collect();
+        self.push_late(&late);
+        self.defragmenter.finish();
+        let last = self.tally.facts.last_time;
+        let media = Media::new(&self.rtp);
+        let rules = self.options.rules.as_slice();
+        self.calls.par_iter_mut().for_each(|calls| calls.finish(last, media, rules));
+        self.count_streams();
+    }
+
+    fn finish(self, teller: &mut Teller<'_, '_>) -> Analysis {
+        let mut parts = vec![self.tally];
+        parts.extend(self.calls.into_iter().map(CallShard::into_tally));
+        match teller {
+            Teller::Silent => Tally::finish(parts, &self.options.rules),
+            Teller::Telling(telling, _) => {
+                let telling = std::mem::replace(telling, Telling::new(self.options.keep, false));
+                Tally::finish_after(parts, &self.options.rules, telling)
+            }
+        }
+    }
+
+    fn count_streams(&mut self) {
+        for flows in &self.flows {
+            let counts = flows.tcp.counts();
+            self.tally.drop("sctp-flows", flows.sctp.evicted());
+            self.tally.drop("sctp-unfinished", flows.sctp.unfinished());
+            self.tally.drop("tcp-flows", counts.evicted);
+            self.tally.drop("tcp-gaps", counts.gaps);
+            self.tally.drop("tcp-unfinished", counts.unfinished);
+            self.tally.drop("tcp-unread", counts.relieved);
+            self.tally.drop("encrypted-peers", counts.unlisted);
+            for encrypted in flows.tcp.encrypted() {
+                self.tally.facts.saw_encrypted(encrypted.clone());
+            }
+            self.tally.facts.stream_copies += counts.copies;
+        }
+        for streams in &self.rtp {
+            self.tally.add_rtp_streams(streams.count());
+            self.tally.drop("rtp-streams", streams.evicted());
+            for host in streams.hosts() {
+                self.tally.facts.saw_host(host);
+            }
+        }
+    }
+}
