@@ -1,0 +1,133 @@
+//! The same capture gives the same report, byte for byte, for any number of threads.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use siptrace::capture::script;
+
+use crate::{run, shared};
+
+/// One, two, and more than there are cores or shards left over.
+const THREADS: [usize; 3] = [1, 2, 7];
+
+/// Files of the shared folder with TCP, fragments, tunnels, WebSocket, many calls.
+const SHARED: [&str; 6] = [
+    "NormB__sipnab__sipp-branch-scenario.pcapng",
+    "NormB__sipnab__sip-488-codec-reject.pcapng",
+    "sipcapture__heplify__erspan_sip_ipv4_udp.pcapng",
+    "sipcapture__heplify__sip_tcp_websocket.pcap",
+    "sipcapture__heplify__sip_ipv4_tcp_retrans.pcap",
+    "zeek__zeek__wireshark.pcap",
+];
+
+/// Calls of the generated capture; with their media they fill several windows of 64 MiB.
+const CALLS: usize = 3000;
+
+/// The block that pads the generated capture until it spans several windows.
+const PADDING_BYTES: usize = 60_000;
+
+fn is_the_same_for_any_number_of_threads(path: &Path) {
+    let mut reports = THREADS.iter().map(|threads| {
+        let analysis = run::analyze_with(path, *threads);
+        // The JSON leaves the ladder out and rounds nothing; the rest is in the plain data.
+        (run::json(&analysis), format!("{:#?}", analysis.findings))
+    });
+    let first = reports.next().expect("at least one");
+    for (threads, report) in THREADS[1..].iter().zip(reports) {
+        let name = path.display();
+        assert!(first.0 == report.0, "{name}: other JSON with {threads} threads than with one");
+        assert!(first.1 == report.1, "{name}: other findings with {threads} threads than with one");
+    }
+}
+
+#[test]
+fn recorded_captures_give_the_same_report() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/captures");
+    for entry in fs::read_dir(folder).expect("the captures are there") {
+        let path = entry.expect("the folder is readable").path();
+        if path.to_string_lossy().contains(".pcap") {
+            is_the_same_for_any_number_of_threads(&path);
+        }
+    }
+}
+
+#[test]
+fn public_captures_give_the_same_report() {
+    for name in SHARED {
+        let Some(path) = shared::path(&format!("captures/public/{name}")) else { continue };
+        is_the_same_for_any_number_of_threads(&path);
+    }
+}
+
+#[test]
+fn a_capture_of_several_windows_gives_the_same_report() {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("several-windows.pcap");
+    fs::write(&path, many_calls()).expect("the capture can be written");
+    let analysis = run::analyze_with(&path, 2);
+    assert_eq!(analysis.totals.call_ids, CALLS as u64);
+    let silent = analysis.findings.iter().filter(|f| f.rule.name == "invite-no-response");
+    assert_eq!(silent.count(), CALLS / 3);
+    is_the_same_for_any_number_of_threads(&path);
+    fs::remove_file(&path).expect("the capture can be removed");
+}
+
+/// A pcap of many calls at a time: answered, failed after a wait, and never answered, in turn, with
+/// large packets of no interest in between.
+fn many_calls() -> Vec<u8> {
+    let mut text = String::from(
+        "host alice 192.0.2.10\nhost bob 203.0.113.20\nhost carol 203.0.113.30\nend 400\n",
+    );
+    for call in 0..CALLS {
+        let at = format!("{:.1}", call as f64 * 0.1);
+        let _ = writeln!(text, "call n{call}");
+        let _ = match call % 3 {
+            0 => writeln!(
+                text,
+                "{at} alice > bob INVITE sdp\n+1 bob > alice 200 sdp\n+0.1 alice > bob ACK\n\
+                 +9 alice > bob BYE\n+0.1 bob > alice 200",
+            ),
+            1 => writeln!(
+                text,
+                "{at} alice > bob INVITE\n+0.1 bob > alice 100\n+{} bob > alice 503\n\
+                 +0.1 alice > bob ACK",
+                4 + call % 7,
+            ),
+            _ => writeln!(text, "{at} alice > carol INVITE\n+0.5 alice > carol again"),
+        };
+    }
+    let frames = script::frames(&text).expect("the script can be played");
+    let mut file = Vec::new();
+    // Little-endian microseconds, raw IP.
+    for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 262_144, 101] {
+        file.extend_from_slice(&word.to_le_bytes());
+    }
+    for (index, frame) in frames.iter().enumerate() {
+        record(&mut file, frame.time.nanos(), &frame.data);
+        if index % 3 == 0 {
+            record(&mut file, frame.time.nanos(), &padding());
+        }
+    }
+    file
+}
+
+fn record(file: &mut Vec<u8>, nanos: i64, data: &[u8]) {
+    let length = data.len() as u32;
+    let seconds = (nanos / 1_000_000_000) as u32;
+    let micros = (nanos % 1_000_000_000 / 1000) as u32;
+    for word in [seconds, micros, length, length] {
+        file.extend_from_slice(&word.to_le_bytes());
+    }
+    file.extend_from_slice(data);
+}
+
+/// An IPv4 packet with a UDP datagram that is neither SIP nor RTP.
+fn padding() -> Vec<u8> {
+    let length = (PADDING_BYTES as u16).to_be_bytes();
+    let udp_length = (PADDING_BYTES as u16 - 20).to_be_bytes();
+    let mut packet = vec![0x45, 0, length[0], length[1], 0, 0, 0, 0, 64, 17, 0, 0];
+    packet.extend_from_slice(&[192, 0, 2, 77, 192, 0, 2, 78]);
+    packet.extend_from_slice(&[0x10, 0x00, 0x10, 0x00, udp_length[0], udp_length[1], 0, 0]);
+    packet.resize(PADDING_BYTES, 0);
+    packet
+}

@@ -1,0 +1,22 @@
+//! What the crate promises, tested from outside.
+
+mod build;
+mod captures;
+mod cli;
+mod cuts;
+mod determinism;
+mod hostile;
+mod inputs;
+mod merged;
+mod mutations;
+mod oracle;
+mod outcome;
+mod pipes;
+mod public;
+mod recorded;
+mod rules;
+mod run;
+mod shared;
+mod spelling;
+mod tidy;
+mod torture;

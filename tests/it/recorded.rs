@@ -1,0 +1,183 @@
+//! Recorded captures give what their notes say.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use siptrace::analysis::Analysis;
+use siptrace::finding::{Finding, Severity};
+use siptrace::rules;
+
+use crate::run::{analyze, frames, json, shown};
+use crate::shared;
+
+/// Findings on a recorded capture that its note names no rule for: the signs of a fault whose own
+/// rule does not exist yet. FIXME: they go when `icmp-unreachable`, `missing-mandatory-header` and
+/// `failover-exhausted` come.
+const STAND_INS: [(&str, &str); 2] = [
+    ("proxy-downstream-icmp.pcap", "trying-then-server-failure"),
+    ("proxy-downstream-malformed.pcap", "trying-then-server-failure"),
+];
+
+/// A line of the table: a file and what is to be found in it.
+struct Recording {
+    name: String,
+    messages: u64,
+    call_ids: u64,
+    /// The cell with the finding; none for a clean capture.
+    finding: Option<String>,
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/captures")
+}
+
+/// The tables of `fixtures/captures/README.md`.
+fn recordings() -> Vec<Recording> {
+    let notes = fs::read_to_string(folder().join("README.md")).expect("the notes are there");
+    let (failures, clean) = notes.split_once("### Clean").expect("two tables");
+    let mut found = Vec::new();
+    for (part, is_clean) in [(failures, false), (clean, true)] {
+        for line in part.lines().filter(|line| line.starts_with("| `")) {
+            let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+            let [_, file, _, messages, call_ids, last, _] = cells.as_slice() else {
+                panic!("not a line of the table: {line}");
+            };
+            let names: Vec<&str> = file.split('`').skip(1).step_by(2).collect();
+            let first = names.first().expect("a file name");
+            for name in &names {
+                // `.pcap.gz` behind a name stands for the same file, compressed.
+                let whole = match name.starts_with('.') {
+                    true => format!("{}{name}", first.trim_end_matches(".pcap")),
+                    false => (*name).to_owned(),
+                };
+                found.push(Recording {
+                    name: whole,
+                    messages: messages.parse().expect("a count of messages"),
+                    call_ids: call_ids.parse().expect("a count of Call-IDs"),
+                    finding: (!is_clean).then(|| (*last).to_owned()),
+                });
+            }
+        }
+    }
+    found
+}
+
+/// The rules that a cell names as findings, of those that exist: not those said to be propagated
+/// or not to be asserted.
+fn named(cell: &str) -> Vec<&'static str> {
+    let is_finding = |part: &&str| !part.contains("propagated") && !part.contains("Too short");
+    let parts = cell.split([';', '.']).filter(is_finding);
+    let words = parts.flat_map(|part| part.split('`').skip(1).step_by(2));
+    words.filter_map(|word| rules::find(word).map(|rule| rule.name)).collect()
+}
+
+/// How often each rule found something worse than a note.
+fn worse_than_notes(analysis: &Analysis) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::new();
+    for finding in analysis.findings.iter().filter(|finding| finding.severity > Severity::Info) {
+        *counts.entry(finding.rule.name).or_default() += 1;
+    }
+    counts
+}
+
+#[test]
+fn recordings_have_the_messages_of_their_notes() {
+    for recording in recordings() {
+        let totals = analyze(&folder().join(&recording.name)).totals;
+        let seen = (totals.sip_messages, totals.call_ids);
+        assert_eq!(seen, (recording.messages, recording.call_ids), "{}", recording.name);
+    }
+}
+
+#[test]
+fn recordings_give_the_findings_of_their_notes() {
+    for recording in recordings() {
+        let analysis = analyze(&folder().join(&recording.name));
+        let seen = worse_than_notes(&analysis);
+        let mut expected = BTreeMap::new();
+        for name in recording.finding.iter().flat_map(|cell| named(cell)) {
+            expected.insert(name, 1);
+        }
+        let stand_ins = STAND_INS.iter().filter(|(file, _)| *file == recording.name);
+        expected.extend(stand_ins.map(|(_, rule)| (*rule, 1)));
+        assert_eq!(seen, expected, "{}", recording.name);
+    }
+}
+
+#[test]
+fn every_recording_has_its_note() {
+    let noted: Vec<String> = recordings().into_iter().map(|recording| recording.name).collect();
+    for entry in fs::read_dir(folder()).expect("the captures are there") {
+        let name = entry.expect("the folder is readable").file_name();
+        let name = name.to_string_lossy().into_owned();
+        assert!(!name.contains(".pcap") || noted.contains(&name), "{name} is not in README.md");
+    }
+}
+
+#[test]
+fn the_dead_gateway_owns_what_the_proxy_passes_on() {
+    let analysis = analyze(&folder().join("proxy-downstream-dead.pcap"));
+    let finding = analysis.findings.first().expect("one finding");
+    let propagated: Vec<_> = finding.propagated.iter().map(|sign| sign.rule).collect();
+    assert_eq!(propagated, ["trying-then-server-failure"]);
+    let ends = |finding: &Finding| (finding.client, finding.server);
+    let addresses = match ends(finding) {
+        (Some(client), Some(server)) => (client.address.to_string(), server.address.to_string()),
+        ends => panic!("no parties: {ends:?}"),
+    };
+    assert_eq!(addresses, ("203.0.113.5".to_owned(), "198.51.100.20".to_owned()));
+}
+
+/// A file in the shared folder and what its findings must say: frames, wait and final status.
+type Waits = (&'static str, &'static str, &'static [(&'static [u64], f64, u16)]);
+
+const WAITS: [Waits; 3] = [
+    (
+        "inv_100_500_udp.pcap",
+        "127.0.0.1:15060",
+        &[(&[1, 2, 3], 303.452, 500), (&[5, 6, 7], 304.034, 500), (&[9, 10, 11], 303.606, 500)],
+    ),
+    (
+        "inv_100_502_tcp.pcap",
+        "127.0.0.1:15060",
+        &[(&[4, 6, 11], 704.485, 502), (&[8, 9, 15], 704.117, 502)],
+    ),
+    (
+        "inv_100_504_ipv6_udp.pcap",
+        "[::1]:15060",
+        &[(&[1, 2, 5], 5003.822, 504), (&[3, 4, 7], 5003.95, 504)],
+    ),
+];
+
+#[test]
+fn failures_after_100_name_server_wait_and_both_codes() {
+    for (name, server, expected) in WAITS {
+        let Some(path) = shared::path(&format!("captures/recorded/{name}")) else { return };
+        let analysis = analyze(&path);
+        assert_eq!(analysis.findings.len(), expected.len(), "{name}");
+        for (finding, (numbers, wait, status)) in analysis.findings.iter().zip(expected) {
+            assert_eq!(finding.rule.name, "trying-then-server-failure", "{name}");
+            assert_eq!(frames(finding), *numbers, "{name}");
+            assert_eq!(finding.server.map(|end| end.to_string()).as_deref(), Some(server));
+            let waited: f64 =
+                shown(finding.value("wait_ms").expect("a wait")).parse().unwrap_or(0.0);
+            assert!((waited - wait).abs() < 0.001, "{name}: {waited}");
+            let codes: Vec<u16> = finding.statuses.iter().map(|status| status.code()).collect();
+            assert_eq!(codes, [100, *status], "{name}");
+        }
+        // Both codes are explained in the output.
+        let output: serde_json::Value = serde_json::from_str(&json(&analysis)).expect("JSON");
+        let entries = &output["findings"][0]["diagnosis"]["status"];
+        assert_eq!(entries[0]["code"], 100, "{name}");
+        assert_eq!(entries[1]["code"], expected[0].2, "{name}");
+        for entry in entries.as_array().expect("a list").iter() {
+            for part in ["phrase", "description", "when", "fix"] {
+                assert!(
+                    entry[part].as_str().is_some_and(|text| !text.is_empty()),
+                    "{name}: {part}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What the compiler does not check: the order of the layers, the shape of files and functions,
+//! licences.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Columns of a line.
+const COLUMNS_MAX: usize = 100;
+
+/// Lines of a function, its signature included.
+const FUNCTION_LINES_MAX: usize = 70;
+
+/// Licences that a dependency may have; one of the alternatives of an `OR` is enough.
+const LICENCES: [&str; 11] = [
+    "0BSD",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "MIT",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+    "bzip2-1.0.6",
+];
+
+/// Crates that name their licence by a file only, and what the file begins with.
+const NAMED_BY_FILE: [(&str, &str); 2] = [("rsip", "MIT License"), ("rsip-derives", "MIT License")];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn sources(below: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(below)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder of sources").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("a source file");
+                found.push((path, text));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The layers, lowest first, as ARCHITECTURE.md has them.
+fn layers() -> Vec<String> {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let block = text.split("```layers\n").nth(1).and_then(|rest| rest.split("```").next());
+    block.expect("a block of layers").split_whitespace().map(str::to_owned).collect()
+}
+
+/// The part of a source that is not tests.
+fn without_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap_or_default()
+}
+
+#[test]
+fn a_module_uses_only_modules_before_it() {
+    let layers = layers();
+    let place = |name: &str| layers.iter().position(|layer| layer == name);
+    let mut wrong = Vec::new();
+    for (path, text) in sources("src") {
+        let inside = path.strip_prefix(root().join("src")).expect("below src");
+        let own = inside.iter().next().expect("a name").to_string_lossy().replace(".rs", "");
+        // The crate's root and the program stand above all layers.
+        if own == "lib" || own == "main" {
+            continue;
+        }
+        let own_place = place(&own).unwrap_or_else(|| panic!("{own} is no layer"));
+        let is_test = inside.to_string_lossy().contains("tests");
+        for (number, line) in without_tests(&text).lines().enumerate() {
+            let is_comment = line.trim_start().starts_with("//");
+            if is_test || is_comment {
+                continue;
+            }
+            for used in line.split("crate::").skip(1) {
+                let name: String =
+                    used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                if place(&name).is_some_and(|used| used > own_place) {
+                    wrong.push(format!("{}:{}: {own} uses {name}", inside.display(), number + 1));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_layer_is_a_module_in_its_order() {
+    let library = fs::read_to_string(root().join("src/lib.rs")).expect("src/lib.rs");
+    let modules: Vec<_> = library
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+        .collect();
+    assert_eq!(modules, layers());
+}
+
+#[test]
+fn files_open_with_their_purpose_and_keep_to_the_width() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources("src").into_iter().chain(sources("tests")) {
+        if !text.starts_with("//!") && !text.starts_with("#![doc") {
+            wrong.push(format!("{} does not say what it is for", path.display()));
+        }
+        for (number, line) in text.lines().enumerate() {
+            if line.chars().count() > COLUMNS_MAX {
+                wrong.push(format!("{}:{} is too wide", path.display(), number + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn functions_fit_on_a_screen() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources("src") {
+        let lines: Vec<&str> = without_tests(&text).lines().collect();
+        for (start, line) in lines.iter().enumerate() {
+            let indent = line.len() - line.trim_start().len();
+            let is_function = line
+                .trim_start()
+                .trim_start_matches("pub")
+                .trim_start_matches("(crate)")
+                .trim_start_matches("(super)")
+                .trim_start()
+                .trim_start_matches("const ")
+                .starts_with("fn ");
+            if !is_function {
+                continue;
+            }
+            let end = format!("{}}}", " ".repeat(indent));
+            let length = lines.iter().skip(start).position(|line| *line == end);
+            if length.is_some_and(|length| length >= FUNCTION_LINES_MAX) {
+                wrong.push(format!("{}:{} is too long", path.display(), start + 1));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn nothing_is_left_unfinished() {
+    let marks = ["todo!(", "unimplemented!(", "dbg!(", "#[ignore"];
+    let mut wrong = Vec::new();
+    for (path, text) in sources("src").into_iter().chain(sources("tests")) {
+        if path.ends_with("tidy.rs") {
+            continue;
+        }
+        for (number, line) in text.lines().enumerate() {
+            if marks.iter().any(|mark| line.contains(mark)) {
+                wrong.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn dependencies_have_licences_that_fit() {
+    let about = Command::new("rustc").arg("-vV").output().expect("rustc runs");
+    let about = String::from_utf8_lossy(&about.stdout).into_owned();
+    let host = about.lines().find_map(|line| line.strip_prefix("host: ")).expect("a host");
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .args(["--filter-platform", host])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let packages = metadata["packages"].as_array().expect("packages");
+    assert!(packages.len() > 20);
+    let mut wrong = BTreeMap::new();
+    for package in packages {
+        let name = package["name"].as_str().unwrap_or_default();
+        let licence = package["license"].as_str().unwrap_or_default();
+        let is_fitting = match NAMED_BY_FILE.iter().find(|(known, _)| *known == name) {
+            Some((_, title)) => {
+                let manifest = Path::new(package["manifest_path"].as_str().unwrap_or_default());
+                let text = fs::read_to_string(manifest.with_file_name("LICENSE"));
+                text.is_ok_and(|text| text.contains(title))
+            }
+            None => fits(licence),
+        };
+        if !is_fitting {
+            wrong.insert(name.to_owned(), licence.to_owned());
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+/// One of the alternatives is made of fitting licences only.
+fn fits(expression: &str) -> bool {
+    let plain = expression.replace(['(', ')'], "").replace('/', " OR ");
+    plain.split(" OR ").any(|alternative| {
+        alternative.split(" AND ").all(|licence| LICENCES.contains(&licence.trim()))
+    })
+}
