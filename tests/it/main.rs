@@ -20,3 +20,4 @@ mod shared;
 mod spelling;
 mod tidy;
 mod torture;
+mod transports;

@@ -14,8 +14,8 @@ pub(crate) static RULE: Rule = Rule {
     check: Check::Capture(check),
 };
 
-/// The registered port of SIP over TLS (RFC 3261, section 19.1.2), and one that PBXs use beside it.
-const SIP_PORTS: [u16; 2] = [5061, 5081];
+/// The registered ports of SIP (RFC 3261, section 19.1.2), and one that PBXs use beside them.
+const SIP_PORTS: [u16; 3] = [5060, 5061, 5081];
 
 /// The port of the web: what goes there is SIP only if it says so.
 const WEB_PORT: u16 = 443;

@@ -157,7 +157,7 @@ fn hep(version: u8, ip: &[u8]) -> Vec<u8> {
 }
 
 /// HEP of version 3.
-fn hep3(ip: &[u8]) -> Vec<u8> {
+pub(crate) fn hep3(ip: &[u8]) -> Vec<u8> {
     let [source, destination] = addresses(ip);
     let [from, to] = ports(ip);
     let chunk = |kind: u16, value: &[u8]| {
