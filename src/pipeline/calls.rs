@@ -11,7 +11,7 @@ use crate::finding::Rule;
 use crate::limits::{CALL_IDS_MAX, OPEN_CALLS_MAX};
 use crate::media::Media;
 use crate::pipeline::SHARDS;
-use crate::pipeline::decode::Sighting;
+use crate::pipeline::decode::{self, Sighting};
 use crate::signaling::{CallLog, Pushed, Surroundings};
 use crate::sip::Head;
 use crate::time::Time;
@@ -65,6 +65,9 @@ impl CallShard {
             self.tally.add_without_call_id(1);
             if delivery.is_cut {
                 self.tally.facts.saw_unplaced(delivery);
+            } else {
+                let start = decode::beginning(&delivery.bytes);
+                self.tally.facts.unparsed.add(delivery.frame, delivery.time, start);
             }
             return;
         };

@@ -10,12 +10,14 @@ use foldhash::fast::FixedState;
 use rustc_hash::FxHashSet;
 
 use crate::capture::{Frame, FrameId};
+use crate::limits::QUOTED_CHARS_MAX;
 use crate::media::{self, RtpPacket};
 use crate::packet::{self, Defragmenter, Endpoint, Fragment, Packet, Path, Reassembled, Unread};
 use crate::pipeline::SHARDS;
 use crate::pipeline::clocks::Sample;
 use crate::pipeline::merge::Part;
 use crate::rtp;
+use crate::signaling::Examples;
 use crate::sip::{self, Head};
 use crate::time::Time;
 use crate::transport::{self, Arrival, Delivery, SctpArrival, Transport};
@@ -81,6 +83,8 @@ pub(crate) struct Decoded<'b> {
     pub(crate) fragments: Vec<(Order, (Frame<'b>, Fragment<'b>))>,
     pub(crate) ways: FxHashSet<(IpAddr, IpAddr)>,
     pub(crate) unread: BTreeMap<Unread, u64>,
+    /// Payloads on a port of SIP that are something else.
+    pub(crate) unparsed: Examples,
     /// Of several captures, messages by which they can be compared.
     pub(crate) samples: Vec<Sample>,
     is_reassembled: bool,
@@ -98,6 +102,7 @@ impl Default for Decoded<'_> {
             fragments: Vec::new(),
             ways: FxHashSet::default(),
             unread: BTreeMap::new(),
+            unparsed: Examples::default(),
             samples: Vec::new(),
             is_reassembled: false,
         }
@@ -229,6 +234,9 @@ impl<'b> Decoded<'b> {
                     }
                 } else {
                     self.ways.insert((path.source.address, path.destination.address));
+                    if is_strange(path, payload) {
+                        self.unparsed.add(order.1, time, beginning(payload));
+                    }
                 }
             }
             Packet::Message { path, protocol, payload, is_cut } => {
@@ -309,6 +317,23 @@ fn sample(time: Time, packet: &Packet<'_>) -> Option<Sample> {
         }
         _ => None,
     }
+}
+
+/// The registered port of SIP (RFC 3261, section 19.1.2).
+const SIP_PORT: u16 = 5060;
+
+/// The payload is on the port of SIP and is neither SIP nor what else belongs there: keep-alives
+/// (RFC 5626, section 3.5), STUN, media.
+fn is_strange(path: Path, payload: &[u8]) -> bool {
+    let is_sip_port = [path.source.port, path.destination.port].contains(&SIP_PORT);
+    let is_keep_alive = payload.iter().all(|byte| matches!(byte, 0 | b'\r' | b'\n' | b' '));
+    is_sip_port && !is_keep_alive && rtp::Kind::of(payload) == rtp::Kind::Other
+}
+
+/// How a payload begins, as far as a report quotes it.
+pub(crate) fn beginning(payload: &[u8]) -> &[u8] {
+    let line = payload.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+    line.get(..QUOTED_CHARS_MAX).unwrap_or(line)
 }
 
 /// The shard of a Call-ID.

@@ -265,6 +265,7 @@ impl<'o> Run<'o> {
             for (reason, count) in &part.unread {
                 *self.tally.unread.entry(*reason).or_default() += count;
             }
+            self.tally.facts.unparsed.merge(&part.unparsed);
             for (source, destination) in &part.ways {
                 self.tally.facts.saw_way(*source, *destination);
             }

@@ -26,6 +26,7 @@ pub static ALL: &[&Rule] = &[
     &cap::capture_partial_dialogs::RULE,
     &cap::capture_duplicate_packets::RULE,
     &cap::encrypted_signalling::RULE,
+    &cap::unparsed_sip_like_payload::RULE,
     &dlg::missing_ack_2xx::RULE,
     &txn::invite_no_response::RULE,
     &txn::request_no_response::RULE,

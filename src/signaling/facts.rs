@@ -33,6 +33,9 @@ pub struct Facts {
     pub shared: u64,
     /// TCP segments captured twice.
     pub stream_copies: u64,
+    /// Payloads on a port of SIP, or with a start line of it, that are no readable SIP; the
+    /// examples hold how they begin.
+    pub unparsed: Examples,
     /// SIP messages that the capture cut.
     pub cut: Examples,
     /// Dialogs that began before the capture.
@@ -188,6 +191,7 @@ impl Facts {
         self.shared += other.shared;
         self.stream_copies += other.stream_copies;
         self.cut.merge(&other.cut);
+        self.unparsed.merge(&other.unparsed);
         self.starts_mid_dialog.merge(&other.starts_mid_dialog);
         self.ends_mid_dialog.merge(&other.ends_mid_dialog);
         for (way, other) in other.one_sided {

@@ -5,3 +5,4 @@ pub(crate) mod capture_truncated_messages;
 pub(crate) mod capture_partial_dialogs;
 pub(crate) mod capture_duplicate_packets;
 pub(crate) mod encrypted_signalling;
+pub(crate) mod unparsed_sip_like_payload;
