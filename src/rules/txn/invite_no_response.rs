@@ -24,7 +24,7 @@ fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
             continue;
         }
         for hop in attempt.transactions(call).filter(|hop| is_unanswered(call, hop)) {
-            if !is_heard(call, hop, media) {
+            if !is_heard(call, attempt, hop, media) {
                 report(call, attempt, hop, findings);
             }
         }
@@ -39,11 +39,18 @@ fn is_unanswered(call: &Call<'_>, hop: &Transaction<'_>) -> bool {
         && !call.is_told_above(hop)
 }
 
-/// Media reached the caller after the INVITE, so somebody took the call (guard G3).
-fn is_heard(call: &Call<'_>, hop: &Transaction<'_>, media: Media<'_>) -> bool {
+/// Media reached the caller after the INVITE, so somebody took the call (guard G3). Where the
+/// caller was told of a failure, it is the media of another call on the same port.
+fn is_heard(
+    call: &Call<'_>,
+    attempt: &Attempt<'_>,
+    hop: &Transaction<'_>,
+    media: Media<'_>,
+) -> bool {
     let Some(started) = hop.started() else { return false };
+    let is_failed = attempt.first_hop(call).is_some_and(|first| first.final_response().is_some());
     let caller = hop.request.and_then(Message::audio_endpoint);
-    caller.is_some_and(|caller| media.went_to(caller, started, call.observed_until()))
+    !is_failed && caller.is_some_and(|caller| media.went_to(caller, started, call.observed_until()))
 }
 
 fn report(
