@@ -8,13 +8,14 @@
 //! use siptrace::analysis::Keep;
 //! use siptrace::capture::Source;
 //! use siptrace::finding::Severity;
+//! use siptrace::rules::Profile;
 //! use siptrace::transport::KeyLog;
 //! use siptrace::{pipeline, rules};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let capture = Source::open(Path::new("fixtures/captures/trying-then-502-tcp.pcap"), 0)?;
 //! let options = pipeline::Options {
-//!     rules: rules::ALL.to_vec(),
+//!     profile: Profile { rules: rules::ALL.to_vec(), ..Profile::default() },
 //!     keep: Keep { calls: 100, findings: 100, ladders: 10, min_severity: Severity::Warn },
 //!     media: true,
 //!     keys: KeyLog::default(),

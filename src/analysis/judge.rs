@@ -63,7 +63,7 @@ fn complete(call: &Call<'_>, known: &Known<'_>, finding: &mut Finding, detail: D
 /// `detail` says what of the result is wanted.
 pub fn judge(
     log: &CallLog,
-    surroundings: Surroundings,
+    surroundings: Surroundings<'_>,
     media: Media<'_>,
     rules: &[&'static Rule],
     facts: &mut Facts,

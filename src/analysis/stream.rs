@@ -14,7 +14,7 @@ use crate::analysis::{BySeverity, CallSummary, Keep, Tally};
 use crate::finding::{Check, Finding, Visibility};
 use crate::limits::COMPARED_FINDINGS_MAX;
 use crate::rules;
-use crate::signaling::Facts;
+use crate::signaling::{Facts, Settings};
 
 /// What became known since the last time, each list in order of the first frame.
 #[derive(Debug, Default)]
@@ -71,7 +71,12 @@ impl Telling {
     }
 
     /// Takes what the tallies have gathered, and gives what can be told of it.
-    pub fn batch(&mut self, tallies: &mut [&mut Tally], facts: &Facts) -> Batch {
+    pub fn batch(
+        &mut self,
+        tallies: &mut [&mut Tally],
+        facts: &Facts,
+        settings: &Settings,
+    ) -> Batch {
         let mut batch = Batch::default();
         let mut fresh = Vec::new();
         for tally in tallies.iter_mut() {
@@ -84,7 +89,7 @@ impl Telling {
         }
         self.known = facts.seen();
         fresh.append(&mut self.held);
-        let known = Known { facts, tallies, is_several: self.is_several };
+        let known = Known { facts, tallies, settings, is_several: self.is_several };
         let (compared, alone): (Vec<_>, Vec<_>) = fresh.into_iter().partition(is_compared);
         for finding in alone {
             match known.settles(&finding) {
@@ -115,7 +120,7 @@ impl Telling {
             return;
         }
         let mut judged: Vec<Finding> = self.compared.iter().chain(&found).cloned().collect();
-        rules::compare(&mut judged);
+        rules::compare(&mut judged, known.settings);
         let own = judged.into_iter().skip(self.compared.len());
         for (judged, before) in own.zip(found) {
             if !known.settles(&judged) {
@@ -159,7 +164,7 @@ pub(super) fn gist(finding: &Finding) -> Finding {
 
 fn is_compared(finding: &Finding) -> bool {
     match finding.rule.check {
-        Check::Call(_) | Check::Media(_) | Check::Capture(_) => false,
+        Check::Call(_) | Check::Media(_) | Check::Both { .. } | Check::Capture(_) => false,
         Check::Calls { .. } => true,
     }
 }
@@ -168,6 +173,7 @@ fn is_compared(finding: &Finding) -> bool {
 struct Known<'k> {
     facts: &'k Facts,
     tallies: &'k [&'k mut Tally],
+    settings: &'k Settings,
     is_several: bool,
 }
 

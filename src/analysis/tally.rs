@@ -10,7 +10,7 @@ use crate::analysis::{
 use crate::finding::{Confidence, Finding, Rule, Severity, Value, Visibility};
 use crate::media::Media;
 use crate::packet::Unread;
-use crate::rules;
+use crate::rules::{self, Profile};
 use crate::signaling::{CallLog, Facts, Surroundings};
 use crate::sip::timers;
 
@@ -74,7 +74,7 @@ impl Tally {
     pub fn judge(
         &mut self,
         log: &CallLog,
-        surroundings: Surroundings,
+        surroundings: Surroundings<'_>,
         media: Media<'_>,
         rules: &[&'static Rule],
         is_continuation: bool,
@@ -154,13 +154,13 @@ impl Tally {
     }
 
     /// Folds all parts into the result, the same for any order of the parts.
-    pub fn finish(parts: Vec<Self>, rules: &[&'static Rule]) -> Analysis {
-        Self::finish_after(parts, rules, Telling::new(Keep::default(), false))
+    pub fn finish(parts: Vec<Self>, profile: &Profile) -> Analysis {
+        Self::finish_after(parts, profile, Telling::new(Keep::default(), false))
     }
 
     /// The same after a part was told: calls and findings are those that were not, all counts are
     /// over everything.
-    pub fn finish_after(parts: Vec<Self>, rules: &[&'static Rule], telling: Telling) -> Analysis {
+    pub fn finish_after(parts: Vec<Self>, profile: &Profile, telling: Telling) -> Analysis {
         let (held, told) = telling.finish();
         let mut analysis = Analysis { findings: held, ..Analysis::default() };
         let mut facts = Facts::default();
@@ -183,7 +183,7 @@ impl Tally {
             min_severity = min_severity.max(part.keep.min_severity);
         }
         let is_several = facts.captures.len() > 1;
-        let findings = all_findings(&mut analysis, rules, &facts, min_severity);
+        let findings = all_findings(&mut analysis, profile, &facts, min_severity);
         analysis.totals.findings = told.counts;
         for finding in &findings {
             analysis.totals.findings.add(finding.severity);
@@ -203,12 +203,12 @@ impl Tally {
 /// What the rules found in the calls and in the capture as a whole.
 fn all_findings(
     analysis: &mut Analysis,
-    rules: &[&'static Rule],
+    profile: &Profile,
     facts: &Facts,
     min_severity: Severity,
 ) -> Vec<Finding> {
     let mut failures = Vec::new();
-    let mut findings = rules::judge_capture(rules, facts, &mut failures);
+    let mut findings = rules::judge_capture(profile, facts, &mut failures);
     for failure in failures {
         *analysis.failed_rules.entry(failure.rule).or_default() += 1;
     }
@@ -217,7 +217,7 @@ fn all_findings(
     findings.retain(|finding| finding.severity >= min_severity);
     let is_several = facts.captures.len() > 1;
     sort(&mut findings, is_several);
-    rules::judge_together(&mut findings);
+    rules::judge_together(&mut findings, &profile.settings);
     sort(&mut findings, is_several);
     findings
 }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::catalogue::{Lang, entries, files, template};
 use crate::finding::{Family, Rule, Severity};
+use crate::signaling::Threshold;
 
 /// The headings of an entry, in their order. They are markers: every language keeps them.
 const HEADINGS: [&str; 6] = [
@@ -58,6 +59,8 @@ pub struct RuleText {
     pub severity: Severity,
     /// `call` or `capture`.
     pub scope: &'static str,
+    /// What a user may set.
+    pub thresholds: &'static [&'static Threshold],
     /// The words.
     pub entry: RuleEntry,
     /// The language of the words, English where a translation is missing.
@@ -200,6 +203,7 @@ pub fn rule(rule: &Rule, lang: Lang) -> RuleText {
         family: rule.family(),
         severity: rule.severity,
         scope: rule.scope(),
+        thresholds: rule.thresholds,
         entry,
         lang,
     }

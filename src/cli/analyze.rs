@@ -18,6 +18,7 @@ use crate::limits::{CALLS_MAX, FINDINGS_MAX};
 use crate::pipeline;
 use crate::report;
 use crate::report::text::{TextOptions, Verbosity};
+use crate::rules::Profile;
 use crate::transport::KeyLog;
 
 /// Calls that the text report may list.
@@ -168,7 +169,7 @@ pub(super) fn analyze(args: &AnalyzeArgs, config: &Config) -> Result<bool, Analy
     let sources = capture::open(&args.captures)?;
     let is_text = args.format == Format::Text;
     let options = pipeline::Options {
-        rules,
+        profile: Profile { rules, settings: config.settings.clone() },
         keep: Keep {
             calls: if is_text { LISTED_CALLS } else { CALLS_MAX },
             findings: FINDINGS_MAX,

@@ -3,23 +3,39 @@
 //! A file with a fault stops the run, since whoever wrote it means it. Knows nothing of the
 //! command line, which goes before it.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer};
+use toml::{Spanned, Value};
 
 use crate::catalogue::Lang;
+use crate::finding::Rule;
+use crate::rules;
+use crate::signaling::{Amount, Settings};
+use crate::time::Span;
 
 /// The name of the file.
 const FILE: &str = "siptrace.toml";
 
-/// The settings of the file; empty without one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What the file sets; empty without one.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Config {
     /// The language of reports: `lang = "fr"`.
-    #[serde(default, deserialize_with = "lang")]
     pub(super) lang: Option<Lang>,
+    /// Thresholds of rules: `[rules.slow-post-dial-delay]` and `limit = "8s"`.
+    pub(super) settings: Settings,
+}
+
+/// The file as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    #[serde(default, deserialize_with = "lang")]
+    lang: Option<Lang>,
+    #[serde(default)]
+    rules: BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, Spanned<Value>>>,
 }
 
 /// There is a file, and it cannot be used.
@@ -72,13 +88,81 @@ impl Config {
     }
 
     fn parse(text: &str, path: PathBuf) -> Result<Self, ConfigError> {
-        toml::from_str(text).map_err(|error| {
+        let raw = toml::from_str::<Raw>(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
+            (at, error.message().trim().replace('\n', ", "))
+        });
+        let config =
+            raw.and_then(|raw| Ok(Self { lang: raw.lang, settings: settings(&raw.rules)? }));
+        config.map_err(|(at, problem)| {
             let (line, column) = position(text, at);
-            let problem = error.message().trim().replace('\n', ", ");
             ConfigError::Wrong { path, line, column, problem }
         })
     }
+}
+
+/// The thresholds that the tables of the rules set; else what is wrong, and at which byte.
+fn settings(
+    tables: &BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, Spanned<Value>>>,
+) -> Result<Settings, (usize, String)> {
+    let mut settings = Settings::default();
+    for (rule, table) in tables {
+        let known = rules::find(rule.get_ref()).ok_or_else(|| {
+            let problem = format!("there is no rule `{}`; see `siptrace rules`", rule.get_ref());
+            (rule.span().start, problem)
+        })?;
+        for (name, value) in table {
+            let threshold = known.thresholds.iter().find(|t| t.name == name.get_ref());
+            let threshold = threshold
+                .ok_or_else(|| (name.span().start, unknown_threshold(known, name.get_ref())))?;
+            let amount = amount(value.get_ref(), threshold.default)
+                .map_err(|expected| (value.span().start, format!("expected {expected}")))?;
+            settings.set(threshold, amount);
+        }
+    }
+    Ok(settings)
+}
+
+fn unknown_threshold(rule: &Rule, name: &str) -> String {
+    let known: Vec<_> = rule.thresholds.iter().map(|t| format!("`{}`", t.name)).collect();
+    match known.is_empty() {
+        true => format!("{} has nothing to set, so no `{name}`", rule.name),
+        false => format!("{} has no `{name}`, but {}", rule.name, known.join(", ")),
+    }
+}
+
+/// The value in the kind of `like`, or what was expected.
+fn amount(value: &Value, like: Amount) -> Result<Amount, &'static str> {
+    let whole = value.as_integer();
+    let amount = match like {
+        Amount::Span(_) => value.as_str().and_then(span).map(Amount::Span),
+        Amount::Count(_) => whole.and_then(|n| u64::try_from(n).ok()).map(Amount::Count),
+        Amount::Percent(_) => {
+            whole.and_then(|n| u8::try_from(n).ok()).filter(|n| *n <= 100).map(Amount::Percent)
+        }
+    };
+    amount.ok_or(match like {
+        Amount::Span(_) => "a duration such as \"500ms\", \"4s\", \"3m\" or \"1h\"",
+        Amount::Count(_) => "a whole number",
+        Amount::Percent(_) => "a whole number from 0 to 100, in percent",
+    })
+}
+
+/// `500ms`, `1.5s`, `3m`, `1h`.
+fn span(text: &str) -> Option<Span> {
+    let unit = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let (number, unit) = text.split_at(unit);
+    let millis = match unit.trim() {
+        "ms" => 1.0,
+        "s" => 1e3,
+        "m" | "min" => 60e3,
+        "h" => 3600e3,
+        _ => return None,
+    };
+    let number: f64 = number.parse().ok()?;
+    // A year is longer than any timer of SIP, and far from the end of the numbers.
+    let millis = (number * millis).round();
+    (millis <= 366.0 * 24.0 * 3600e3).then(|| Span::from_millis(millis as i64))
 }
 
 /// Line and column of a byte of the text, both from 1.
@@ -121,7 +205,7 @@ mod tests {
         fs::write(folder.join(FILE), "lang = \"fr\"\n").expect("written");
         assert_eq!(Config::above(&inner).expect("above").lang, Some(Lang::Fr));
         fs::write(inner.join(FILE), "# nothing set here\n").expect("written");
-        assert_eq!(Config::above(&inner).expect("here"), Config::default());
+        assert_eq!(Config::above(&inner).expect("here").lang, None);
         fs::remove_dir_all(folder).expect("removed");
     }
 
@@ -133,6 +217,19 @@ mod tests {
             ("# é\nlang = \"xx\"\n", "line 2, column 8: unknown language \"xx\"; known are en"),
             ("lang = 3\n", "line 1, column 8: invalid type: integer `3`, expected a string"),
             ("lang = \"fr\"\n[select]\n", "line 2, column 2: unknown field `select`"),
+            ("[rules.slow-pdd]\nlimit = 3\n", "line 1, column 8: there is no rule `slow-pdd`"),
+            (
+                "[rules.trying-then-server-failure]\nwait = \"3s\"\n",
+                "line 2, column 1: trying-then-server-failure has no `wait`, but `long-wait`",
+            ),
+            (
+                "[rules.TXN106]\nlong-wait = \"3 weeks\"\n",
+                "line 2, column 13: expected a duration such as \"500ms\"",
+            ),
+            (
+                "[rules.CAP108]\nx = 1\n",
+                "line 2, column 1: encrypted-signalling has nothing to set",
+            ),
         ];
         for (text, expected) in cases {
             let error = wrong(text);
@@ -141,6 +238,22 @@ mod tests {
         let broken = wrong("lang = \"fr\n");
         assert!(broken.starts_with(&format!("{start}line 1, column ")), "{broken}");
         assert_eq!(broken.lines().count(), 1, "{broken}");
+    }
+
+    #[test]
+    fn thresholds_are_set() {
+        let text = "[rules.trying-then-server-failure]\nlong-wait = \"1.5s\"\n";
+        let config = Config::parse(text, PathBuf::from(FILE)).expect("right");
+        let rule = rules::find("TXN106").expect("known");
+        let threshold = rule.thresholds.first().expect("has one");
+        assert_eq!(config.settings.span(threshold), Span::from_millis(1500));
+        let units = [("500ms", 500), ("4s", 4000), ("3m", 180_000), ("1h", 3_600_000)];
+        for (text, millis) in units {
+            assert_eq!(span(text), Some(Span::from_millis(millis)));
+        }
+        for text in ["", "4", "s", "-4s", "4d", "1.2.3s", "99999h"] {
+            assert_eq!(span(text), None, "{text}");
+        }
     }
 
     #[test]

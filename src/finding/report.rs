@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::capture::FrameId;
 use crate::finding::{Confidence, Rule, Severity, Value};
 use crate::packet::Endpoint;
-use crate::signaling::{Message, Transaction};
+use crate::signaling::{Message, Settings, Transaction};
 use crate::sip::Status;
 use crate::time::Time;
 use crate::transport::Transport;
@@ -122,6 +122,7 @@ pub struct LadderLine {
 #[derive(Debug)]
 pub struct Findings<'r> {
     rule: &'static Rule,
+    settings: &'r Settings,
     found: &'r mut Vec<Finding>,
 }
 
@@ -134,8 +135,13 @@ impl Finding {
 
 impl<'r> Findings<'r> {
     /// A collector for one rule.
-    pub fn new(rule: &'static Rule, found: &'r mut Vec<Finding>) -> Self {
-        Self { rule, found }
+    pub fn new(rule: &'static Rule, settings: &'r Settings, found: &'r mut Vec<Finding>) -> Self {
+        Self { rule, settings, found }
+    }
+
+    /// What the user has set for the rules.
+    pub fn settings(&self) -> &'r Settings {
+        self.settings
     }
 
     /// Takes what the rule reports.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::finding::{Finding, Findings};
 use crate::media::Media;
-use crate::signaling::{Call, Facts};
+use crate::signaling::{Call, Facts, Settings, Threshold};
 
 /// A failure pattern, how it is recognised, and its words.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct Rule {
     pub since: &'static str,
     /// The English entry, Markdown.
     pub entry: &'static str,
+    /// Its numbers that a user may set.
+    pub thresholds: &'static [&'static Threshold],
     /// The condition.
     pub check: Check,
 }
@@ -35,7 +37,14 @@ pub enum Check {
         /// What one call shows.
         each: fn(&Call<'_>, &mut Findings<'_>),
         /// What only several calls show.
-        together: fn(&mut [&mut Finding]),
+        together: fn(&mut [&mut Finding], &Settings),
+    },
+    /// One call, and the facts of all of them.
+    Both {
+        /// What one call shows.
+        each: fn(&Call<'_>, Media<'_>, &mut Findings<'_>),
+        /// What the sums over all calls show.
+        capture: fn(&Facts, &mut Findings<'_>),
     },
     /// One call and the RTP in the capture.
     Media(fn(&Call<'_>, Media<'_>, &mut Findings<'_>)),
@@ -175,7 +184,7 @@ impl Rule {
     /// What it looks at: `call`, `media` or `capture`.
     pub const fn scope(&self) -> &'static str {
         match self.check {
-            Check::Call(_) | Check::Calls { .. } => "call",
+            Check::Call(_) | Check::Calls { .. } | Check::Both { .. } => "call",
             Check::Media(_) => "media",
             Check::Capture(_) => "capture",
         }

@@ -7,11 +7,11 @@ use foldhash::fast::RandomState;
 
 use crate::analysis::{Keep, MessageCounts, Tally};
 use crate::capture::FrameId;
-use crate::finding::Rule;
 use crate::limits::{CALL_IDS_MAX, OPEN_CALLS_MAX};
 use crate::media::Media;
 use crate::pipeline::SHARDS;
 use crate::pipeline::decode::{self, Sighting};
+use crate::rules::Profile;
 use crate::signaling::{CallLog, Pushed, Surroundings};
 use crate::sip::Head;
 use crate::time::Time;
@@ -52,12 +52,7 @@ impl CallShard {
     }
 
     /// Takes the next message in order of the frames.
-    pub(crate) fn push(
-        &mut self,
-        sighting: &Sighting<'_>,
-        media: Media<'_>,
-        rules: &[&'static Rule],
-    ) {
+    pub(crate) fn push(&mut self, sighting: &Sighting<'_>, media: Media<'_>, profile: &Profile) {
         let delivery = &sighting.delivery;
         let Some(head) = sighting.head() else { return };
         let Some(call_id) = head.call_id.filter(|call_id| !call_id.is_empty()) else {
@@ -80,9 +75,9 @@ impl CallShard {
         }
         if let Some((call_id, open)) = self.open.remove_entry(call_id) {
             let until = open.log.closes_at();
-            self.judge(&call_id, &open.log, until, media, rules);
+            self.judge(&call_id, &open.log, until, media, profile);
         }
-        self.make_room(media, rules);
+        self.make_room(media, profile);
         let mut log = CallLog::new(delivery.time);
         let pushed = log.push(delivery, &head);
         self.open.insert(call_id.into(), Open { log, first: delivery.frame });
@@ -111,23 +106,23 @@ impl CallShard {
     }
 
     /// Judges the calls that were over before the moment that the captures were read to.
-    pub(crate) fn close(&mut self, reached: Time, media: Media<'_>, rules: &[&'static Rule]) {
+    pub(crate) fn close(&mut self, reached: Time, media: Media<'_>, profile: &Profile) {
         let mut over: Vec<_> =
             self.open.extract_if(|_, open| open.log.closes_at() < reached).collect();
         over.sort_unstable_by_key(|(_, open)| open.first);
         for (call_id, open) in over {
             let until = open.log.closes_at();
-            self.judge(&call_id, &open.log, until, media, rules);
+            self.judge(&call_id, &open.log, until, media, profile);
         }
     }
 
     /// Judges all that is left at the end of the captures.
-    pub(crate) fn finish(&mut self, last: Time, media: Media<'_>, rules: &[&'static Rule]) {
+    pub(crate) fn finish(&mut self, last: Time, media: Media<'_>, profile: &Profile) {
         let mut left: Vec<_> = self.open.drain().collect();
         left.sort_unstable_by_key(|(_, open)| open.first);
         for (call_id, open) in left {
             let until = last.min(open.log.closes_at());
-            self.judge(&call_id, &open.log, until, media, rules);
+            self.judge(&call_id, &open.log, until, media, profile);
         }
     }
 
@@ -147,7 +142,7 @@ impl CallShard {
         log: &CallLog,
         observed_until: Time,
         media: Media<'_>,
-        rules: &[&'static Rule],
+        profile: &Profile,
     ) {
         let is_first = if self.judged.len() < KNOWN_MAX {
             self.judged.insert(self.digest.hash_one(call_id))
@@ -156,12 +151,12 @@ impl CallShard {
             false
         };
         self.tally.add_call_ids(u64::from(is_first));
-        let surroundings = Surroundings { observed_until };
-        self.tally.judge(log, surroundings, media, rules, !is_first);
+        let surroundings = Surroundings { observed_until, settings: &profile.settings };
+        self.tally.judge(log, surroundings, media, &profile.rules, !is_first);
     }
 
     /// Judges the tenth of the open calls that were silent longest, when there are too many.
-    fn make_room(&mut self, media: Media<'_>, rules: &[&'static Rule]) {
+    fn make_room(&mut self, media: Media<'_>, profile: &Profile) {
         if self.open.len() < OPEN_MAX {
             return;
         }
@@ -176,7 +171,7 @@ impl CallShard {
         self.tally.drop("open-calls", over.len() as u64);
         for (call_id, open) in over {
             let until = open.log.last();
-            self.judge(&call_id, &open.log, until, media, rules);
+            self.judge(&call_id, &open.log, until, media, profile);
         }
     }
 }

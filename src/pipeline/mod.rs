@@ -12,9 +12,9 @@ use rayon::prelude::*;
 
 use crate::analysis::{Analysis, Batch, Keep, Tally, Telling};
 use crate::capture::{self, FrameId, Secret, Source};
-use crate::finding::Rule;
 use crate::media::{Media, Streams as RtpStreams};
 use crate::packet::Defragmenter;
+use crate::rules::Profile;
 use crate::time::Time;
 use crate::transport::{GAP_PATIENCE, KeyLog};
 
@@ -40,8 +40,8 @@ const TLS_KEY_LOG: u32 = 0x544c_534b;
 /// What a run does.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The rules to judge by.
-    pub rules: Vec<&'static Rule>,
+    /// What is judged by.
+    pub profile: Profile,
     /// How much is kept for the report.
     pub keep: Keep,
     /// Follow RTP. Without it, rules that need media see none.
@@ -242,7 +242,7 @@ impl<'o> Run<'o> {
     fn tell(&mut self, teller: &mut Teller<'_, '_>) -> Result<(), Error> {
         let Teller::Telling(telling, tell) = teller else { return Ok(()) };
         let mut tallies: Vec<_> = self.calls.iter_mut().map(CallShard::tally).collect();
-        let batch = telling.batch(&mut tallies, &self.tally.facts);
+        let batch = telling.batch(&mut tallies, &self.tally.facts, &self.options.profile.settings);
         match batch.is_empty() || tell(batch).is_continue() {
             true => Ok(()),
             false => Err(Error::Stopped),
@@ -284,7 +284,7 @@ impl<'o> Run<'o> {
             decoder.media(streams, shard, &decoded, &whole);
         });
         let media = Media::new(&self.rtp);
-        let rules = self.options.rules.as_slice();
+        let profile = &self.options.profile;
         self.calls.par_iter_mut().enumerate().for_each(|(shard, calls)| {
             let mut sightings: Vec<&Sighting<'_>> = decoded
                 .iter()
@@ -296,7 +296,7 @@ impl<'o> Run<'o> {
             // Of a single capture already in order but for what was reassembled.
             sightings.sort_by_key(|sighting| sighting.order);
             for sighting in sightings {
-                calls.push(sighting, media, rules);
+                calls.push(sighting, media, profile);
             }
         });
         round.reached.unwrap_or(until)
@@ -318,8 +318,8 @@ impl<'o> Run<'o> {
         // What waits behind a gap is not older.
         let closed = reached - GAP_PATIENCE;
         let media = Media::new(&self.rtp);
-        let rules = self.options.rules.as_slice();
-        self.calls.par_iter_mut().for_each(|calls| calls.close(closed, media, rules));
+        let profile = &self.options.profile;
+        self.calls.par_iter_mut().for_each(|calls| calls.close(closed, media, profile));
     }
 
     /// Gives messages to the calls that come late, out of streams that were given up waiting for.
@@ -328,13 +328,13 @@ impl<'o> Run<'o> {
             return;
         }
         let media = Media::new(&self.rtp);
-        let rules = self.options.rules.as_slice();
+        let profile = &self.options.profile;
         self.calls.par_iter_mut().enumerate().for_each(|(shard, calls)| {
             let mut sightings: Vec<_> =
                 late.iter().flatten().filter(|s| s.shard == shard).collect();
             sightings.sort_by_key(|sighting| sighting.order);
             for sighting in sightings {
-                calls.push(sighting, media, rules);
+                calls.push(sighting, media, profile);
             }
         });
     }
@@ -347,8 +347,8 @@ impl<'o> Run<'o> {
         self.defragmenter.finish();
         let last = self.tally.facts.last_time;
         let media = Media::new(&self.rtp);
-        let rules = self.options.rules.as_slice();
-        self.calls.par_iter_mut().for_each(|calls| calls.finish(last, media, rules));
+        let profile = &self.options.profile;
+        self.calls.par_iter_mut().for_each(|calls| calls.finish(last, media, profile));
         self.count_streams();
     }
 
@@ -356,10 +356,10 @@ impl<'o> Run<'o> {
         let mut parts = vec![self.tally];
         parts.extend(self.calls.into_iter().map(CallShard::into_tally));
         match teller {
-            Teller::Silent => Tally::finish(parts, &self.options.rules),
+            Teller::Silent => Tally::finish(parts, &self.options.profile),
             Teller::Telling(telling, _) => {
                 let telling = std::mem::replace(telling, Telling::new(self.options.keep, false));
-                Tally::finish_after(parts, &self.options.rules, telling)
+                Tally::finish_after(parts, &self.options.profile, telling)
             }
         }
     }

@@ -28,6 +28,7 @@ mod tests {
     use crate::capture::FrameId;
     use crate::finding::{Findings, Report};
     use crate::rules;
+    use crate::signaling::Settings;
     use crate::time::Time;
 
     fn finding(frames: &[(u16, u64)]) -> Finding {
@@ -36,7 +37,8 @@ mod tests {
         let frames = frames.iter().map(|(capture, number)| {
             (FrameId { capture: *capture, number: *number }, Time::default())
         });
-        Findings::new(rule, &mut found).report(Report::on_capture().frames(frames));
+        Findings::new(rule, &Settings::default(), &mut found)
+            .report(Report::on_capture().frames(frames));
         let mut finding = found.pop().expect("a finding");
         finding.call_id = Some("a\"b@example.com".to_owned());
         finding

@@ -10,6 +10,7 @@ use crate::report::document::{self, Block, Cell, Page};
 use crate::report::html;
 use crate::report::layout;
 use crate::report::style::Role;
+use crate::signaling::{Amount, Threshold};
 
 /// Writes the rules by family, as text.
 pub(crate) fn text(
@@ -99,6 +100,27 @@ struct RuleJson<'a> {
     severity: Severity,
     summary: &'a str,
     scope: &'a str,
+    /// What `siptrace.toml` can set.
+    thresholds: Vec<ThresholdJson>,
+}
+
+#[derive(Debug, Serialize)]
+struct ThresholdJson {
+    name: &'static str,
+    /// The unit of the default.
+    unit: &'static str,
+    default: f64,
+}
+
+impl From<&Threshold> for ThresholdJson {
+    fn from(threshold: &Threshold) -> Self {
+        let (unit, default) = match threshold.default {
+            Amount::Span(span) => ("ms", span.secs() * 1000.0),
+            Amount::Count(count) => ("count", count as f64),
+            Amount::Percent(share) => ("percent", f64::from(share)),
+        };
+        Self { name: threshold.name, unit, default }
+    }
 }
 
 impl<'a> From<&'a RuleText> for RuleJson<'a> {
@@ -110,6 +132,7 @@ impl<'a> From<&'a RuleText> for RuleJson<'a> {
             severity: rule.severity,
             summary: &rule.entry.title,
             scope: rule.scope,
+            thresholds: rule.thresholds.iter().map(|threshold| (*threshold).into()).collect(),
         }
     }
 }
@@ -136,7 +159,7 @@ mod tests {
             for field in ["code", "name", "family", "severity", "summary", "scope"] {
                 assert!(rule[field].as_str().is_some_and(|text| !text.is_empty()), "{field}");
             }
-            assert_eq!(rule.as_object().map(serde_json::Map::len), Some(6));
+            assert_eq!(rule.as_object().map(serde_json::Map::len), Some(7));
         }
     }
 

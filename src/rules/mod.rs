@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::finding::{Check, Finding, Findings, Rule};
 use crate::media::Media;
-use crate::signaling::{Call, Facts};
+use crate::signaling::{Call, Facts, Settings};
 
 mod cal;
 mod cap;
@@ -36,6 +36,15 @@ pub static ALL: &[&Rule] = &[
     &xfr::transfer_failed::RULE,
 ];
 
+/// What calls and captures are judged by.
+#[derive(Clone, Debug, Default)]
+pub struct Profile {
+    /// The rules.
+    pub rules: Vec<&'static Rule>,
+    /// What the user has set for them.
+    pub settings: Settings,
+}
+
 /// A rule that panicked; it gave nothing on that call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -54,12 +63,13 @@ pub fn judge(
     for rule in rules {
         let known = found.len();
         let run = || {
-            let mut findings = Findings::new(rule, &mut found);
+            let mut findings = Findings::new(rule, call.settings(), &mut found);
             match rule.check {
                 Check::Call(check) | Check::Calls { each: check, .. } => {
                     check(call, &mut findings);
                 }
                 Check::Media(check) => check(call, media, &mut findings),
+                Check::Both { each, .. } => each(call, media, &mut findings),
                 Check::Capture(_) => {}
             }
         };
@@ -74,15 +84,17 @@ pub fn judge(
 
 /// What the rules find in the capture as a whole.
 pub fn judge_capture(
-    rules: &[&'static Rule],
+    profile: &Profile,
     facts: &Facts,
     failures: &mut Vec<Failure>,
 ) -> Vec<Finding> {
     let mut found = Vec::new();
-    for rule in rules {
-        let Check::Capture(check) = rule.check else { continue };
+    for rule in &profile.rules {
+        let (Check::Capture(check) | Check::Both { capture: check, .. }) = rule.check else {
+            continue;
+        };
         let known = found.len();
-        let run = || check(facts, &mut Findings::new(rule, &mut found));
+        let run = || check(facts, &mut Findings::new(rule, &profile.settings, &mut found));
         if catch_unwind(AssertUnwindSafe(run)).is_err() {
             found.truncate(known);
             failures.push(Failure { rule: rule.name });
@@ -93,8 +105,8 @@ pub fn judge_capture(
 
 /// Lets the rules that compare calls look at all their findings side by side. A finding that needs
 /// company and has none gives way to what else was found.
-pub fn judge_together(findings: &mut Vec<Finding>) {
-    compare(findings);
+pub fn judge_together(findings: &mut Vec<Finding>, settings: &Settings) {
+    compare(findings, settings);
     let found = std::mem::take(findings);
     findings.extend(found.into_iter().filter_map(|mut finding| match finding.needs_company {
         true => finding.fallback.take().map(|fallback| *fallback),
@@ -103,7 +115,7 @@ pub fn judge_together(findings: &mut Vec<Finding>) {
 }
 
 /// The same, and those that need company and have none stay.
-pub fn compare(findings: &mut [Finding]) {
+pub fn compare(findings: &mut [Finding], settings: &Settings) {
     let mut rules: Vec<&Rule> = findings.iter().map(|finding| finding.rule).collect();
     rules.sort_unstable_by_key(|rule| rule.code);
     rules.dedup_by_key(|rule| rule.code);
@@ -111,7 +123,7 @@ pub fn compare(findings: &mut [Finding]) {
         let Check::Calls { together, .. } = rule.check else { continue };
         let mut own: Vec<&mut Finding> =
             findings.iter_mut().filter(|finding| finding.rule.code == rule.code).collect();
-        together(&mut own);
+        together(&mut own, settings);
     }
 }
 

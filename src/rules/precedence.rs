@@ -8,43 +8,178 @@ use crate::finding::{Finding, Severity, Sign};
 use crate::signaling::{Attempt, Call, Transaction};
 use crate::sip::Class;
 
-/// Rules that explain how an INVITE ended, the most specific first. Those before the last one are
-/// chosen by hop.
-const OUTCOMES: [&str; 5] = [
+/// Rules that explain how an INVITE ended, the most specific first: what befell the messages, what
+/// was missing in them, who refused for which reason, and how long it took. The farthest hop comes
+/// before the order of this list.
+const OUTCOMES: [&str; 38] = [
+    COMBINING,
+    "tcp-connect-failed",
+    "tls-handshake-failed",
+    "stream-closed-mid-transaction",
+    "icmp-unreachable",
+    "udp-fragment-lost",
+    "missing-mandatory-header",
+    "cseq-invalid",
+    "content-length-mismatch",
+    "duplicate-singleton-header",
+    "loop-detected",
+    "max-forwards-trouble",
     "invite-no-response",
+    "timer-c-expiry",
     "trying-then-server-failure",
     "progress-then-bad-gateway",
+    "prack-failure",
+    "emergency-call-failed",
+    "identity-required",
+    "identity-invalid",
+    "identity-content-mismatch",
+    "call-blocked",
+    "auth-parameter-mismatch",
+    "auth-stale-nonce-loop",
+    "auth-loop",
+    "auth-credentials-rejected",
+    "auth-challenge-unanswered",
+    "session-interval-too-small",
+    "extension-required-missing",
+    "replaces-failed",
+    "srtp-profile-mismatch",
+    "no-common-codec",
+    "redirect-not-followed",
+    "bad-request-explained",
     "trying-then-silence",
+    "long-ringing-no-answer",
+    "failure-after-progress",
     GENERAL,
 ];
+
+/// Sums up the branches of one INVITE, so it goes before what each of them shows.
+const COMBINING: &str = "failover-exhausted";
 
 /// Says only that a call failed.
 const GENERAL: &str = "final-response";
 
-/// Tells what the caller heard on the way. As a note it is a detail of how the INVITE ended; as a
-/// warning it stands for an ending that is no worse.
-const DETAIL: &str = "progress-without-early-media";
+/// What the caller heard on the way. As a note it is a detail of how the INVITE ended; as a warning
+/// it stands for an ending that is no worse.
+const DETAILS: [&str; 2] =
+    ["progress-without-early-media", "early-media-announcement-then-failure"];
 
-/// Leaves one root finding for each attempt and turns the others into signs of it.
+/// Rules that explain what became of any other request, or of the ACK, the most specific first: of
+/// those on one transaction the first one stands.
+const REQUESTS: [&str; 24] = [
+    "icmp-unreachable",
+    "tcp-connect-failed",
+    "stream-closed-mid-transaction",
+    "forked-2xx-unhandled",
+    "ack-mismatch",
+    "ack-sent-to-wrong-place",
+    "missing-ack-2xx",
+    "ack-2xx-late-recovered",
+    "ack-non2xx-missing",
+    "cancel-crosses-answer",
+    "cancel-unmatched-481",
+    "cancel-without-487",
+    "bye-rejected",
+    "bye-no-response",
+    "transfer-failed",
+    "refer-notify-rejected",
+    "subscription-broken",
+    "session-refresh-rejected",
+    "in-dialog-481",
+    "reinvite-glare",
+    "method-not-supported",
+    "cseq-out-of-order",
+    "reinvite-rejected",
+    "request-no-response",
+];
+
+/// Faults that lead to others in the same call: both stand, and the second names the first.
+const LEADS_TO: [(&str, &str); 10] = [
+    ("private-contact-from-public", "missing-ack-2xx"),
+    ("missing-ack-2xx", "fixed-interval-drop"),
+    ("missing-ack-2xx", "one-way-rtp"),
+    ("session-refresh-missing", "fixed-interval-drop"),
+    ("private-sdp-from-public", "one-way-rtp"),
+    ("message-too-large", "udp-fragment-lost"),
+    ("message-too-large", "invite-no-response"),
+    ("udp-fragment-lost", "invite-no-response"),
+    ("private-contact-from-public", "request-no-response"),
+    ("private-contact-from-public", "bye-no-response"),
+];
+
+/// Leaves one root finding for each attempt and each request, and turns the others into signs of
+/// it.
 pub(crate) fn settle(call: &Call<'_>, found: Vec<Finding>) -> Vec<Finding> {
-    let (mut outcomes, mut settled): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|finding| OUTCOMES.contains(&finding.rule.name));
+    let is_outcome = |finding: &Finding| {
+        OUTCOMES.contains(&finding.rule.name)
+            && call.attempts.iter().any(|attempt| is_of(attempt, finding))
+    };
+    let (mut outcomes, mut settled): (Vec<_>, Vec<_>) = found.into_iter().partition(is_outcome);
     for attempt in &call.attempts {
-        let (own, others): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(|finding| {
-            finding.transaction.is_some_and(|transaction| attempt.hops.contains(&transaction))
-        });
+        let (own, others): (Vec<_>, Vec<_>) =
+            outcomes.into_iter().partition(|finding| is_of(attempt, finding));
         outcomes = others;
         let Some(root) = settle_attempt(call, attempt, own) else { continue };
-        let (details, others): (Vec<_>, Vec<_>) = settled.into_iter().partition(|finding| {
-            finding.rule.name == DETAIL
-                && finding.transaction.is_some_and(|hop| attempt.hops.contains(&hop))
-        });
+        let (details, others): (Vec<_>, Vec<_>) = settled
+            .into_iter()
+            .partition(|finding| DETAILS.contains(&finding.rule.name) && is_of(attempt, finding));
         settled = others;
         settled.push(join(call, root, details));
     }
-    settled.extend(outcomes);
+    let mut settled = settle_requests(call, settled);
+    link(call, &mut settled);
     settled.sort_by(|a, b| (a.frames.first(), a.rule.code).cmp(&(b.frames.first(), b.rule.code)));
     settled
+}
+
+/// The finding is on a hop of the attempt.
+fn is_of(attempt: &Attempt<'_>, finding: &Finding) -> bool {
+    finding.transaction.is_some_and(|hop| attempt.hops.contains(&hop))
+}
+
+/// Leaves one finding on each transaction among those that explain the same.
+fn settle_requests(call: &Call<'_>, found: Vec<Finding>) -> Vec<Finding> {
+    let place = |finding: &Finding| REQUESTS.iter().position(|name| *name == finding.rule.name);
+    let (mut own, mut settled): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|finding| place(finding).is_some());
+    own.sort_by_key(|finding| (finding.transaction, place(finding)));
+    let mut roots: Vec<Finding> = Vec::new();
+    for finding in own {
+        match roots.last_mut() {
+            Some(root) if root.transaction.is_some() && root.transaction == finding.transaction => {
+                absorb(root, &finding);
+                if root.rule.name != finding.rule.name {
+                    root.related.push(sign_of(call, &finding));
+                }
+            }
+            _ => roots.push(finding),
+        }
+    }
+    settled.append(&mut roots);
+    settled
+}
+
+/// The root is as bad as what it explains, and explains its codes.
+fn absorb(root: &mut Finding, finding: &Finding) {
+    root.severity = root.severity.max(finding.severity);
+    for status in &finding.statuses {
+        if !root.statuses.contains(status) {
+            root.statuses.push(*status);
+        }
+    }
+}
+
+/// Names the cause in the findings that it led to.
+fn link(call: &Call<'_>, settled: &mut [Finding]) {
+    for (cause, effect) in LEADS_TO {
+        let signs: Vec<_> = settled
+            .iter()
+            .filter(|finding| finding.rule.name == cause)
+            .map(|finding| sign_of(call, finding))
+            .collect();
+        for finding in settled.iter_mut().filter(|finding| finding.rule.name == effect) {
+            finding.related.extend(signs.iter().cloned());
+        }
+    }
 }
 
 /// One finding of how an INVITE ended and what the caller heard before.
@@ -83,10 +218,17 @@ fn root(call: &Call<'_>, attempt: &Attempt<'_>, mut own: Vec<Finding>) -> Option
         let place = OUTCOMES.iter().position(|name| *name == finding.rule.name);
         let last = hop_of(call, finding).map(Transaction::last_time);
         let is_beside = hop_of(call, finding).is_some_and(|hop| is_beside(call, attempt, hop));
-        let is_general = finding.rule.name == GENERAL;
-        // On the way before beside it, specific before general, deep before shallow, late before
-        // early.
-        (is_beside, is_general, std::cmp::Reverse(depth), place, std::cmp::Reverse(last))
+        let name = finding.rule.name;
+        // What sums up the branches before each of them, on the way before beside it, specific
+        // before general, deep before shallow, late before early.
+        (
+            name != COMBINING,
+            is_beside,
+            name == GENERAL,
+            std::cmp::Reverse(depth),
+            place,
+            std::cmp::Reverse(last),
+        )
     };
     own.sort_by_key(rank);
     let mut own = own.into_iter();
@@ -96,6 +238,10 @@ fn root(call: &Call<'_>, attempt: &Attempt<'_>, mut own: Vec<Finding>) -> Option
     for finding in own.filter(|finding| finding.rule.name != GENERAL) {
         let depth = hop_of(call, &finding).map_or(0, |hop| call.depth(hop));
         let sign = sign_of(call, &finding);
+        // What sums up the branches is as bad as what came of them.
+        if root.rule.name == COMBINING {
+            root.severity = root.severity.max(finding.severity);
+        }
         if depth < root_depth {
             root.propagated.push(sign);
         } else {

@@ -9,6 +9,7 @@ use crate::signaling::attempt::Attempt;
 use crate::signaling::dialog::Dialog;
 use crate::signaling::log::CallLog;
 use crate::signaling::message::Message;
+use crate::signaling::settings::Settings;
 use crate::signaling::state::State as TransactionState;
 use crate::signaling::transaction::{Outcome, Transaction};
 use crate::sip::{Class, Method, Status, timers};
@@ -30,9 +31,11 @@ const HOPS_MAX: usize = 70;
 
 /// What a call cannot know of itself.
 #[derive(Clone, Copy, Debug)]
-pub struct Surroundings {
+pub struct Surroundings<'c> {
     /// The moment up to which the capture would have shown another message of the call.
     pub observed_until: Time,
+    /// What the user has set.
+    pub settings: &'c Settings,
 }
 
 /// What a Call-ID was used for.
@@ -124,7 +127,7 @@ pub struct Call<'c> {
     pub dialogs: Vec<Dialog<'c>>,
     /// The clients whose retransmissions show a T1 of their own.
     timers: Vec<(Endpoint, Span)>,
-    surroundings: Surroundings,
+    surroundings: Surroundings<'c>,
 }
 
 impl CallLog {
@@ -150,7 +153,7 @@ impl CallLog {
 
 impl<'c> Call<'c> {
     /// Sorts out the messages of one Call-ID; pure, whatever the messages are.
-    pub fn build(messages: &'c [Message<'c>], surroundings: Surroundings) -> Self {
+    pub fn build(messages: &'c [Message<'c>], surroundings: Surroundings<'c>) -> Self {
         let call_id = messages.iter().find_map(|message| message.call_id()).unwrap_or_default();
         let transactions = transactions(messages);
         let mut call = Self {
@@ -193,6 +196,11 @@ impl<'c> Call<'c> {
     /// The moment up to which another message of the call would have been seen.
     pub fn observed_until(&self) -> Time {
         self.surroundings.observed_until
+    }
+
+    /// What the user has set for the rules.
+    pub fn settings(&self) -> &'c Settings {
+        self.surroundings.settings
     }
 
     /// A message went from the host of `source` to the host of `destination` in this call (guard

@@ -11,6 +11,7 @@ mod evidence;
 mod facts;
 mod log;
 mod message;
+mod settings;
 mod state;
 mod transaction;
 
@@ -20,5 +21,6 @@ pub use dialog::Dialog;
 pub use facts::{Examples, Facts, OneSided};
 pub use log::{CallLog, Pushed};
 pub use message::Message;
+pub use settings::{Amount, Settings, Threshold};
 pub use state::{Event, Oddity, State, TransactionKind};
 pub use transaction::{Outcome, Transaction};

@@ -9,6 +9,7 @@ use siptrace::capture::Source;
 use siptrace::catalogue::Lang;
 use siptrace::finding::Severity;
 use siptrace::pipeline::{self, Options};
+use siptrace::rules::Profile;
 use siptrace::{report, rules};
 
 /// Damaged captures tried in one run; a fuzzer tries more.
@@ -28,7 +29,7 @@ fn captures() -> Vec<PathBuf> {
 fn analyse(bytes: Vec<u8>) -> Option<Analysis> {
     let source = Source::from_reader("damaged", Box::new(Cursor::new(bytes)), 0).ok()?;
     let options = Options {
-        rules: rules::ALL.to_vec(),
+        profile: Profile { rules: rules::ALL.to_vec(), ..Profile::default() },
         keep: Keep { calls: 1000, findings: 1000, ladders: 1000, min_severity: Severity::Info },
         media: true,
         keys: siptrace::transport::KeyLog::default(),

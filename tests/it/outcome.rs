@@ -7,6 +7,7 @@ use serde_json::Value;
 use siptrace::analysis::{Analysis, Keep};
 use siptrace::capture::Source;
 use siptrace::finding::Severity;
+use siptrace::rules::Profile;
 use siptrace::transport::KeyLog;
 use siptrace::{pipeline, rules};
 
@@ -15,7 +16,7 @@ use crate::run::json;
 /// Every rule, and everything kept.
 pub(crate) fn options() -> pipeline::Options {
     pipeline::Options {
-        rules: rules::ALL.to_vec(),
+        profile: Profile { rules: rules::ALL.to_vec(), ..Profile::default() },
         keep: Keep { calls: 10_000, findings: 10_000, ladders: 0, min_severity: Severity::Info },
         media: true,
         keys: KeyLog::default(),

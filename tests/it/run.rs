@@ -6,12 +6,13 @@ use siptrace::analysis::{Analysis, Keep};
 use siptrace::capture::{FrameId, Source};
 use siptrace::catalogue::Lang;
 use siptrace::finding::{Finding, Severity, Value};
+use siptrace::rules::Profile;
 use siptrace::{pipeline, report, rules};
 
 /// What `siptrace analyze` does with its defaults, with ladders.
 fn options(threads: Option<usize>) -> pipeline::Options {
     pipeline::Options {
-        rules: rules::ALL.to_vec(),
+        profile: Profile { rules: rules::ALL.to_vec(), ..Profile::default() },
         keep: Keep {
             calls: usize::MAX,
             findings: usize::MAX,

@@ -12,7 +12,7 @@ use crate::report::document::Page;
 use crate::report::layout;
 use crate::report::style::Style;
 use crate::rules;
-use crate::signaling::{CallState, Kind};
+use crate::signaling::{CallState, Kind, Settings};
 use crate::sip::Status;
 use crate::time::{Span, Time};
 use crate::transport::Transport;
@@ -64,7 +64,7 @@ fn finding(rule: &str, frames: &[u64], evidence: &[(&'static str, Value)]) -> Fi
         report = report.with(name, value.clone());
     }
     let mut found = Vec::new();
-    Findings::new(rule, &mut found).report(report);
+    Findings::new(rule, &Settings::default(), &mut found).report(report);
     found.pop().expect("a finding")
 }
 

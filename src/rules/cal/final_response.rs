@@ -11,6 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     severity: Severity::Error,
     since: "0.1.0",
     entry: include_str!("final_response.md"),
+    thresholds: &[],
     check: Check::Call(check),
 };
 

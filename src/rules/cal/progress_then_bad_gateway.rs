@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     severity: Severity::Error,
     since: "0.1.0",
     entry: include_str!("progress_then_bad_gateway.md"),
+    thresholds: &[],
     check: Check::Media(check),
 };
 

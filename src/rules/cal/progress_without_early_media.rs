@@ -13,6 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     severity: Severity::Warn,
     since: "0.1.0",
     entry: include_str!("progress_without_early_media.md"),
+    thresholds: &[],
     check: Check::Media(check),
 };
 

@@ -9,6 +9,7 @@ pub(crate) static RULE: Rule = Rule {
     severity: Severity::Warn,
     since: "0.1.0",
     entry: include_str!("capture_one_sided.md"),
+    thresholds: &[],
     check: Check::Capture(check),
 };
 

@@ -9,6 +9,7 @@ pub(crate) static RULE: Rule = Rule {
     severity: Severity::Info,
     since: "0.1.0",
     entry: include_str!("capture_partial_dialogs.md"),
+    thresholds: &[],
     check: Check::Capture(check),
 };
 

@@ -10,6 +10,7 @@ pub(crate) static RULE: Rule = Rule {
     severity: Severity::Warn,
     since: "0.1.0",
     entry: include_str!("capture_truncated_messages.md"),
+    thresholds: &[],
     check: Check::Capture(check),
 };
 

@@ -11,6 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     severity: Severity::Info,
     since: "0.1.0",
     entry: include_str!("encrypted_signalling.md"),
+    thresholds: &[],
     check: Check::Capture(check),
 };
 

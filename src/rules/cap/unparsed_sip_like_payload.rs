@@ -9,6 +9,7 @@ pub(crate) static RULE: Rule = Rule {
     severity: Severity::Info,
     since: "0.1.0",
     entry: include_str!("unparsed_sip_like_payload.md"),
+    thresholds: &[],
     check: Check::Capture(check),
 };
 

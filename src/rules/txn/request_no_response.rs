@@ -10,6 +10,7 @@ pub(crate) static RULE: Rule = Rule {
     severity: Severity::Error,
     since: "0.1.0",
     entry: include_str!("request_no_response.md"),
+    thresholds: &[],
     check: Check::Call(check),
 };
 

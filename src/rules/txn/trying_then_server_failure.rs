@@ -1,7 +1,7 @@
 #![doc = include_str!("trying_then_server_failure.md")]
 
 use crate::finding::{Check, Confidence, Finding, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Attempt, Call, Transaction};
+use crate::signaling::{Attempt, Call, Settings, Threshold, Transaction};
 use crate::sip::{HeaderName, Status, timers};
 use crate::time::Span;
 
@@ -11,12 +11,13 @@ pub(crate) static RULE: Rule = Rule {
     severity: Severity::Error,
     since: "0.1.0",
     entry: include_str!("trying_then_server_failure.md"),
+    thresholds: &[&LONG_WAIT],
     check: Check::Calls { each: check, together },
 };
 
 /// A wait that is long by itself. A shorter one is a matter of the final response alone, unless
 /// several calls show it.
-const WAIT_LONG: Span = Span::from_secs(4);
+static LONG_WAIT: Threshold = Threshold::span("long-wait", Span::from_secs(4));
 
 /// A server that answers sooner need not send 100 at all, so there was no wait (RFC 3261, section
 /// 17.2.1).
@@ -29,7 +30,7 @@ const NEXT_SERVER_MAX: Span = Span::from_secs(12);
 /// and slow servers.
 const TIMER_TOLERANCE: Span = Span::from_secs(2);
 
-/// Waits that differ by no more come from one timer: a long one, and one below [`WAIT_LONG`].
+/// Waits that differ by no more come from one timer: a long one, and one below [`LONG_WAIT`].
 const SAME_WAIT: Span = Span::from_secs(1);
 const SAME_SHORT_WAIT: Span = Span::from_millis(2);
 
@@ -68,7 +69,8 @@ fn report(
     let (Some(answer), Some(wait)) = (hop.final_response(), hop.wait()) else { return };
     let Some(status) = answer.status() else { return };
     let origin = attempt.origin(call, hop);
-    let attribution = attribution(call.patience_of(hop.server), wait);
+    let long_wait = call.settings().span(&LONG_WAIT);
+    let attribution = attribution(call.patience_of(hop.server), long_wait, wait);
     let confidence = match attempt.hops.len() {
         // With one hop in the file, which timer ran out on the next one is an inference.
         1 => Confidence::Likely,
@@ -80,7 +82,7 @@ fn report(
         .status(Status::TRYING)
         .status(status)
         .confidence(confidence)
-        .needs_company(wait < WAIT_LONG)
+        .needs_company(wait < long_wait)
         .with("status", status.code())
         .with("wait_ms", wait)
         .with("trying_after_ms", trying.time.since(request.time))
@@ -99,13 +101,13 @@ fn report(
 
 /// What the time that passed points to (RFC 3261, sections 16.6, 16.7 and 17.1.1.2); `timer_b` is
 /// that of the server as the client of the next hop.
-fn attribution(timer_b: Span, wait: Span) -> &'static str {
+fn attribution(timer_b: Span, long_wait: Span, wait: Span) -> &'static str {
     let is_near = |timer: Span| (wait - timer).abs() <= TIMER_TOLERANCE;
     if is_near(timer_b) {
         "timer-b"
     } else if is_near(timers::C) {
         "timer-c"
-    } else if (WAIT_LONG..=NEXT_SERVER_MAX).contains(&wait) {
+    } else if (long_wait..=NEXT_SERVER_MAX).contains(&wait) {
         "next-server"
     } else {
         "unclassified"
@@ -133,7 +135,7 @@ fn software(answer: &crate::signaling::Message<'_>) -> Option<Value> {
 
 /// Several calls that waited equally long ran into one timer of the server, where no timer of the
 /// protocol explains it.
-fn together(findings: &mut [&mut Finding]) {
+fn together(findings: &mut [&mut Finding], settings: &Settings) {
     let key = |finding: &Finding| Some((finding.server?, finding.statuses.get(1).copied()?));
     let mut groups: Vec<_> = findings.iter().filter_map(|finding| key(finding)).collect();
     groups.sort_unstable();
@@ -144,7 +146,7 @@ fn together(findings: &mut [&mut Finding]) {
         let waits = || own.iter().filter_map(|finding| wait_of(finding));
         let (Some(least), Some(most)) = (waits().min(), waits().max()) else { continue };
         let calls = own.len();
-        let is_one_timer = match most < WAIT_LONG {
+        let is_one_timer = match most < settings.span(&LONG_WAIT) {
             true => calls >= SAME_SHORT_WAIT_CALLS && most - least <= SAME_SHORT_WAIT,
             false => calls >= SAME_WAIT_CALLS && most - least <= SAME_WAIT,
         };

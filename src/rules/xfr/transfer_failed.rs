@@ -10,6 +10,7 @@ pub(crate) static RULE: Rule = Rule {
     severity: Severity::Error,
     since: "0.1.0",
     entry: include_str!("transfer_failed.md"),
+    thresholds: &[],
     check: Check::Call(check),
 };
 

@@ -1,0 +1,111 @@
+//! What a user sets for the judging of calls: thresholds of rules.
+
+use crate::time::Span;
+
+/// A number of a rule that `siptrace.toml` can set.
+///
+/// A rule declares it as a `static`, lists it in its description and asks [`Settings`] for the
+/// value.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Threshold {
+    /// The kebab-case name; never changes.
+    pub name: &'static str,
+    /// The value when nothing is set.
+    pub default: Amount,
+}
+
+/// The value of a threshold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Amount {
+    /// A duration.
+    Span(Span),
+    /// How many.
+    Count(u64),
+    /// A share of the whole in percent.
+    Percent(u8),
+}
+
+impl Threshold {
+    /// A duration.
+    pub const fn span(name: &'static str, default: Span) -> Self {
+        Self { name, default: Amount::Span(default) }
+    }
+
+    /// How many.
+    pub const fn count(name: &'static str, default: u64) -> Self {
+        Self { name, default: Amount::Count(default) }
+    }
+
+    /// A share of the whole in percent.
+    pub const fn percent(name: &'static str, default: u8) -> Self {
+        Self { name, default: Amount::Percent(default) }
+    }
+}
+
+/// What is set; the defaults where nothing is.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    amounts: Vec<(&'static Threshold, Amount)>,
+}
+
+impl Settings {
+    /// Sets a threshold; false where the value is of another kind than its default.
+    pub fn set(&mut self, threshold: &'static Threshold, amount: Amount) -> bool {
+        let is_same_kind =
+            std::mem::discriminant(&threshold.default) == std::mem::discriminant(&amount);
+        if is_same_kind {
+            self.amounts.retain(|(known, _)| !std::ptr::eq(*known, threshold));
+            self.amounts.push((threshold, amount));
+        }
+        is_same_kind
+    }
+
+    /// The value of a threshold that is a duration; no time for another one.
+    pub fn span(&self, threshold: &'static Threshold) -> Span {
+        match self.amount(threshold) {
+            Amount::Span(span) => span,
+            Amount::Count(_) | Amount::Percent(_) => Span::default(),
+        }
+    }
+
+    /// The value of a threshold that is a number; 0 for another one.
+    pub fn count(&self, threshold: &'static Threshold) -> u64 {
+        match self.amount(threshold) {
+            Amount::Count(count) => count,
+            Amount::Span(_) | Amount::Percent(_) => 0,
+        }
+    }
+
+    /// The value of a threshold that is a share, in percent; 0 for another one.
+    pub fn percent(&self, threshold: &'static Threshold) -> u8 {
+        match self.amount(threshold) {
+            Amount::Percent(percent) => percent,
+            Amount::Span(_) | Amount::Count(_) => 0,
+        }
+    }
+
+    fn amount(&self, threshold: &'static Threshold) -> Amount {
+        let set = self.amounts.iter().find(|(known, _)| std::ptr::eq(*known, threshold));
+        set.map_or(threshold.default, |(_, amount)| *amount)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static WAIT: Threshold = Threshold::span("wait", Span::from_secs(4));
+    static TIMES: Threshold = Threshold::count("times", 3);
+
+    #[test]
+    fn what_is_set_goes_before_the_default() {
+        let mut settings = Settings::default();
+        assert_eq!(settings.span(&WAIT), Span::from_secs(4));
+        assert!(settings.set(&WAIT, Amount::Span(Span::from_secs(6))));
+        assert!(settings.set(&WAIT, Amount::Span(Span::from_secs(7))));
+        assert_eq!(settings.span(&WAIT), Span::from_secs(7));
+        assert_eq!(settings.count(&TIMES), 3);
+        assert!(!settings.set(&TIMES, Amount::Percent(1)));
+        assert_eq!(settings.count(&TIMES), 3);
+    }
+}
