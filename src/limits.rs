@@ -124,6 +124,12 @@ pub const RTP_SPELLS_MAX: usize = 32;
 /// Hosts and pairs of hosts remembered as seen.
 pub const HOSTS_MAX: usize = 1_000_000;
 
+/// Intervals of the time line; more make them wider.
+pub const INTERVALS_MAX: usize = 512;
+
+/// Hosts whose figures are kept apart; more count in the sums alone.
+pub const PEERS_MAX: usize = 65_536;
+
 /// Findings kept with all their evidence; more are counted.
 pub const FINDINGS_MAX: usize = 200_000;
 

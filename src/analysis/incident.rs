@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::Host;
+use crate::analysis::{Host, Peer};
 use crate::finding::{Finding, Rule, Severity};
 use crate::sip::Status;
 use crate::time::{Span, Time};
@@ -30,14 +30,26 @@ pub struct Incident {
     pub first_time: Option<Time>,
     /// The time of the last one.
     pub last_time: Option<Time>,
+    /// Calls that the server had to set up, where the incident is about calls.
+    pub server_calls: Option<u64>,
+    /// Distinct calls among the findings.
+    pub calls: u64,
     /// The Call-IDs of the first ones, safe to show.
     pub call_ids: Vec<String>,
     /// The findings, as places in [`Analysis::findings`](crate::analysis::Analysis::findings).
     pub findings: Vec<usize>,
 }
 
+impl Incident {
+    /// How many of the calls to the server it is, in percent.
+    pub fn share(&self) -> Option<f64> {
+        let whole = self.server_calls.filter(|calls| *calls > 0)?;
+        Some((self.calls as f64 * 100.0 / whole as f64).min(100.0))
+    }
+}
+
 /// Folds findings that have their cause in common; those that stand alone are left out.
-pub(crate) fn fold(findings: &[Finding]) -> Vec<Incident> {
+pub(crate) fn fold(findings: &[Finding], peers: &BTreeMap<Host, Peer>) -> Vec<Incident> {
     let mut groups: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     for (place, finding) in findings.iter().enumerate() {
         if finding.call_id.is_none() {
@@ -56,7 +68,7 @@ pub(crate) fn fold(findings: &[Finding]) -> Vec<Incident> {
             _ => true,
         });
         for spell in spells.filter(|spell| spell.len() > 1) {
-            incidents.extend(incident(findings, spell, server, status));
+            incidents.extend(incident(findings, spell, (server, status), peers));
         }
     }
     incidents.sort_by(|a, b| {
@@ -70,8 +82,8 @@ pub(crate) fn fold(findings: &[Finding]) -> Vec<Incident> {
 fn incident(
     findings: &[Finding],
     places: &[usize],
-    server: Option<Host>,
-    status: Option<Status>,
+    (server, status): (Option<Host>, Option<Status>),
+    peers: &BTreeMap<Host, Peer>,
 ) -> Option<Incident> {
     let own = || places.iter().filter_map(|place| findings.get(*place));
     let mut call_ids: Vec<String> = Vec::new();
@@ -80,6 +92,12 @@ fn incident(
             call_ids.push(call_id.clone());
         }
     }
+    let mut calls: Vec<_> = own().filter_map(|finding| finding.call_id.as_ref()).collect();
+    calls.sort_unstable();
+    calls.dedup();
+    // The name of what became of it tells a call from other uses of a Call-ID.
+    let is_of_calls = own().all(|finding| finding.call_fate.is_some());
+    let peer = server.and_then(|server| peers.get(&server)).filter(|_| is_of_calls);
     Some(Incident {
         rule: own().next()?.rule,
         severity: own().map(|finding| finding.severity).max()?,
@@ -88,6 +106,8 @@ fn incident(
         status,
         first_time: own().filter_map(|finding| finding.time).min(),
         last_time: own().filter_map(|finding| finding.time).max(),
+        server_calls: peer.map(|peer| peer.calls),
+        calls: calls.len() as u64,
         call_ids,
         findings: places.to_vec(),
     })

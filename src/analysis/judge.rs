@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use crate::analysis::CallSummary;
 use crate::analysis::ladder::ladder;
 use crate::analysis::statistics::CallCounts;
 use crate::analysis::summary::summarize;
+use crate::analysis::{CallSummary, Statistics};
 use crate::bytes::printable;
 use crate::finding::{Finding, Rule};
 use crate::media::Media;
@@ -59,7 +59,8 @@ fn complete(call: &Call<'_>, known: &Known<'_>, finding: &mut Finding, detail: D
 }
 
 /// Judges a call: a pure function of its messages, of the time up to which it was observed, and of
-/// the media around it. What it shows about the capture itself is added to `facts`.
+/// the media around it. What it shows about the capture itself is added to `facts`,
+/// what it adds to the figures of the capture to `statistics`.
 /// `detail` says what of the result is wanted.
 pub fn judge(
     log: &CallLog,
@@ -67,6 +68,7 @@ pub fn judge(
     media: Media<'_>,
     rules: &[&'static Rule],
     facts: &mut Facts,
+    statistics: &mut Statistics,
     detail: Detail<'_>,
 ) -> Judged {
     let messages = log.messages();
@@ -80,6 +82,7 @@ pub fn judge(
         complete(&call, &known, finding, detail);
     }
     facts.add_call(&call);
+    statistics.add_call(&call);
     let summary = detail.has_summary.then(|| summarize(&call)).flatten();
     Judged { summary, findings, failures, counts }
 }

@@ -15,20 +15,26 @@ use crate::sip::Status;
 use crate::time::{Span, Time};
 use crate::transport::Transport;
 
+mod delays;
 mod incident;
 mod judge;
+mod kpi;
 mod ladder;
 mod statistics;
 mod stream;
 mod summary;
 mod tally;
+mod timeline;
 
+pub use delays::Delays;
 pub use incident::Incident;
 pub use judge::{Detail, Judged, judge};
-pub use statistics::{Kpi, MessageCounts, Peer, Statistics};
+pub use kpi::Kpi;
+pub use statistics::{MessageCounts, Peer, Statistics};
 pub use stream::{Batch, Telling, Told};
 pub use summary::summarize;
 pub use tally::{Keep, Tally};
+pub use timeline::{Interval, Timeline};
 
 /// Everything that is known of the captures after the run.
 #[derive(Clone, Debug, Default)]

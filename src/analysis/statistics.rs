@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::analysis::Host;
-use crate::analysis::summary::{Times, fate};
+use crate::analysis::kpi::Setup;
+use crate::analysis::summary::fate;
+use crate::analysis::timeline::Happening;
+use crate::analysis::{Delays, Host, Kpi, Timeline};
 use crate::bytes::printable;
-use crate::limits::HOSTS_MAX;
-use crate::signaling::{Attempt, Call, Kind, Outcome, Transaction, TransactionKind};
-use crate::sip::{Class, Head, Method, Status};
-use crate::time::Span;
+use crate::limits::PEERS_MAX;
+use crate::signaling::{Attempt, Call, Dialog, Kind, Outcome, Transaction};
+use crate::sip::{Head, Method, Status};
 use crate::transport::Transport;
 
 /// Unknown methods told apart; more count under one name.
@@ -27,8 +28,12 @@ pub struct Statistics {
     pub ports: BTreeMap<u16, u64>,
     /// Hosts that were asked.
     pub peers: BTreeMap<Host, Peer>,
+    /// Requests to hosts that were too many to be kept apart.
+    pub unlisted_peers: u64,
     /// Indicators of RFC 6076.
     pub kpi: Kpi,
+    /// What happened when.
+    pub timeline: Timeline,
     /// Calls by what became of them, [`CallSummary::fate`](crate::analysis::CallSummary::fate).
     pub fates: BTreeMap<&'static str, u64>,
 }
@@ -38,83 +43,20 @@ pub struct Statistics {
 pub struct Peer {
     /// Requests sent to it, without retransmissions.
     pub requests: u64,
-    /// Of these, INVITEs that set up a call.
+    /// Attempts to set up a call through it, without those that were only a step on the way.
     pub calls: u64,
-    /// Calls that it answered 2xx.
+    /// Of these, those that it answered 2xx.
     pub answered: u64,
     /// Final responses of 400 or more other than challenges.
     pub failures: u64,
     /// Requests that it gave no final response.
     pub unanswered: u64,
-    /// Sum of the times from a request to its first response.
-    pub response_time: Span,
-    /// Requests in that sum.
-    pub responded: u64,
-}
-
-/// The counts behind the indicators of RFC 6076.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Kpi {
-    /// Attempts to set up a session, without those answered 401, 402 or 407 and those redirected.
-    pub attempts: u64,
-    /// Attempts answered 200.
-    pub established: u64,
-    /// Attempts that ended 480, 486, 600 or 603: effective as far as the network goes.
-    pub effective: u64,
-    /// Attempts that ended 408, 500, 503 or 504, or without any answer.
-    pub ineffective: u64,
-    /// Sessions ended by BYE.
-    pub completed: u64,
-    /// Sum and number of session request delays of established sessions.
-    pub request_delay: (Span, u64),
-    /// Sum and number of session disconnect delays: BYE to its final response.
-    pub disconnect_delay: (Span, u64),
-    /// Sum and number of session durations.
-    pub duration: (Span, u64),
-    /// Sum and number of registration request delays: REGISTER to its 2xx.
-    pub registration_delay: (Span, u64),
-}
-
-impl Kpi {
-    /// Session establishment ratio in percent (RFC 6076, section 4.6).
-    pub fn ser(&self) -> Option<f64> {
-        percent(self.established, self.attempts)
-    }
-
-    /// Session establishment effectiveness ratio in percent (RFC 6076, section 4.7).
-    pub fn seer(&self) -> Option<f64> {
-        percent(self.established + self.effective, self.attempts)
-    }
-
-    /// Ineffective session attempts in percent (RFC 6076, section 4.8).
-    pub fn isa(&self) -> Option<f64> {
-        percent(self.ineffective, self.attempts)
-    }
-
-    /// Session completion ratio in percent (RFC 6076, section 4.9).
-    pub fn scr(&self) -> Option<f64> {
-        percent(self.completed, self.attempts)
-    }
-
-    fn merge(&mut self, other: &Self) {
-        self.attempts += other.attempts;
-        self.established += other.established;
-        self.effective += other.effective;
-        self.ineffective += other.ineffective;
-        self.completed += other.completed;
-        for (sum, other) in [
-            (&mut self.request_delay, other.request_delay),
-            (&mut self.disconnect_delay, other.disconnect_delay),
-            (&mut self.duration, other.duration),
-            (&mut self.registration_delay, other.registration_delay),
-        ] {
-            *sum = (sum.0 + other.0, sum.1 + other.1);
-        }
-    }
-}
-
-fn percent(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| part as f64 * 100.0 / whole as f64)
+    /// Requests to it and responses of it that were sent again.
+    pub retransmissions: u64,
+    /// The times from a request to its first response.
+    pub response_time: Delays,
+    /// The indicators of the calls that it was to set up.
+    pub kpi: Kpi,
 }
 
 /// Counts over messages, cheap enough for each one.
@@ -207,9 +149,13 @@ impl Statistics {
         for (port, count) in other.ports {
             *self.ports.entry(port).or_default() += count;
         }
-        for (host, peer) in other.peers {
-            self.peers.entry(host).or_default().merge(&peer);
+        self.unlisted_peers += other.unlisted_peers;
+        for (host, other) in other.peers {
+            if let Some(peer) = self.peer(host) {
+                peer.merge(&other);
+            }
         }
+        self.timeline.merge(other.timeline);
         for (fate, count) in other.fates {
             *self.fates.entry(fate).or_default() += count;
         }
@@ -217,13 +163,104 @@ impl Statistics {
     }
 
     /// Adds what one call shows.
-    pub(crate) fn add_call(&mut self, counts: &CallCounts) {
-        for (host, peer) in &counts.peers {
-            if self.peers.len() < HOSTS_MAX || self.peers.contains_key(host) {
-                self.peers.entry(*host).or_default().merge(peer);
+    pub(crate) fn add_call(&mut self, call: &Call<'_>) {
+        for transaction in &call.transactions {
+            self.add_transaction(call, transaction);
+        }
+        for attempt in &call.attempts {
+            self.add_attempt(call, attempt);
+        }
+        for dialog in call.dialogs.iter().filter(|dialog| dialog.method == Method::Invite) {
+            self.add_dialog(call, dialog);
+        }
+    }
+
+    fn add_transaction(&mut self, call: &Call<'_>, transaction: &Transaction<'_>) {
+        let Some(started) = transaction.started() else { return };
+        let responses = transaction.provisionals.iter().chain(&transaction.finals);
+        let first = responses.map(|message| message.time).min();
+        let is_first_hop = transaction.upstream.is_none();
+        if let Some((answer, status)) = transaction.final_response().zip(transaction.final_status())
+            && is_first_hop
+        {
+            self.timeline.add(answer.time, Happening::Final(status));
+        }
+        if is_first_hop {
+            self.kpi.add_request(transaction);
+        }
+        let Some(peer) = self.peer(transaction.server.address) else { return };
+        peer.requests += 1;
+        peer.retransmissions += repeats(transaction);
+        match call.outcome(transaction) {
+            Outcome::Failed(_) => peer.failures += 1,
+            Outcome::Unanswered => peer.unanswered += 1,
+            Outcome::Success(_)
+            | Outcome::Redirected(_)
+            | Outcome::Challenged(_)
+            | Outcome::Pending => {}
+        }
+        peer.response_time.extend(first.map(|first| first.since(started)));
+        peer.kpi.add_request(transaction);
+    }
+
+    /// Counts an attempt for the capture by its first hop, and for each server by the first hop to
+    /// it.
+    fn add_attempt(&mut self, call: &Call<'_>, attempt: &Attempt<'_>) {
+        let is_step = matches!(
+            attempt.final_status(call).map(Status::code),
+            Some(300..=399 | 401 | 402 | 407)
+        );
+        if is_step || attempt.is_resolved(call) {
+            return;
+        }
+        let Some(first) = attempt.first_hop(call) else { return };
+        let setup = Setup::of(call, first);
+        self.kpi.add_attempt(call, attempt, &setup);
+        let started = first.first_time();
+        self.timeline.add(started, Happening::Attempt);
+        if !attempt.is_answered() {
+            self.timeline.add(started, Happening::Failure);
+        }
+        for (place, hop) in attempt.transactions(call).enumerate() {
+            let host = hop.server.address;
+            let mut before = attempt.transactions(call).take(place);
+            if before.any(|other| other.server.address == host) {
+                continue;
+            }
+            let Some(peer) = self.peer(host) else { continue };
+            peer.calls += 1;
+            peer.answered += u64::from(hop.first_success().is_some());
+            peer.kpi.add_attempt(call, attempt, &Setup::of(call, hop));
+        }
+    }
+
+    /// An answered call is up from its answer to its BYE, or as long as it was observed.
+    fn add_dialog(&mut self, call: &Call<'_>, dialog: &Dialog<'_>) {
+        let bye = dialog.bye(call);
+        let server = dialog.confirmed.map(|answer| answer.source.address);
+        if dialog.confirmed.is_some() && bye.is_some() {
+            self.kpi.completed += 1;
+            if let Some(peer) = server.and_then(|server| self.peer(server)) {
+                peer.kpi.completed += 1;
             }
         }
-        self.kpi.merge(&counts.kpi);
+        let seen = dialog.confirmed.map(|answer| answer.time).or_else(|| {
+            let mut own = call.messages.iter().filter(|message| dialog.holds(message));
+            dialog.starts_before_capture.then(|| own.next().map(|message| message.time)).flatten()
+        });
+        let Some(answered) = seen else { return };
+        let ended = bye.map_or_else(|| call.observed_until(), Transaction::first_time);
+        self.timeline.add(answered, Happening::Answer);
+        self.timeline.add(ended.max(answered), Happening::End);
+    }
+
+    /// The figures of a host, unless there are too many hosts.
+    fn peer(&mut self, host: Host) -> Option<&mut Peer> {
+        if self.peers.len() >= PEERS_MAX && !self.peers.contains_key(&host) {
+            self.unlisted_peers += 1;
+            return None;
+        }
+        Some(self.peers.entry(host).or_default())
     }
 }
 
@@ -234,63 +271,29 @@ impl Peer {
         self.answered += other.answered;
         self.failures += other.failures;
         self.unanswered += other.unanswered;
-        self.response_time = self.response_time + other.response_time;
-        self.responded += other.responded;
+        self.retransmissions += other.retransmissions;
+        self.response_time.merge(&other.response_time);
+        self.kpi.merge(&other.kpi);
     }
 }
 
-/// What one call adds to the counts.
-#[derive(Clone, Debug, Default)]
+/// What one call adds to the totals.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct CallCounts {
     pub(crate) transactions: u64,
     pub(crate) dialogs: u64,
     pub(crate) retransmissions: u64,
     /// What became of it, if it is a call.
     pub(crate) fate: Option<&'static str>,
-    peers: Vec<(Host, Peer)>,
-    kpi: Kpi,
 }
 
 impl CallCounts {
     pub(crate) fn of(call: &Call<'_>) -> Self {
-        let mut counts = Self {
+        Self {
             transactions: call.transactions.len() as u64,
             dialogs: call.dialogs.iter().filter(|dialog| dialog.is_confirmed()).count() as u64,
+            retransmissions: call.transactions.iter().map(repeats).sum(),
             fate: (call.kind() == Kind::Call).then(|| fate(call.state(), call.final_status())),
-            ..Self::default()
-        };
-        for transaction in &call.transactions {
-            counts.retransmissions += repeats(transaction);
-            counts.add_peer(call, transaction);
-        }
-        for attempt in &call.attempts {
-            counts.kpi.add_attempt(call, attempt);
-        }
-        counts.kpi.add_ends(call);
-        counts
-    }
-
-    fn add_peer(&mut self, call: &Call<'_>, transaction: &Transaction<'_>) {
-        let Some(started) = transaction.started() else { return };
-        let host = transaction.server.address;
-        let place = self.peers.iter().position(|(known, _)| *known == host).unwrap_or_else(|| {
-            self.peers.push((host, Peer::default()));
-            self.peers.len() - 1
-        });
-        let Some((_, peer)) = self.peers.get_mut(place) else { return };
-        let is_setup = transaction.kind() == TransactionKind::Invite && transaction.is_initial();
-        peer.requests += 1;
-        peer.calls += u64::from(is_setup);
-        match call.outcome(transaction) {
-            Outcome::Success(_) => peer.answered += u64::from(is_setup),
-            Outcome::Failed(_) => peer.failures += 1,
-            Outcome::Unanswered => peer.unanswered += 1,
-            Outcome::Redirected(_) | Outcome::Challenged(_) | Outcome::Pending => {}
-        }
-        let responses = transaction.provisionals.iter().chain(&transaction.finals);
-        if let Some(first) = responses.map(|message| message.time).min() {
-            peer.response_time = peer.response_time + first.since(started);
-            peer.responded += 1;
         }
     }
 }
@@ -309,55 +312,4 @@ fn repeats(transaction: &Transaction<'_>) -> u64 {
     }
     repeats += transaction.acks.len().saturating_sub(1);
     repeats as u64
-}
-
-impl Kpi {
-    fn add_attempt(&mut self, call: &Call<'_>, attempt: &Attempt<'_>) {
-        let status = attempt.final_status(call).map(Status::code);
-        if attempt.is_resolved(call) || matches!(status, Some(300..=399 | 401 | 402 | 407)) {
-            return;
-        }
-        let Some(hop) = attempt.first_hop(call) else { return };
-        self.attempts += 1;
-        if attempt.is_answered() {
-            self.established += 1;
-            let times = Times::of(call);
-            if let Some(delay) = times.pdd {
-                self.request_delay = (self.request_delay.0 + delay, self.request_delay.1 + 1);
-            }
-            return;
-        }
-        match status {
-            Some(480 | 486 | 600 | 603) => self.effective += 1,
-            Some(408 | 500 | 503 | 504) => self.ineffective += 1,
-            None if call.outcome(hop) == Outcome::Unanswered => {
-                self.ineffective += 1;
-            }
-            _ => {}
-        }
-    }
-
-    fn add_ends(&mut self, call: &Call<'_>) {
-        let ended = call.dialogs.iter().filter_map(|dialog| {
-            dialog.confirmed?;
-            dialog.bye(call)
-        });
-        for bye in ended {
-            self.completed += u64::from(bye.upstream.is_none());
-            if let Some(wait) = bye.wait() {
-                self.disconnect_delay =
-                    (self.disconnect_delay.0 + wait, self.disconnect_delay.1 + 1);
-            }
-        }
-        if let Some(talk) = Times::of(call).talk {
-            self.duration = (self.duration.0 + talk, self.duration.1 + 1);
-        }
-        for register in call.transactions.iter().filter(|t| t.method == Method::Register) {
-            let is_success = register.final_status().map(Status::class) == Some(Class::Success);
-            if let Some(wait) = register.wait().filter(|_| is_success) {
-                self.registration_delay =
-                    (self.registration_delay.0 + wait, self.registration_delay.1 + 1);
-            }
-        }
-    }
 }

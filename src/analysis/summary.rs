@@ -66,21 +66,21 @@ fn ends<'c>(call: &Call<'c>) -> Option<(&'c Message<'c>, &'c Message<'c>)> {
 
 /// The spans of a call that engineers ask for.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Times {
+struct Times {
     /// Session request delay (RFC 6076, section 4.3), without a challenge before it.
-    pub(crate) pdd: Option<Span>,
-    pub(crate) ring: Option<Span>,
-    pub(crate) talk: Option<Span>,
+    pdd: Option<Span>,
+    ring: Option<Span>,
+    talk: Option<Span>,
 }
 
 impl Times {
-    pub(crate) fn of(call: &Call<'_>) -> Self {
+    fn of(call: &Call<'_>) -> Self {
         if call.kind() != Kind::Call {
             return Self::default();
         }
         let hop = call.attempts.last().and_then(|attempt: &Attempt<'_>| attempt.first_hop(call));
         let answer = hop.and_then(Transaction::first_success);
-        let ringing = hop.and_then(|hop| hop.progress().find(|message| is_ringing(message)));
+        let ringing = hop.and_then(Transaction::ringing);
         let started = hop.and_then(Transaction::started);
         let heard = ringing.or(answer).map(|message| message.time);
         let bye = answer.and_then(|answer| {
@@ -92,15 +92,6 @@ impl Times {
             ring: ringing.zip(answer).map(|(ringing, answer)| answer.time.since(ringing.time)),
             talk: answer.zip(bye).map(|(answer, bye)| bye.since(answer.time)),
         }
-    }
-}
-
-/// The caller hears something: 180, 181, 182, or 183 with SDP.
-fn is_ringing(message: &Message<'_>) -> bool {
-    match message.status().map(Status::code) {
-        Some(180..=182) => true,
-        Some(183) => message.sdp().is_some(),
-        _ => false,
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::analysis::stream::gist;
 use crate::analysis::{
-    Analysis, CallSummary, Detail, Incident, Judged, MessageCounts, Statistics, Telling, Totals,
-    incident, judge,
+    Analysis, CallSummary, Detail, Host, Incident, Judged, MessageCounts, Peer, Statistics,
+    Telling, Totals, incident, judge,
 };
 use crate::finding::{Confidence, Finding, Rule, Severity, Value, Visibility};
 use crate::media::Media;
@@ -86,7 +86,8 @@ impl Tally {
                 ladders.get(finding.rule.code).copied().unwrap_or_default() < keep.ladders
             },
         };
-        let judged = judge(log, surroundings, media, rules, &mut self.facts, detail);
+        let judged =
+            judge(log, surroundings, media, rules, &mut self.facts, &mut self.statistics, detail);
         self.add(judged, is_continuation);
     }
 
@@ -95,7 +96,6 @@ impl Tally {
         self.totals.transactions += counts.transactions;
         self.totals.dialogs += counts.dialogs;
         self.totals.retransmissions += counts.retransmissions;
-        self.statistics.add_call(counts);
         if let Some(fate) = counts.fate.filter(|_| !is_continuation) {
             self.totals.calls += 1;
             *self.statistics.fates.entry(fate).or_default() += 1;
@@ -182,6 +182,10 @@ impl Tally {
             }
             min_severity = min_severity.max(part.keep.min_severity);
         }
+        let unlisted = analysis.statistics.unlisted_peers;
+        if unlisted > 0 {
+            analysis.dropped.insert("peers", unlisted);
+        }
         let is_several = facts.captures.len() > 1;
         let findings = all_findings(&mut analysis, profile, &facts, min_severity);
         analysis.totals.findings = told.counts;
@@ -192,7 +196,7 @@ impl Tally {
             *analysis.dropped.entry("findings").or_default() += told.dropped;
         }
         analysis.totals.copies = facts.copies.count + facts.shared;
-        analysis.incidents = incidents(&findings, told.findings);
+        analysis.incidents = incidents(&findings, told.findings, &analysis.statistics.peers);
         analysis.findings = findings;
         analysis.calls.sort_by_key(|call| (is_several.then_some(call.start), call.first_frame));
         analysis.captures = facts.captures;
@@ -223,14 +227,18 @@ fn all_findings(
 }
 
 /// Incidents among the findings and those that were told before; these are in no list any more.
-fn incidents(findings: &[Finding], told: Vec<Finding>) -> Vec<Incident> {
+fn incidents(
+    findings: &[Finding],
+    told: Vec<Finding>,
+    peers: &BTreeMap<Host, Peer>,
+) -> Vec<Incident> {
     if told.is_empty() {
-        return incident::fold(findings);
+        return incident::fold(findings, peers);
     }
     let mut all = told;
     all.extend(findings.iter().map(gist));
     sort(&mut all, false);
-    let mut incidents = incident::fold(&all);
+    let mut incidents = incident::fold(&all, peers);
     for incident in &mut incidents {
         incident.findings = Vec::new();
     }

@@ -9,8 +9,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::analysis::{
-    Analysis, BySeverity, CallSummary, Incident, Kpi, Linked, Peer, ResponseSummary,
-    TransactionSummary,
+    Analysis, BySeverity, CallSummary, Incident, Linked, ResponseSummary, TransactionSummary,
 };
 use crate::bytes::printable_str;
 use crate::capture::{Description, FrameId, Note};
@@ -19,6 +18,7 @@ use crate::finding::{Confidence, Finding, Severity, Sign, Value};
 use crate::packet::Unread;
 use crate::report::evidence;
 use crate::report::filter::display_filter;
+use crate::report::statistics::StatisticsJson;
 use crate::sip::Status;
 use crate::time::{Span, Time};
 
@@ -528,6 +528,9 @@ struct IncidentJson<'a> {
     status: Option<u16>,
     first_time: Option<Time>,
     last_time: Option<Time>,
+    /// Calls that the server had to set up, and how many of them the incident is, in percent.
+    server_calls: Option<u64>,
+    share_percent: Option<f64>,
     call_ids: &'a [String],
 }
 
@@ -541,92 +544,9 @@ impl<'a> IncidentJson<'a> {
             status: incident.status.map(Status::code),
             first_time: incident.first_time,
             last_time: incident.last_time,
+            server_calls: incident.server_calls,
+            share_percent: incident.share(),
             call_ids: &incident.call_ids,
-        }
-    }
-}
-
-/// The `statistics` object.
-#[derive(Serialize)]
-pub(crate) struct StatisticsJson<'a> {
-    methods: &'a BTreeMap<String, u64>,
-    statuses: &'a BTreeMap<u16, u64>,
-    kpi: KpiJson,
-    peers: Vec<PeerJson>,
-    transports: BTreeMap<&'static str, u64>,
-    ports: &'a BTreeMap<u16, u64>,
-}
-
-#[derive(Serialize)]
-struct KpiJson {
-    attempts: u64,
-    established: u64,
-    ser_percent: Option<f64>,
-    seer_percent: Option<f64>,
-    isa_percent: Option<f64>,
-    scr_percent: Option<f64>,
-    srd_ms: Option<f64>,
-    sdd_ms: Option<f64>,
-    sdt_ms: Option<f64>,
-    rrd_ms: Option<f64>,
-}
-
-impl KpiJson {
-    fn of(kpi: &Kpi) -> Self {
-        let mean = |(sum, count): (Span, u64)| (count > 0).then(|| sum.millis() / count as f64);
-        Self {
-            attempts: kpi.attempts,
-            established: kpi.established,
-            ser_percent: kpi.ser(),
-            seer_percent: kpi.seer(),
-            isa_percent: kpi.isa(),
-            scr_percent: kpi.scr(),
-            srd_ms: mean(kpi.request_delay),
-            sdd_ms: mean(kpi.disconnect_delay),
-            sdt_ms: mean(kpi.duration),
-            rrd_ms: mean(kpi.registration_delay),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct PeerJson {
-    address: String,
-    requests: u64,
-    calls: u64,
-    answered: u64,
-    failures: u64,
-    unanswered: u64,
-    response_ms: Option<f64>,
-}
-
-impl PeerJson {
-    fn of((host, peer): (&crate::analysis::Host, &Peer)) -> Self {
-        let mean = || peer.response_time.millis() / peer.responded as f64;
-        Self {
-            address: host.to_string(),
-            requests: peer.requests,
-            calls: peer.calls,
-            answered: peer.answered,
-            failures: peer.failures,
-            unanswered: peer.unanswered,
-            response_ms: (peer.responded > 0).then(mean),
-        }
-    }
-}
-
-impl<'a> StatisticsJson<'a> {
-    pub(crate) fn of(analysis: &'a Analysis) -> Self {
-        let statistics = &analysis.statistics;
-        let transport =
-            |(transport, count): (&crate::transport::Transport, &u64)| (transport.name(), *count);
-        Self {
-            methods: &statistics.methods,
-            statuses: &statistics.statuses,
-            kpi: KpiJson::of(&statistics.kpi),
-            peers: statistics.peers.iter().map(PeerJson::of).collect(),
-            transports: statistics.transports.iter().map(transport).collect(),
-            ports: &statistics.ports,
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod json;
 pub mod jsonl;
 pub(crate) mod layout;
 pub(crate) mod rules;
+pub(crate) mod statistics;
 pub(crate) mod style;
 pub mod text;
 

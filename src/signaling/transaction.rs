@@ -138,6 +138,15 @@ impl<'c> Transaction<'c> {
         self.provisionals.iter().copied().filter(|message| message.status() != Some(Status::TRYING))
     }
 
+    /// The first response by which the caller hears something: 180, 181, 182, or 183 with SDP.
+    pub fn ringing(&self) -> Option<&'c Message<'c>> {
+        self.progress().find(|message| match message.status().map(Status::code) {
+            Some(180..=182) => true,
+            Some(183) => message.sdp().is_some(),
+            _ => false,
+        })
+    }
+
     /// The request has a response of any class.
     pub fn has_response(&self) -> bool {
         !self.provisionals.is_empty() || !self.finals.is_empty()

@@ -328,7 +328,10 @@ fn tcp_gives_the_call_however_it_was_cut() {
         let mut value = unnumbered(value);
         // A message ends with its last segment, a moment later.
         crate::outcome::without(&mut value, &["ms", "end", "start", "wait_ms", "message", "kpi"]);
-        crate::outcome::without(&mut value, &["response_ms", "pdd_ms", "time", "evidence"]);
+        crate::outcome::without(
+            &mut value,
+            &["response_ms", "response_time", "pdd_ms", "time", "evidence"],
+        );
         value
     };
     for options in ["split=2", "split=7", "split=3 reorder", "duplicate", "split=4 duplicate"] {

@@ -5,6 +5,7 @@ mod captures;
 mod cli;
 mod cuts;
 mod determinism;
+mod figures;
 mod hostile;
 mod inputs;
 mod merged;

@@ -103,6 +103,7 @@ fn write_block(
     sheet.text(Role::Plain, 2, &evidence::message(example, &rule, words))?;
     sheet.blank()?;
     let mut facts = host(scene, incident);
+    facts.extend(share(scene, incident));
     facts.extend(span(scene, incident));
     facts.extend(examples(scene, findings));
     facts.extend(values(scene, findings, &rule));
@@ -122,6 +123,19 @@ fn host(scene: &Scene<'_>, incident: &Incident) -> Vec<(String, String)> {
         fact(words.get("status"), format!("{status} {phrase}").trim_end().to_owned())
     }));
     facts
+}
+
+/// How many of the calls to the server are concerned.
+fn share(scene: &Scene<'_>, incident: &Incident) -> Option<(String, String)> {
+    let words = scene.words;
+    let all = incident.server_calls.filter(|all| *all >= incident.calls)?;
+    let values = [
+        ("calls", words.count(incident.calls)),
+        ("all", words.count(all)),
+        ("percent", words.decimal(incident.share()?, 1)),
+    ];
+    let values = values.each_ref().map(|(name, value)| (*name, value.as_str()));
+    Some(fact(words.get("share"), words.fill("share-of-calls", &values)))
 }
 
 fn span(scene: &Scene<'_>, incident: &Incident) -> Option<(String, String)> {

@@ -210,6 +210,8 @@ fn incident() -> Analysis {
         status: Some(status(502)),
         first_time: Some(START),
         last_time: Some(after(90_000)),
+        server_calls: Some(25),
+        calls: 3,
         call_ids: ids.map(str::to_owned).to_vec(),
         findings: vec![0, 1, 2],
     }];
