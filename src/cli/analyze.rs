@@ -19,6 +19,7 @@ use crate::pipeline;
 use crate::report;
 use crate::report::text::{TextOptions, Verbosity};
 use crate::rules::Profile;
+use crate::signaling::Net;
 use crate::transport::KeyLog;
 
 /// Calls that the text report may list.
@@ -53,6 +54,10 @@ pub(super) struct AnalyzeArgs {
     /// Exit with code 1 when a finding is at least as bad: error, warn, info or never
     #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = FailOn::Never)]
     fail_on: FailOn,
+    /// A network whose private addresses the hosts of the capture can reach, such as 10.1.0.0/16;
+    /// may be repeated or separated by commas
+    #[arg(long, value_name = "NET", value_delimiter = ',')]
+    local_net: Vec<Net>,
     /// Do not follow RTP; rules that need media stay silent or say that it was not captured
     #[arg(long)]
     no_media: bool,
@@ -168,8 +173,10 @@ pub(super) fn analyze(args: &AnalyzeArgs, config: &Config) -> Result<bool, Analy
     let rules = args.selection.rules()?;
     let sources = capture::open(&args.captures)?;
     let is_text = args.format == Format::Text;
+    let mut settings = config.settings.clone();
+    settings.local_nets.extend(&args.local_net);
     let options = pipeline::Options {
-        profile: Profile { rules, settings: config.settings.clone() },
+        profile: Profile { rules, settings },
         keep: Keep {
             calls: if is_text { LISTED_CALLS } else { CALLS_MAX },
             findings: FINDINGS_MAX,

@@ -13,7 +13,7 @@ use toml::{Spanned, Value};
 use crate::catalogue::Lang;
 use crate::finding::Rule;
 use crate::rules;
-use crate::signaling::{Amount, Settings};
+use crate::signaling::{Amount, NotANet, Settings};
 use crate::time::Span;
 
 /// The name of the file.
@@ -24,16 +24,19 @@ const FILE: &str = "siptrace.toml";
 pub(super) struct Config {
     /// The language of reports: `lang = "fr"`.
     pub(super) lang: Option<Lang>,
-    /// Thresholds of rules: `[rules.slow-post-dial-delay]` and `limit = "8s"`.
+    /// Networks of the user's own, `local-nets = ["10.1.0.0/16"]`, and thresholds of rules,
+    /// `[rules.slow-post-dial-delay]` and `limit = "8s"`.
     pub(super) settings: Settings,
 }
 
 /// The file as it is written.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Raw {
     #[serde(default, deserialize_with = "lang")]
     lang: Option<Lang>,
+    #[serde(default)]
+    local_nets: Vec<Spanned<String>>,
     #[serde(default)]
     rules: BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, Spanned<Value>>>,
 }
@@ -92,8 +95,7 @@ impl Config {
             let at = error.span().map_or(0, |span| span.start);
             (at, error.message().trim().replace('\n', ", "))
         });
-        let config =
-            raw.and_then(|raw| Ok(Self { lang: raw.lang, settings: settings(&raw.rules)? }));
+        let config = raw.and_then(|raw| Ok(Self { lang: raw.lang, settings: settings(&raw)? }));
         config.map_err(|(at, problem)| {
             let (line, column) = position(text, at);
             ConfigError::Wrong { path, line, column, problem }
@@ -101,12 +103,14 @@ impl Config {
     }
 }
 
-/// The thresholds that the tables of the rules set; else what is wrong, and at which byte.
-fn settings(
-    tables: &BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, Spanned<Value>>>,
-) -> Result<Settings, (usize, String)> {
+/// The networks and thresholds that are set; else what is wrong, and at which byte.
+fn settings(raw: &Raw) -> Result<Settings, (usize, String)> {
     let mut settings = Settings::default();
-    for (rule, table) in tables {
+    for net in &raw.local_nets {
+        let wrong = |error: NotANet| (net.span().start, error.to_string());
+        settings.local_nets.push(net.get_ref().parse().map_err(wrong)?);
+    }
+    for (rule, table) in &raw.rules {
         let known = rules::find(rule.get_ref()).ok_or_else(|| {
             let problem = format!("there is no rule `{}`; see `siptrace rules`", rule.get_ref());
             (rule.span().start, problem)
@@ -217,6 +221,10 @@ mod tests {
             ("# é\nlang = \"xx\"\n", "line 2, column 8: unknown language \"xx\"; known are en"),
             ("lang = 3\n", "line 1, column 8: invalid type: integer `3`, expected a string"),
             ("lang = \"fr\"\n[select]\n", "line 2, column 2: unknown field `select`"),
+            (
+                "local-nets = [\"10.0.0.0/8\", \"10.0.0.0/99\"]\n",
+                "line 1, column 29: expected an address and the bits of its network",
+            ),
             ("[rules.slow-pdd]\nlimit = 3\n", "line 1, column 8: there is no rule `slow-pdd`"),
             (
                 "[rules.trying-then-server-failure]\nwait = \"3s\"\n",

@@ -6,21 +6,29 @@
 
 mod attempt;
 mod call;
+mod challenge;
 mod dialog;
 mod evidence;
 mod facts;
 mod log;
 mod message;
+mod reach;
+mod registration;
+#[cfg(test)]
+mod samples;
 mod settings;
 mod state;
 mod transaction;
 
 pub use attempt::Attempt;
 pub use call::{Call, Kind, State as CallState, Surroundings};
+pub use challenge::Round;
 pub use dialog::Dialog;
 pub use facts::{Examples, Facts, OneSided};
 pub use log::{CallLog, Pushed};
 pub use message::Message;
+pub use reach::{Net, NotANet, Reach};
+pub use registration::{AddressOfRecord, Binding};
 pub use settings::{Amount, Settings, Threshold};
 pub use state::{Event, Oddity, State, TransactionKind};
 pub use transaction::{Outcome, Transaction};

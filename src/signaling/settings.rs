@@ -1,5 +1,8 @@
-//! What a user sets for the judging of calls: thresholds of rules.
+//! What a user sets for the judging of calls: thresholds of rules, networks of his own.
 
+use std::net::IpAddr;
+
+use crate::signaling::reach::{Net, Reach};
 use crate::time::Span;
 
 /// A number of a rule that `siptrace.toml` can set.
@@ -45,6 +48,8 @@ impl Threshold {
 /// What is set; the defaults where nothing is.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
+    /// Networks whose addresses the hosts of the capture can reach, although they are private.
+    pub local_nets: Vec<Net>,
     amounts: Vec<(&'static Threshold, Amount)>,
 }
 
@@ -81,6 +86,14 @@ impl Settings {
         match self.amount(threshold) {
             Amount::Percent(percent) => percent,
             Amount::Span(_) | Amount::Count(_) => 0,
+        }
+    }
+
+    /// Who can reach the address, but for the networks that the user calls local: all can.
+    pub fn reach(&self, address: IpAddr) -> Reach {
+        match self.local_nets.iter().any(|net| net.holds(address)) {
+            true => Reach::Public,
+            false => Reach::of(address),
         }
     }
 
