@@ -91,6 +91,11 @@ const IANA: &[(u16, &str)] = &[
 fn codes_and_phrases_are_those_of_iana() {
     assert_eq!(IANA.len(), 75);
     assert_eq!(registered().collect::<Vec<_>>(), IANA);
+    for code in 100..700 {
+        let is_known = IANA.iter().any(|(known, _)| *known == code);
+        let status = crate::sip::Status::new(code).expect("a status");
+        assert_eq!(status.is_registered(), is_known, "{code}");
+    }
     for (code, phrase) in IANA {
         let entry = status(*code, Lang::En);
         assert_eq!((entry.phrase, entry.registered), (*phrase, true));

@@ -18,9 +18,16 @@ mod xfr;
 
 /// Every rule, by code.
 pub static ALL: &[&Rule] = &[
+    &cal::failure_after_progress::RULE,
     &cal::progress_then_bad_gateway::RULE,
+    &cal::early_media_announcement_then_failure::RULE,
     &cal::progress_without_early_media::RULE,
+    &cal::failover_exhausted::RULE,
+    &cal::forked_2xx_unhandled::RULE,
     &cal::final_response::RULE,
+    &cal::status_q850_conflict::RULE,
+    &cal::unregistered_status_code::RULE,
+    &cal::method_not_supported::RULE,
     &cap::capture_one_sided::RULE,
     &cap::capture_truncated_messages::RULE,
     &cap::capture_partial_dialogs::RULE,

@@ -58,10 +58,15 @@ const COMBINING: &str = "failover-exhausted";
 /// Says only that a call failed.
 const GENERAL: &str = "final-response";
 
+/// Says only that it failed late.
+const LATE: &str = "failure-after-progress";
+
 /// What the caller heard on the way. As a note it is a detail of how the INVITE ended; as a warning
 /// it stands for an ending that is no worse.
-const DETAILS: [&str; 2] =
-    ["progress-without-early-media", "early-media-announcement-then-failure"];
+const DETAILS: [&str; 2] = ["progress-without-early-media", ANNOUNCED];
+
+/// Audio that was likely the explanation, so it stands for a failure that nothing else explains.
+const ANNOUNCED: &str = "early-media-announcement-then-failure";
 
 /// Rules that explain what became of any other request, or of the ACK, the most specific first: of
 /// those on one transaction the first one stands.
@@ -185,11 +190,11 @@ fn link(call: &Call<'_>, settled: &mut [Finding]) {
 /// One finding of how an INVITE ended and what the caller heard before.
 fn join(call: &Call<'_>, mut root: Finding, details: Vec<Finding>) -> Finding {
     for mut detail in details {
-        let is_general = root.rule.name == GENERAL && root.severity <= detail.severity;
-        if detail.severity == Severity::Info || !is_general {
+        if !is_better(&detail, &root) {
             root.related.push(sign_of(call, &detail));
             continue;
         }
+        detail.severity = detail.severity.max(root.severity);
         detail.related.push(sign_of(call, &root));
         detail.propagated.append(&mut root.propagated);
         for status in root.statuses.drain(..) {
@@ -200,6 +205,18 @@ fn join(call: &Call<'_>, mut root: Finding, details: Vec<Finding>) -> Finding {
         root = detail;
     }
     root
+}
+
+/// What the caller heard tells more than how the INVITE ended.
+fn is_better(detail: &Finding, root: &Finding) -> bool {
+    match (root.rule.name, detail.rule.name) {
+        // Before a busy signal the audio was the ringing tone.
+        (LATE, ANNOUNCED) => root.severity > Severity::Info,
+        (GENERAL, ANNOUNCED) => true,
+        (LATE, _) => detail.severity > root.severity,
+        (GENERAL, _) => detail.severity > Severity::Info && detail.severity >= root.severity,
+        _ => false,
+    }
 }
 
 /// The root finding of an attempt. Where it needs company, the root without it is its fallback.
@@ -235,13 +252,18 @@ fn root(call: &Call<'_>, attempt: &Attempt<'_>, mut own: Vec<Finding>) -> Option
     let mut root = own.next()?;
     let root_hop = root.transaction;
     let root_depth = hop_of(call, &root).map_or(0, |hop| call.depth(hop));
-    for finding in own.filter(|finding| finding.rule.name != GENERAL) {
-        let depth = hop_of(call, &finding).map_or(0, |hop| call.depth(hop));
-        let sign = sign_of(call, &finding);
+    for finding in own {
         // What sums up the branches is as bad as what came of them.
         if root.rule.name == COMBINING {
             root.severity = root.severity.max(finding.severity);
         }
+        // On one hop, nothing more is said by that it failed, or failed late.
+        let is_same_hop = finding.transaction == root_hop;
+        if finding.rule.name == GENERAL || (finding.rule.name == LATE && is_same_hop) {
+            continue;
+        }
+        let depth = hop_of(call, &finding).map_or(0, |hop| call.depth(hop));
+        let sign = sign_of(call, &finding);
         if depth < root_depth {
             root.propagated.push(sign);
         } else {

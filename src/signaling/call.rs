@@ -579,6 +579,10 @@ fn transactions<'c>(messages: &'c [Message<'c>]) -> Vec<Transaction<'c>> {
         HashMap::default();
     for message in messages {
         let Some(cseq) = message.cseq() else { continue };
+        // A response with a code that belongs to no class ends nothing and begins nothing.
+        if message.is_response() && message.status().is_none() {
+            continue;
+        }
         let branch = message.branch().unwrap_or_default();
         let is_ack = message.is_request() && message.method() == Method::Ack;
         let method = if is_ack { Method::Invite } else { message.method() };

@@ -34,7 +34,7 @@ impl<'c> Call<'c> {
 
     /// Something proves that the request got a response that was not captured or does not fit its
     /// hop (guards G2 and G3): an ACK or PRACK, a request inside the dialog, the answer to the same
-    /// branch on another hop, a response of that server without a readable CSeq.
+    /// branch on another hop, a response of that server without a readable CSeq or code.
     pub fn implies_response(&self, hop: &Transaction<'c>) -> bool {
         let Some(request) = hop.request else { return false };
         let is_invite = hop.method == Method::Invite;
@@ -54,7 +54,10 @@ impl<'c> Call<'c> {
                             && message.method() == Method::Prack
                             && message.from_tag() == request.from_tag()
                     }
-                    false => message.cseq().is_none() && message.went(hop.server, hop.client),
+                    false => {
+                        let is_readable = message.cseq().is_some() && message.status().is_some();
+                        !is_readable && message.went(hop.server, hop.client)
+                    }
                 }
             })
     }

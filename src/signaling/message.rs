@@ -98,6 +98,14 @@ impl<'c> Message<'c> {
         Some(Endpoint { address: address.ip(), port: address.port() })
     }
 
+    /// The two responses may come from one fork: they have the same To-tag, or one has none.
+    pub fn shares_fork(&self, other: &Self) -> bool {
+        match (self.to_tag, other.to_tag) {
+            (Some(own), Some(others)) => own == others,
+            (None, _) | (_, None) => true,
+        }
+    }
+
     /// The message went from `source` to `destination`, whatever the ports.
     pub fn went(&self, source: Endpoint, destination: Endpoint) -> bool {
         self.source.address == source.address && self.destination.address == destination.address

@@ -23,11 +23,21 @@ pub enum Class {
     GlobalFailure,
 }
 
+/// The registry of response codes of IANA, in order.
+const REGISTERED: [u16; 75] = [
+    100, 180, 181, 182, 183, 199, 200, 202, 204, 300, 301, 302, 305, 380, 400, 401, 402, 403, 404,
+    405, 406, 407, 408, 410, 412, 413, 414, 415, 416, 417, 420, 421, 422, 423, 424, 425, 428, 429,
+    430, 433, 436, 437, 438, 439, 440, 469, 470, 480, 481, 482, 483, 484, 485, 486, 487, 488, 489,
+    491, 493, 494, 500, 501, 502, 503, 504, 505, 513, 555, 580, 600, 603, 604, 606, 607, 608,
+];
+
 impl Status {
     /// 100 Trying.
     pub const TRYING: Self = Self(100);
     /// 180 Ringing.
     pub const RINGING: Self = Self(180);
+    /// 199 Early Dialog Terminated.
+    pub const EARLY_DIALOG_TERMINATED: Self = Self(199);
     /// 183 Session Progress.
     pub const SESSION_PROGRESS: Self = Self(183);
     /// 200 OK.
@@ -36,6 +46,8 @@ impl Status {
     pub const UNAUTHORIZED: Self = Self(401);
     /// 407 Proxy Authentication Required.
     pub const PROXY_AUTHENTICATION_REQUIRED: Self = Self(407);
+    /// 405 Method Not Allowed.
+    pub const METHOD_NOT_ALLOWED: Self = Self(405);
     /// 408 Request Timeout.
     pub const REQUEST_TIMEOUT: Self = Self(408);
     /// 481 Call/Transaction Does Not Exist.
@@ -75,6 +87,11 @@ impl Status {
             500..600 => Class::ServerError,
             600.. => Class::GlobalFailure,
         }
+    }
+
+    /// Whether the code is in the registry of IANA.
+    pub fn is_registered(self) -> bool {
+        REGISTERED.binary_search(&self.0).is_ok()
     }
 
     /// Whether 1xx.

@@ -91,6 +91,16 @@ impl<'a> Message<'a> {
         self.values(HeaderName::Reason).filter_map(Reason::parse)
     }
 
+    /// The cause of the telephone network that `Reason` names (RFC 3326).
+    pub fn q850(&self) -> Option<u16> {
+        self.reason().find(|reason| reason.is("Q.850")).and_then(|reason| reason.cause)
+    }
+
+    /// What the sender says that it is: `Server`, else `User-Agent`.
+    pub fn software(&self) -> Option<&'a [u8]> {
+        self.header(HeaderName::Server).or_else(|| self.header(HeaderName::UserAgent))
+    }
+
     /// The values of `Warning`; those that do not begin with three digits are passed over.
     pub fn warnings(&self) -> impl Iterator<Item = Warning<'a>> + '_ {
         self.values(HeaderName::Warning).filter_map(Warning::parse)

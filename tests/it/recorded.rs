@@ -12,8 +12,8 @@ use crate::run::{analyze, frames, json, shown};
 use crate::shared;
 
 /// Findings on a recorded capture that its note names no rule for: the signs of a fault whose own
-/// rule does not exist yet. FIXME: they go when `icmp-unreachable`, `missing-mandatory-header` and
-/// `failover-exhausted` come.
+/// rule does not exist yet. FIXME: they go when `icmp-unreachable` and `missing-mandatory-header`
+/// come.
 const STAND_INS: [(&str, &str); 2] = [
     ("proxy-downstream-icmp.pcap", "trying-then-server-failure"),
     ("proxy-downstream-malformed.pcap", "trying-then-server-failure"),

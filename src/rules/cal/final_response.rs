@@ -62,7 +62,6 @@ fn report(
     let origin = attempt.origin(call, hop);
     let sent = origin.final_response().unwrap_or(answer);
     let Some(status) = sent.status() else { return };
-    let software = sent.header(HeaderName::Server).or_else(|| sent.header(HeaderName::UserAgent));
     let value = |name| sent.header(name).or_else(|| answer.header(name)).map(Value::quoted);
     findings.report(
         Report::on(origin)
@@ -77,7 +76,7 @@ fn report(
             .with_some("warning", value(HeaderName::Warning))
             .with_some("retry_after", value(HeaderName::RetryAfter))
             .with_some("error_info", value(HeaderName::ErrorInfo))
-            .with_some("software", software.map(Value::quoted))
+            .with_some("software", sent.software().map(Value::quoted))
             .with("hops", attempt.hops.len()),
     );
 }

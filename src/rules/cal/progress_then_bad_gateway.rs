@@ -40,7 +40,7 @@ fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
                 .status(Status::SESSION_PROGRESS)
                 .status(Status::BAD_GATEWAY)
                 .with("gap_ms", gap)
-                .with_some("q850", q850(answer))
+                .with_some("q850", answer.q850())
                 .with_some("reason", answer.header(HeaderName::Reason).map(Value::quoted))
                 .with("sdp_in_183", progress.sdp().is_some())
                 .with_some("early_media", early)
@@ -63,11 +63,6 @@ fn progress<'c>(hop: &Transaction<'c>) -> Option<&'c Message<'c>> {
         progress.status() == Some(Status::SESSION_PROGRESS)
             && (answer.to_tag().is_none() || answer.to_tag() == progress.to_tag())
     })
-}
-
-/// The cause that the gateway gave (RFC 3326).
-fn q850(answer: &Message<'_>) -> Option<u16> {
-    answer.reason().find(|reason| reason.is("Q.850")).and_then(|reason| reason.cause)
 }
 
 /// RTP came from the callee before the failure; `None` where the capture cannot tell.

@@ -90,7 +90,7 @@ fn report(
         .with("origin", origin.server)
         .with_some("reason", answer.header(HeaderName::Reason).map(Value::quoted))
         .with_some("retry_after", answer.header(HeaderName::RetryAfter).map(Value::quoted))
-        .with_some("software", software(answer));
+        .with_some("software", answer.software().map(Value::quoted));
     if status == Status::NOT_IMPLEMENTED {
         report = report
             .with("method", Value::quoted(hop.method.as_bytes()))
@@ -123,13 +123,6 @@ fn allow(call: &Call<'_>, hop: &Transaction<'_>) -> Option<Value> {
             let mut own = call.messages.iter().filter(|message| message.source == hop.server);
             own.find_map(|message| message.header(HeaderName::Allow))
         })
-        .map(Value::quoted)
-}
-
-fn software(answer: &crate::signaling::Message<'_>) -> Option<Value> {
-    answer
-        .header(HeaderName::Server)
-        .or_else(|| answer.header(HeaderName::UserAgent))
         .map(Value::quoted)
 }
 
