@@ -121,7 +121,7 @@ pub const RTP_STREAMS_MAX: usize = 100_000;
 /// Spells of activity remembered of one RTP stream; the last one grows beyond.
 pub const RTP_SPELLS_MAX: usize = 32;
 
-/// Hosts and pairs of hosts remembered as seen.
+/// Hosts, pairs of hosts and targets of INVITEs remembered as seen.
 pub const HOSTS_MAX: usize = 1_000_000;
 
 /// Intervals of the time line; more make them wider.

@@ -188,6 +188,7 @@ impl Known<'_> {
             Visibility::WayElseNothing(source, destination) => {
                 self.has_whole_way(source, destination)
             }
+            Visibility::UnlessInvited(_) => false,
         };
         is_visible && !finding.needs_company
     }

@@ -216,8 +216,13 @@ fn all_findings(
     for failure in failures {
         *analysis.failed_rules.entry(failure.rule).or_default() += 1;
     }
-    analysis.findings.retain_mut(|finding| is_visible(finding, facts));
-    findings.append(&mut analysis.findings);
+    let found = std::mem::take(&mut analysis.findings);
+    findings.extend(found.into_iter().filter_map(|mut finding| {
+        match is_visible(&mut finding, facts) {
+            true => Some(finding),
+            false => finding.fallback.take().map(|fallback| *fallback),
+        }
+    }));
     findings.retain(|finding| finding.severity >= min_severity);
     let is_several = facts.captures.len() > 1;
     sort(&mut findings, is_several);
@@ -275,6 +280,9 @@ fn is_visible(finding: &mut Finding, facts: &Facts) -> bool {
         }
         Visibility::WayElseNothing(source, destination) => {
             facts.has_way(source, destination) && !facts.has_unplaced(source, destination)
+        }
+        Visibility::UnlessInvited(targets) => {
+            !targets.into_iter().flatten().any(|target| facts.has_invited(target))
         }
     }
 }

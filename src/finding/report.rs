@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::capture::FrameId;
 use crate::finding::{Confidence, Rule, Severity, Value};
 use crate::packet::Endpoint;
-use crate::signaling::{Message, Settings, Transaction};
+use crate::signaling::{Message, Settings, Target, Transaction};
 use crate::sip::Status;
 use crate::time::Time;
 use crate::transport::Transport;
@@ -91,6 +91,8 @@ pub enum Visibility {
     },
     /// A packet on this way; without one the finding falls (guard G2).
     WayElseNothing(IpAddr, IpAddr),
+    /// No INVITE to one of these targets under any Call-ID; with one the finding falls.
+    UnlessInvited([Option<Target>; 4]),
 }
 
 /// A message in the ladder of a finding.

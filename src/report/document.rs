@@ -125,7 +125,9 @@ fn write_table(
     for row in rows {
         write!(out, "{}", " ".repeat(INDENT))?;
         for (at, cell) in row.iter().enumerate() {
-            if at + 1 < count {
+            if at + 2 == count && !fits {
+                write!(out, "{}", style.paint(cell.role, cell.text.trim_end()))?;
+            } else if at + 1 < count {
                 let text = style.paint(cell.role, &layout::pad(&cell.text, widths[at]));
                 write!(out, "{text}  ")?;
             } else if fits {

@@ -22,10 +22,21 @@ pub(crate) fn shown(value: &Value, words: Labels) -> String {
 /// The value behind a name, with what a cause of the telephone network stands for.
 pub(crate) fn explained(name: &str, value: &Value, words: Labels) -> String {
     let text = shown(value, words);
-    match q850_cause(name, &text).and_then(|cause| catalogue::q850(cause, words.lang())) {
-        Some(cause) => format!("{text} ({})", cause.name),
-        None => text,
+    let warning =
+        || warning_code(name, &text).and_then(|code| catalogue::warning(code, words.lang()));
+    let cause = q850_cause(name, &text).and_then(|cause| catalogue::q850(cause, words.lang()));
+    match cause.or_else(warning) {
+        Some(term) if !text.to_lowercase().contains(&term.name.to_lowercase()) => {
+            format!("{text} ({})", term.name)
+        }
+        Some(_) | None => text,
     }
+}
+
+/// The code in a Warning header, unless it stands for anything (399).
+fn warning_code(name: &str, text: &str) -> Option<u16> {
+    let code = text.get(..3).filter(|_| name == "warning")?.parse().ok()?;
+    (code != 399).then_some(code)
 }
 
 /// The cause in a Reason header, `Q.850;cause=38`, or in evidence that is nothing but a cause.

@@ -27,6 +27,7 @@ pub static ALL: &[&Rule] = &[
     &cal::final_response::RULE,
     &cal::status_q850_conflict::RULE,
     &cal::unregistered_status_code::RULE,
+    &cal::redirect_not_followed::RULE,
     &cal::method_not_supported::RULE,
     &cap::capture_one_sided::RULE,
     &cap::capture_truncated_messages::RULE,

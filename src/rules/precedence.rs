@@ -4,7 +4,7 @@
 //! farthest-downstream hop owns the finding (guard G9), a specific rule goes before
 //! `final-response`; the others become signs of it.
 
-use crate::finding::{Finding, Severity, Sign};
+use crate::finding::{Finding, Severity, Sign, Visibility};
 use crate::signaling::{Attempt, Call, Transaction};
 use crate::sip::Class;
 
@@ -219,11 +219,15 @@ fn is_better(detail: &Finding, root: &Finding) -> bool {
     }
 }
 
-/// The root finding of an attempt. Where it needs company, the root without it is its fallback.
+/// The root finding of an attempt. Where it needs company, or falls by what other calls show, the
+/// root without it is its fallback.
 fn settle_attempt(call: &Call<'_>, attempt: &Attempt<'_>, own: Vec<Finding>) -> Option<Finding> {
-    let firm: Vec<_> = own.iter().filter(|finding| !finding.needs_company).cloned().collect();
+    let is_firm = |finding: &Finding| {
+        !finding.needs_company && !matches!(finding.visibility, Visibility::UnlessInvited(_))
+    };
+    let firm: Vec<_> = own.iter().filter(|finding| is_firm(finding)).cloned().collect();
     let mut root = root(call, attempt, own)?;
-    if root.needs_company {
+    if !is_firm(&root) {
         root.fallback = settle_attempt(call, attempt, firm).map(Box::new);
     }
     Some(root)

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashSet, FxHasher};
 
 use crate::capture::{Description, FrameId};
 use crate::limits::HOSTS_MAX;
 use crate::packet::Endpoint;
 use crate::signaling::call::Call;
-use crate::sip::Method;
+use crate::sip::{Method, Uri};
 use crate::time::{Span, Time};
 use crate::transport::{Delivery, Encrypted};
 
@@ -52,8 +53,26 @@ pub struct Facts {
     ways: FxHashSet<(IpAddr, IpAddr)>,
     /// Ways of SIP messages.
     sip_ways: FxHashSet<(IpAddr, IpAddr)>,
+    /// Whom INVITEs were for.
+    invited: FxHashSet<Target>,
     /// Ways of messages that the capture cut so short that nobody knows which call they belong to.
     unplaced: FxHashSet<(IpAddr, IpAddr)>,
+}
+
+/// Whom an INVITE is for: user and host of its Request-URI, as a number that does not take much
+/// room. Two targets may share one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Target(u64);
+
+impl Target {
+    /// The target that a URI of SIP names.
+    pub fn of(uri: &Uri<'_>) -> Option<Self> {
+        let host = uri.host().filter(|_| uri.is_sip())?;
+        let mut hasher = FxHasher::default();
+        uri.user().hash(&mut hasher);
+        host.as_bytes().to_ascii_lowercase().hash(&mut hasher);
+        Some(Self(hasher.finish()))
+    }
 }
 
 /// A count with a few examples: the first ones by frame.
@@ -127,6 +146,11 @@ impl Facts {
                 place.insert(encrypted);
             }
         }
+    }
+
+    /// An INVITE to the target was seen, or there were too many INVITEs to tell.
+    pub fn has_invited(&self, target: Target) -> bool {
+        self.invited.len() >= HOSTS_MAX || self.invited.contains(&target)
     }
 
     /// A SIP message that could be read went between two hosts.
@@ -207,12 +231,23 @@ impl Facts {
         self.ways.extend(other.ways);
         self.sip_ways.extend(other.sip_ways);
         self.unplaced.extend(other.unplaced);
+        self.invited.extend(other.invited);
     }
 
     /// Takes in what one call shows about the capture.
     pub fn add_call(&mut self, call: &Call<'_>) {
+        self.add_invited(call);
         self.add_open_ends(call);
         self.add_one_sided(call);
+    }
+
+    fn add_invited(&mut self, call: &Call<'_>) {
+        for hop in call.attempts.iter().flat_map(|attempt| attempt.transactions(call)) {
+            let target = hop.request.and_then(|request| Target::of(&request.request_uri()?));
+            if self.invited.len() < HOSTS_MAX {
+                self.invited.extend(target);
+            }
+        }
     }
 
     fn add_open_ends(&mut self, call: &Call<'_>) {

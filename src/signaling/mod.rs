@@ -24,7 +24,7 @@ pub use attempt::Attempt;
 pub use call::{Call, Kind, State as CallState, Surroundings};
 pub use challenge::Round;
 pub use dialog::Dialog;
-pub use facts::{Examples, Facts, OneSided};
+pub use facts::{Examples, Facts, OneSided, Target};
 pub use log::{CallLog, Pushed};
 pub use message::Message;
 pub use reach::{Net, NotANet, Reach};

@@ -39,7 +39,8 @@ fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
         for hop in attempt.transactions(call).filter(|hop| hop.downstream.len() >= BRANCHES_MIN) {
             let Some(answer) = failure(call, hop) else { continue };
             let below = || hop.downstream.iter().filter_map(|own| call.transactions.get(*own));
-            let starts: Vec<Time> = below().filter_map(Transaction::started).collect();
+            let mut starts: Vec<Time> = below().filter_map(Transaction::started).collect();
+            starts.sort_unstable();
             let branches: Option<Vec<_>> =
                 below().map(|branch| branch_of(call, branch, &starts, answer)).collect();
             let Some(branches) = branches else { continue };
@@ -58,7 +59,8 @@ fn failure<'c>(call: &Call<'c>, hop: &Transaction<'c>) -> Option<&'c Message<'c>
     (is_failure && !call.is_given_up(hop)).then_some(answer)
 }
 
-/// How the branch ended, if in vain: in 408 or 5xx, or without an answer until the proxy went on.
+/// How the branch ended, if in vain: in 408 or 5xx, or without an answer until the proxy went on;
+/// `starts` are those of all branches, in order.
 fn branch_of<'c>(
     call: &Call<'c>,
     branch: &Transaction<'c>,
@@ -94,11 +96,10 @@ fn branch_of<'c>(
         (None, Some(cancel)) => Some(ended(cancel.time, None)),
         (None, None) if branch.acks.is_empty() => {
             let sent = branch.retransmissions.last().map_or(request.time, |last| last.time);
-            let next = starts
-                .iter()
-                .copied()
-                .filter(|start| *start > sent && start.since(request.time) >= timers::T1);
-            Some(ended(next.min().unwrap_or(told.time).min(told.time), None))
+            // What began beside it, in a parallel fork, is not the step to the next target.
+            let is_beside = |start: &Time| *start <= sent || start.since(request.time) < timers::T1;
+            let next = starts.get(starts.partition_point(is_beside)).copied();
+            Some(ended(next.unwrap_or(told.time).min(told.time), None))
         }
         (None, None) => None,
     }

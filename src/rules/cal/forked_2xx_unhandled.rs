@@ -32,8 +32,9 @@ struct Fork<'a, 'c> {
 fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
     for attempt in call.attempts.iter().filter(|attempt| attempt.is_answered()) {
         let has_forks = |hop: &Transaction<'_>| {
-            let first = hop.first_success().map(|answer| answer.to_tag());
-            successes(hop).any(|answer| Some(answer.to_tag()) != first)
+            let mut answers = successes(hop);
+            let first = answers.next();
+            first.is_some_and(|first| answers.any(|answer| answer.to_tag() != first.to_tag()))
         };
         let Some(hop) = attempt.farthest(call, has_forks) else { continue };
         let forks = forks(call, hop);
@@ -65,9 +66,10 @@ fn forks<'a, 'c>(call: &'a Call<'c>, hop: &Transaction<'c>) -> Vec<Fork<'a, 'c>>
             fork.last = answer;
             continue;
         }
-        let Some(dialog) = call.dialog_of(answer).filter(|_| forks.len() < FORKS_MAX) else {
-            continue;
-        };
+        if forks.len() >= FORKS_MAX {
+            break;
+        }
+        let Some(dialog) = call.dialog_of(answer) else { continue };
         let is_own = |ack: &&&Message<'c>| ack.cseq().is_some_and(|cseq| cseq.number == hop.cseq);
         let ack = dialog.acks.iter().find(is_own).copied();
         forks.push(Fork { answer, repeats: 0, last: answer, dialog, ack });

@@ -8,5 +8,6 @@ pub(crate) mod forked_2xx_unhandled;
 pub(crate) mod method_not_supported;
 pub(crate) mod progress_then_bad_gateway;
 pub(crate) mod progress_without_early_media;
+pub(crate) mod redirect_not_followed;
 pub(crate) mod status_q850_conflict;
 pub(crate) mod unregistered_status_code;

@@ -24,15 +24,17 @@ const CODES_MAX: usize = 8;
 fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
     let mut known: Vec<Status> = Vec::new();
     for hop in &call.transactions {
+        let mut own: Vec<Status> = Vec::new();
         for answer in hop.provisionals.iter().chain(&hop.finals) {
             let Some(status) = answer.status().filter(|status| is_foreign(*status)) else {
                 continue;
             };
+            if own.contains(&status) || own.len() >= CODES_MAX || known.len() >= CODES_MAX {
+                continue;
+            }
+            own.push(status);
             // The server nearest to the callee tells who made the code up (guard G9).
-            if known.contains(&status)
-                || known.len() >= CODES_MAX
-                || is_passed_on(call, hop, status)
-            {
+            if known.contains(&status) || is_passed_on(call, hop, status) {
                 continue;
             }
             known.push(status);
