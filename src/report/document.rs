@@ -231,6 +231,6 @@ mod tests {
         let row = vec![Cell::new(Role::Name, name), Cell::new(Role::Plain, "What it is about")];
         let mut out = Vec::new();
         text(&[Block::Table(vec![row])], plain(40), &mut out).expect("a vector takes all");
-        assert_eq!(String::from_utf8_lossy(&out), format!("  {name}  \n      What it is about\n"));
+        assert_eq!(String::from_utf8_lossy(&out), format!("  {name}\n      What it is about\n"));
     }
 }

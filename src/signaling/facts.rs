@@ -296,3 +296,18 @@ impl Facts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_user_and_host() {
+        let of = |uri: &'static str| Target::of(&Uri::parse(uri.as_bytes()));
+        assert!(of("sip:carol@example.net").is_some());
+        assert_eq!(of("sip:carol@EXAMPLE.net:5070;user=phone"), of("sip:carol@example.net"));
+        assert_ne!(of("sip:Carol@example.net"), of("sip:carol@example.net"));
+        assert_ne!(of("sip:example.net"), of("sip:carol@example.net"));
+        assert_eq!(of("tel:+4930123456"), None);
+    }
+}

@@ -134,6 +134,14 @@ mod tests {
     }
 
     #[test]
+    fn registered_codes_are_in_order() {
+        assert!(REGISTERED.is_sorted());
+        let is_registered = |code| Status::new(code).is_some_and(Status::is_registered);
+        assert!(is_registered(100) && is_registered(608));
+        assert!(!is_registered(499) && !is_registered(666));
+    }
+
+    #[test]
     fn classes() {
         let classes: Vec<_> =
             [100, 299, 302, 404, 503, 603].into_iter().filter_map(Status::new).collect();

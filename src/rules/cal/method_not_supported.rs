@@ -86,7 +86,7 @@ fn report(call: &Call<'_>, hop: &Transaction<'_>, findings: &mut Findings<'_>) {
                 "allow",
                 told.and_then(|own| own.header(HeaderName::Allow)).map(Value::quoted),
             )
-            .with("times", times)
+            .with_some("times", (times > 1).then_some(times))
             .with_some("fall_back", fall_back.map(|own| Value::quoted(own.method.as_bytes())))
             .with_some("software", answer.software().map(Value::quoted)),
     );
