@@ -130,6 +130,10 @@ pub const INTERVALS_MAX: usize = 512;
 /// Hosts whose figures are kept apart; more count in the sums alone.
 pub const PEERS_MAX: usize = 65_536;
 
+/// Windows of ten seconds in which messages between two hosts are counted, a part of the run; eight
+/// bytes each. Two busy hosts have 8640 of them a day.
+pub const TRAFFIC_WINDOWS_MAX: usize = 1 << 17;
+
 /// Findings kept with all their evidence; more are counted.
 pub const FINDINGS_MAX: usize = 200_000;
 

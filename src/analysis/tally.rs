@@ -186,6 +186,9 @@ impl Tally {
         if unlisted > 0 {
             analysis.dropped.insert("peers", unlisted);
         }
+        if facts.traffic.dropped() > 0 {
+            *analysis.dropped.entry("traffic").or_default() += facts.traffic.dropped();
+        }
         let is_several = facts.captures.len() > 1;
         let findings = all_findings(&mut analysis, profile, &facts, min_severity);
         analysis.totals.findings = told.counts;

@@ -37,6 +37,7 @@ pub static ALL: &[&Rule] = &[
     &cap::unparsed_sip_like_payload::RULE,
     &dlg::missing_ack_2xx::RULE,
     &txn::invite_no_response::RULE,
+    &txn::request_retransmitted::RULE,
     &txn::request_no_response::RULE,
     &txn::trying_then_silence::RULE,
     &txn::trying_then_server_failure::RULE,

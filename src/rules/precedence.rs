@@ -97,6 +97,10 @@ const REQUESTS: [&str; 24] = [
     "request-no-response",
 ];
 
+/// Rules that explain why a request was sent again before it was answered, the most specific first.
+/// What became of the request is another matter.
+const REPEATS: [&str; 2] = ["no-100-trying", "request-retransmitted"];
+
 /// Faults that lead to others in the same call: both stand, and the second names the first.
 const LEADS_TO: [(&str, &str); 10] = [
     ("private-contact-from-public", "missing-ack-2xx"),
@@ -130,7 +134,8 @@ pub(crate) fn settle(call: &Call<'_>, found: Vec<Finding>) -> Vec<Finding> {
         settled = others;
         settled.push(join(call, root, details));
     }
-    let mut settled = settle_requests(call, settled);
+    let settled = settle_requests(call, settled, &REQUESTS);
+    let mut settled = settle_requests(call, settled, &REPEATS);
     link(call, &mut settled);
     settled.sort_by(|a, b| (a.frames.first(), a.rule.code).cmp(&(b.frames.first(), b.rule.code)));
     settled
@@ -142,8 +147,8 @@ fn is_of(attempt: &Attempt<'_>, finding: &Finding) -> bool {
 }
 
 /// Leaves one finding on each transaction among those that explain the same.
-fn settle_requests(call: &Call<'_>, found: Vec<Finding>) -> Vec<Finding> {
-    let place = |finding: &Finding| REQUESTS.iter().position(|name| *name == finding.rule.name);
+fn settle_requests(call: &Call<'_>, found: Vec<Finding>, list: &[&str]) -> Vec<Finding> {
+    let place = |finding: &Finding| list.iter().position(|name| *name == finding.rule.name);
     let (mut own, mut settled): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|finding| place(finding).is_some());
     own.sort_by_key(|finding| (finding.transaction, place(finding)));

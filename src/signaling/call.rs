@@ -238,6 +238,22 @@ impl<'c> Call<'c> {
         depth
     }
 
+    /// The hops of the same request behind this one, nearer to the callee.
+    pub fn below<'a>(
+        &'a self,
+        transaction: &'a Transaction<'c>,
+    ) -> impl Iterator<Item = &'a Transaction<'c>> {
+        let mut waiting: Vec<usize> = transaction.downstream.clone();
+        // The links come from captured bytes, so they may form a ring.
+        let steps = self.transactions.len();
+        std::iter::from_fn(move || {
+            let below = self.transactions.get(waiting.pop()?)?;
+            waiting.extend(&below.downstream);
+            Some(below)
+        })
+        .take(steps)
+    }
+
     /// How the transaction ended, as far as the capture tells.
     pub fn outcome(&self, transaction: &Transaction<'c>) -> Outcome {
         if let Some(success) = transaction.first_success().and_then(Message::status) {

@@ -11,6 +11,7 @@ use crate::capture::{Description, FrameId};
 use crate::limits::HOSTS_MAX;
 use crate::packet::Endpoint;
 use crate::signaling::call::Call;
+use crate::signaling::traffic::Traffic;
 use crate::sip::{Method, Uri};
 use crate::time::{Span, Time};
 use crate::transport::{Delivery, Encrypted};
@@ -47,6 +48,8 @@ pub struct Facts {
     pub one_sided: BTreeMap<(IpAddr, IpAddr), OneSided>,
     /// Servers and clients between which TLS was spoken that could not be read.
     pub encrypted: BTreeMap<(Endpoint, IpAddr), Encrypted>,
+    /// What went between two hosts, by time.
+    pub traffic: Traffic,
     /// The latest time of a frame.
     pub last_time: Time,
     hosts: FxHashSet<IpAddr>,
@@ -226,6 +229,7 @@ impl Facts {
         for encrypted in other.encrypted.into_values() {
             self.saw_encrypted(encrypted);
         }
+        self.traffic.merge(other.traffic);
         self.last_time = self.last_time.max(other.last_time);
         self.hosts.extend(other.hosts);
         self.ways.extend(other.ways);
@@ -239,6 +243,7 @@ impl Facts {
         self.add_invited(call);
         self.add_open_ends(call);
         self.add_one_sided(call);
+        self.traffic.add_call(call);
     }
 
     fn add_invited(&mut self, call: &Call<'_>) {

@@ -18,6 +18,7 @@ mod registration;
 mod samples;
 mod settings;
 mod state;
+mod traffic;
 mod transaction;
 
 pub use attempt::Attempt;
@@ -31,4 +32,5 @@ pub use reach::{Net, NotANet, Reach};
 pub use registration::{AddressOfRecord, Binding};
 pub use settings::{Amount, Settings, Threshold};
 pub use state::{Event, Oddity, State, TransactionKind};
+pub use traffic::{Repeating, Traffic};
 pub use transaction::{Outcome, Transaction};

@@ -7,6 +7,10 @@ use crate::sip::{Class, Method, Status};
 use crate::time::{Span, Time};
 use crate::transport::Transport;
 
+/// A client that gets no final response repeats a request other than INVITE this often at least
+/// (T2, RFC 3261, section 17.1.2.2), give or take the ticks of a slow clock.
+const REPEAT_PAUSE_MAX: Span = Span::from_millis(4500);
+
 /// A request and its responses between one client and one server.
 ///
 /// One logical transaction may be seen on several hops; each hop is a transaction of its own,
@@ -150,6 +154,47 @@ impl<'c> Transaction<'c> {
     /// The request has a response of any class.
     pub fn has_response(&self) -> bool {
         !self.provisionals.is_empty() || !self.finals.is_empty()
+    }
+
+    /// The first response of any class.
+    pub fn first_response(&self) -> Option<&'c Message<'c>> {
+        let responses = [self.provisionals.first(), self.finals.first()];
+        responses.into_iter().flatten().copied().min_by_key(|response| response.time)
+    }
+
+    /// The client had to repeat the request over an unreliable transport, and got an answer in the
+    /// end: any response to an INVITE, a final one to another request.
+    pub fn is_answered_late(&self) -> bool {
+        let is_answered = match self.kind() {
+            TransactionKind::Invite => self.has_response(),
+            TransactionKind::NonInvite => !self.finals.is_empty(),
+        };
+        is_answered
+            && !self.transport.is_reliable()
+            && self.request.is_some()
+            && self.late_repeats().next().is_some()
+    }
+
+    /// The repeats that show that no response had reached the client: those that were sent before
+    /// the first one, and the same bytes again soon after, until an ACK shows that it arrived. A
+    /// request other than INVITE goes on after a provisional response, as it ought to (RFC 3261,
+    /// section 17.1.2.2).
+    pub fn late_repeats(&self) -> impl Iterator<Item = &'c Message<'c>> {
+        let first = self.first_response();
+        let acked = self.acks.iter().map(|ack| ack.time).min();
+        let request = self.request;
+        let goes_on = self.kind() == TransactionKind::NonInvite
+            && first.is_some_and(|first| !first.status().is_some_and(Status::is_final));
+        let mut before = self.started().unwrap_or_default();
+        self.retransmissions.iter().copied().filter(move |repeat| {
+            // The same request after a longer pause is a probe, sent by a tool with fixed tags.
+            let is_soon = repeat.time.since(before) <= REPEAT_PAUSE_MAX;
+            before = repeat.time;
+            let is_early = first.is_none_or(|first| repeat.time < first.time);
+            let is_same = request.is_some_and(|request| request.bytes() == repeat.bytes());
+            let is_acked = acked.is_some_and(|acked| acked <= repeat.time);
+            is_early || (is_soon && is_same && !is_acked && !goes_on)
+        })
     }
 
     /// From the first request to the first final response.

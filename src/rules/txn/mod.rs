@@ -2,5 +2,6 @@
 
 pub(crate) mod invite_no_response;
 pub(crate) mod request_no_response;
-pub(crate) mod trying_then_silence;
+pub(crate) mod request_retransmitted;
 pub(crate) mod trying_then_server_failure;
+pub(crate) mod trying_then_silence;
