@@ -39,6 +39,7 @@ pub static ALL: &[&Rule] = &[
     &txn::invite_no_response::RULE,
     &txn::request_retransmitted::RULE,
     &txn::request_no_response::RULE,
+    &txn::no_100_trying::RULE,
     &txn::trying_then_silence::RULE,
     &txn::trying_then_server_failure::RULE,
     &xfr::refer_accepted_no_notify::RULE,
