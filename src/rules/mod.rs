@@ -42,6 +42,7 @@ pub static ALL: &[&Rule] = &[
     &txn::no_100_trying::RULE,
     &txn::trying_then_silence::RULE,
     &txn::trying_then_server_failure::RULE,
+    &txn::slow_post_dial_delay::RULE,
     &xfr::refer_accepted_no_notify::RULE,
     &xfr::transfer_failed::RULE,
 ];

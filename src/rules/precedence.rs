@@ -63,7 +63,7 @@ const LATE: &str = "failure-after-progress";
 
 /// What the caller heard on the way. As a note it is a detail of how the INVITE ended; as a warning
 /// it stands for an ending that is no worse.
-const DETAILS: [&str; 2] = ["progress-without-early-media", ANNOUNCED];
+const DETAILS: [&str; 3] = ["progress-without-early-media", ANNOUNCED, "slow-post-dial-delay"];
 
 /// Audio that was likely the explanation, so it stands for a failure that nothing else explains.
 const ANNOUNCED: &str = "early-media-announcement-then-failure";
