@@ -1,6 +1,7 @@
 //! Transactions and time-outs.
 
 pub(crate) mod invite_no_response;
+pub(crate) mod long_ringing_no_answer;
 pub(crate) mod no_100_trying;
 pub(crate) mod request_no_response;
 pub(crate) mod request_retransmitted;
