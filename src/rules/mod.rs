@@ -44,6 +44,7 @@ pub static ALL: &[&Rule] = &[
     &txn::trying_then_server_failure::RULE,
     &txn::slow_post_dial_delay::RULE,
     &txn::long_ringing_no_answer::RULE,
+    &txn::timer_c_expiry::RULE,
     &xfr::refer_accepted_no_notify::RULE,
     &xfr::transfer_failed::RULE,
 ];
