@@ -165,7 +165,7 @@ pub(super) fn gist(finding: &Finding) -> Finding {
 fn is_compared(finding: &Finding) -> bool {
     match finding.rule.check {
         Check::Call(_) | Check::Media(_) | Check::Both { .. } | Check::Capture(_) => false,
-        Check::Calls { .. } => true,
+        Check::Calls { .. } | Check::MediaCalls { .. } => true,
     }
 }
 

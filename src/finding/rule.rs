@@ -39,6 +39,13 @@ pub enum Check {
         /// What only several calls show.
         together: fn(&mut [&mut Finding], &Settings),
     },
+    /// The same with the RTP in the capture.
+    MediaCalls {
+        /// What one call shows.
+        each: fn(&Call<'_>, Media<'_>, &mut Findings<'_>),
+        /// What only several calls show.
+        together: fn(&mut [&mut Finding], &Settings),
+    },
     /// One call, and the facts of all of them.
     Both {
         /// What one call shows.
@@ -185,7 +192,7 @@ impl Rule {
     pub const fn scope(&self) -> &'static str {
         match self.check {
             Check::Call(_) | Check::Calls { .. } | Check::Both { .. } => "call",
-            Check::Media(_) => "media",
+            Check::Media(_) | Check::MediaCalls { .. } => "media",
             Check::Capture(_) => "capture",
         }
     }

@@ -82,7 +82,9 @@ pub fn judge(
                     check(call, &mut findings);
                 }
                 Check::Media(check) => check(call, media, &mut findings),
-                Check::Both { each, .. } => each(call, media, &mut findings),
+                Check::Both { each, .. } | Check::MediaCalls { each, .. } => {
+                    each(call, media, &mut findings);
+                }
                 Check::Capture(_) => {}
             }
         };
@@ -133,7 +135,10 @@ pub fn compare(findings: &mut [Finding], settings: &Settings) {
     rules.sort_unstable_by_key(|rule| rule.code);
     rules.dedup_by_key(|rule| rule.code);
     for rule in rules {
-        let Check::Calls { together, .. } = rule.check else { continue };
+        let (Check::Calls { together, .. } | Check::MediaCalls { together, .. }) = rule.check
+        else {
+            continue;
+        };
         let mut own: Vec<&mut Finding> =
             findings.iter_mut().filter(|finding| finding.rule.code == rule.code).collect();
         together(&mut own, settings);

@@ -1,8 +1,12 @@
 #![doc = include_str!("trying_then_silence.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value, Visibility};
+use std::net::IpAddr;
+
+use crate::finding::{
+    Check, Confidence, Finding, Findings, Report, Rule, Severity, Value, Visibility,
+};
 use crate::media::Media;
-use crate::signaling::{Attempt, Call, Message, Transaction};
+use crate::signaling::{Attempt, Call, Message, Settings, Threshold, Transaction};
 use crate::sip::Status;
 use crate::time::Span;
 
@@ -12,15 +16,20 @@ pub(crate) static RULE: Rule = Rule {
     severity: Severity::Error,
     since: "0.1.0",
     entry: include_str!("trying_then_silence.md"),
-    thresholds: &[],
-    check: Check::Media(check),
+    thresholds: &[&GIVEN_UP_AFTER, &DEAD_AIR],
+    check: Check::MediaCalls { each: check, together },
 };
 
 /// A caller who gives up after this time was driven away by the silence.
-const GIVEN_UP_AFTER: Span = Span::from_secs(10);
+static GIVEN_UP_AFTER: Threshold = Threshold::span("given-up-after", Span::from_secs(10));
 
 /// A caller who gives up sooner than this may have changed his mind.
-const CHANGED_MIND_WITHIN: Span = Span::from_secs(3);
+static DEAD_AIR: Threshold = Threshold::span("dead-air", Span::from_secs(3));
+
+/// So many calls that were given up after the same time were given up by a machine; people differ
+/// by more.
+const MACHINE_CALLS: usize = 5;
+const SAME_WAIT: Span = Span::from_millis(500);
 
 fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
     for attempt in &call.attempts {
@@ -57,7 +66,7 @@ fn silence(call: &Call<'_>, hop: &Transaction<'_>) -> Option<(Span, End)> {
     match (cancelled, answered) {
         (Some(cancelled), _) if answered.is_none_or(|answered| answered >= cancelled) => {
             let wait = cancelled.since(started);
-            (wait >= CHANGED_MIND_WITHIN).then_some((wait, End::Cancelled))
+            (wait >= call.settings().span(&DEAD_AIR)).then_some((wait, End::Cancelled))
         }
         (_, Some(_)) => None,
         (_, None) => call
@@ -81,7 +90,9 @@ fn report(
     findings: &mut Findings<'_>,
 ) {
     let (severity, ended) = match end {
-        End::Cancelled if wait < GIVEN_UP_AFTER => (Severity::Info, "cancelled"),
+        End::Cancelled if wait < call.settings().span(&GIVEN_UP_AFTER) => {
+            (Severity::Info, "cancelled")
+        }
         End::Cancelled => (Severity::Error, "cancelled"),
         End::Never => (Severity::Error, "never"),
     };
@@ -102,4 +113,35 @@ fn report(
             .with("ended", Value::Word(ended))
             .with_some("status", hop.final_status().map(Status::code)),
     );
+}
+
+/// A caller that gives up after the same time in call after call is a machine: its time-out is set.
+fn together(findings: &mut [&mut Finding], _: &Settings) {
+    let mut waits: Vec<(IpAddr, Span)> =
+        findings.iter().filter_map(|finding| key(finding)).collect();
+    waits.sort_unstable();
+    // Of sorted waits, as many as are needed lie side by side.
+    let is_one_timer = |pair: &[(IpAddr, Span)]| match (pair.first(), pair.last()) {
+        (Some(first), Some(last)) => first.0 == last.0 && last.1 - first.1 <= SAME_WAIT,
+        _ => false,
+    };
+    let timers: Vec<_> = waits.windows(MACHINE_CALLS).filter(|run| is_one_timer(run)).collect();
+    for finding in findings.iter_mut() {
+        let Some(key) = key(finding) else { continue };
+        let place = timers.partition_point(|run| run.last().is_some_and(|last| *last < key));
+        if timers.get(place).is_some_and(|run| run.first().is_some_and(|first| *first <= key)) {
+            let near = (key.0, key.1 - SAME_WAIT)..=(key.0, key.1 + SAME_WAIT);
+            let end = waits.partition_point(|wait| wait <= near.end());
+            let start = waits.partition_point(|wait| wait < near.start());
+            finding.evidence.push(("attribution", Value::Word("machine-time-out")));
+            finding.evidence.push(("calls_with_same_wait", end.saturating_sub(start).into()));
+        }
+    }
+}
+
+/// Who gave up, and after which time.
+fn key(finding: &Finding) -> Option<(IpAddr, Span)> {
+    let Value::Span(wait) = finding.value("silence_ms")? else { return None };
+    let is_cancelled = finding.value("ended") == Some(&Value::Word("cancelled"));
+    is_cancelled.then_some((finding.client?.address, *wait))
 }
