@@ -223,6 +223,16 @@ impl<'c> Call<'c> {
         false
     }
 
+    /// The hops before this one, the nearest first.
+    pub fn hops_before<'a>(
+        &'a self,
+        hop: &Transaction<'c>,
+    ) -> impl Iterator<Item = &'a Transaction<'c>> + use<'a, 'c> {
+        let above = |hop: &Transaction<'c>| self.transactions.get(hop.upstream?);
+        // The links come from captured bytes, so they may form a ring.
+        std::iter::successors(above(hop), move |hop| above(hop)).take(HOPS_MAX)
+    }
+
     /// How many hops lie between the first sender and this one.
     pub fn depth(&self, transaction: &Transaction<'c>) -> usize {
         let mut depth = 0;

@@ -4,6 +4,7 @@
 //! [`Call::build`] makes the whole picture of it in one pure step, which the rules then judge.
 //! Knows nothing of rules.
 
+mod ack;
 mod attempt;
 mod call;
 mod challenge;
@@ -14,6 +15,7 @@ mod log;
 mod message;
 mod reach;
 mod registration;
+mod route;
 #[cfg(test)]
 mod samples;
 mod settings;
@@ -21,6 +23,7 @@ mod state;
 mod traffic;
 mod transaction;
 
+pub use ack::{Answer, Field};
 pub use attempt::Attempt;
 pub use call::{Call, Kind, State as CallState, Surroundings};
 pub use challenge::Round;
@@ -30,6 +33,7 @@ pub use log::{CallLog, Pushed};
 pub use message::Message;
 pub use reach::{Net, NotANet, Reach};
 pub use registration::{AddressOfRecord, Binding};
+pub use route::{Route, address_in, routes};
 pub use settings::{Amount, Settings, Threshold};
 pub use state::{Event, Oddity, State, TransactionKind};
 pub use traffic::{Repeating, Traffic};

@@ -1,8 +1,8 @@
 #![doc = include_str!("missing_ack_2xx.md")]
 
 use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Call, Dialog, Message, Transaction};
-use crate::sip::{Class, HeaderName, Method, Status};
+use crate::signaling::{Answer, Call, Message, Transaction};
+use crate::sip::{HeaderName, Method};
 use crate::time::Span;
 
 pub(crate) static RULE: Rule = Rule {
@@ -29,55 +29,53 @@ fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
     let invites = call.transactions.iter().filter(|t| t.method == Method::Invite);
     let faulty: Vec<_> =
         invites.filter_map(|hop| Some((hop, unacknowledged(call, hop)?))).collect();
-    for (hop, answers) in &faulty {
+    for (hop, answer) in &faulty {
         // The hop nearest to the callee tells where the ACK stops (guard G9).
         let is_passed_on = faulty.iter().any(|(below, _)| below.upstream == Some(hop.index));
-        if !is_passed_on {
-            report(call, hop, answers, findings);
+        if !is_passed_on && !is_explained(call, hop, answer) {
+            report(call, hop, answer, findings);
         }
     }
 }
 
 /// The 2xx of one fork that was sent again and again without an ACK on that hop.
-fn unacknowledged<'c>(call: &Call<'c>, hop: &Transaction<'c>) -> Option<Vec<&'c Message<'c>>> {
-    let first = hop.first_success()?;
-    let answers: Vec<_> = hop
-        .finals
-        .iter()
-        .copied()
-        .filter(|answer| {
-            answer.status().map(Status::class) == Some(Class::Success)
-                && answer.to_tag() == first.to_tag()
-        })
-        .collect();
-    let last = answers.last()?;
-    let is_repeated = answers.len() > REPEATS_MIN && last.time.since(first.time) >= REPEATING_MIN;
+fn unacknowledged<'c>(call: &Call<'c>, hop: &Transaction<'c>) -> Option<Answer<'c>> {
+    if hop.finals.len() <= REPEATS_MIN {
+        return None;
+    }
+    let answer = hop.success()?;
+    let is_repeated = answer.repeats.len() >= REPEATS_MIN && answer.repeating() >= REPEATING_MIN;
     // Guard G2: requests of this client to this server are in the capture, so its ACK would be.
     let is_visible = hop.request.is_some();
-    // Where another fork was acknowledged, the caller has chosen, and this one is an extra answer.
-    let is_acknowledged = call.dialogs.iter().any(|dialog| acks(dialog, hop).next().is_some());
-    (is_repeated && is_visible && !is_acknowledged).then_some(answers)
+    let is_unacknowledged = is_repeated
+        && is_visible
+        && call.acks_to(hop, answer.first).next().is_none()
+        // Where another fork was acknowledged, this one is an extra answer.
+        && !call.is_extra_fork(hop, answer.first);
+    is_unacknowledged.then_some(answer)
 }
 
-/// The ACKs with the number of the INVITE that its client sent, or that reached its server by
-/// another way.
-fn acks<'a, 'c>(
-    dialog: &'a Dialog<'c>,
-    hop: &'a Transaction<'c>,
-) -> impl Iterator<Item = &'c Message<'c>> + 'a {
-    dialog.acks.iter().copied().filter(|ack| {
-        (ack.source.address == hop.client.address || ack.destination.address == hop.server.address)
-            && ack.cseq().is_some_and(|cseq| cseq.number == hop.cseq)
-    })
+/// An ACK came on this hop or the ones before, but not a right one, or not to the right place:
+/// faults with findings of their own.
+fn is_explained<'c>(call: &Call<'c>, hop: &Transaction<'c>, answer: &Answer<'c>) -> bool {
+    let is_wrong = |hop: &Transaction<'c>, answer: &Answer<'c>| {
+        call.mismatched_ack(hop, answer).is_some() || call.misplaced_ack(hop, answer).is_some()
+    };
+    is_wrong(hop, answer)
+        || call.hops_before(hop).any(|above| {
+            above
+                .success()
+                .is_some_and(|answer| !answer.repeats.is_empty() && is_wrong(above, &answer))
+        })
 }
 
-fn report(
-    call: &Call<'_>,
-    hop: &Transaction<'_>,
-    answers: &[&Message<'_>],
+fn report<'c>(
+    call: &Call<'c>,
+    hop: &Transaction<'c>,
+    answer: &Answer<'c>,
     findings: &mut Findings<'_>,
 ) {
-    let (Some(first), Some(last)) = (answers.first(), answers.last()) else { return };
+    let first = answer.first;
     let Some(status) = first.status() else { return };
     let dialog = call.dialog_of(first);
     let bye =
@@ -85,23 +83,32 @@ fn report(
             let after = bye.time.since(first.time);
             after >= GIVEN_UP_AFTER && after <= GIVEN_UP_BEFORE && bye.from_tag() == first.to_tag()
         });
-    // An ACK that reached the hop before and went no farther names the element that lost it.
-    let lost_at = hop.upstream.and_then(|index| call.transactions.get(index)).and_then(|above| {
-        let ack = acks(dialog?, above).next()?;
-        Some((above.server, ack))
-    });
+    let lost_at = lost_at(call, hop, first);
     let confidence = if bye.is_some() { Confidence::Certain } else { Confidence::Likely };
     findings.report(
         Report::on(hop)
-            .at(answers.iter().map(|answer| &**answer))
+            .at(answer.sends())
             .at(bye)
             .at(lost_at.map(|(_, ack)| ack))
             .status(status)
             .confidence(confidence)
-            .with("answers", answers.len())
-            .with("repeating_ms", last.time.since(first.time))
+            .with("answers", answer.repeats.len() + 1)
+            .with("repeating_ms", answer.repeating())
             .with_some("contact", first.header(HeaderName::Contact).map(Value::quoted))
             .with_some("bye_after_ms", bye.map(|bye| bye.time.since(first.time)))
-            .with_some("ack_lost_at", lost_at.map(|(server, _)| server)),
+            .with_some("ack_lost_at", lost_at.map(|(above, _)| above.server)),
     );
+}
+
+/// An ACK that reached a hop before and went no farther names the element that lost it: the server
+/// of the last hop that shows it.
+fn lost_at<'a, 'c>(
+    call: &'a Call<'c>,
+    hop: &'a Transaction<'c>,
+    answer: &'c Message<'c>,
+) -> Option<(&'a Transaction<'c>, &'c Message<'c>)> {
+    call.hops_before(hop).find_map(|above| {
+        let own = call.acks_to(above, answer).next()?;
+        Some((above, own))
+    })
 }
