@@ -70,17 +70,17 @@ const ANNOUNCED: &str = "early-media-announcement-then-failure";
 
 /// Rules that explain what became of any other request, or of the ACK, the most specific first: of
 /// those on one transaction the first one stands.
-const REQUESTS: [&str; 24] = [
+const REQUESTS: [&str; 25] = [
     "icmp-unreachable",
     "tcp-connect-failed",
     "stream-closed-mid-transaction",
     "forked-2xx-unhandled",
     "ack-mismatch",
     "ack-sent-to-wrong-place",
+    "cancel-crosses-answer",
     "missing-ack-2xx",
     "ack-2xx-late-recovered",
     "ack-non2xx-missing",
-    "cancel-crosses-answer",
     "cancel-unmatched-481",
     "cancel-without-487",
     "bye-rejected",
@@ -94,6 +94,7 @@ const REQUESTS: [&str; 24] = [
     "method-not-supported",
     "cseq-out-of-order",
     "reinvite-rejected",
+    "late-final-after-timeout",
     "request-no-response",
 ];
 
@@ -102,8 +103,9 @@ const REQUESTS: [&str; 24] = [
 const REPEATS: [&str; 2] = ["no-100-trying", "request-retransmitted"];
 
 /// Faults that lead to others in the same call: both stand, and the second names the first.
-const LEADS_TO: [(&str, &str); 10] = [
+const LEADS_TO: [(&str, &str); 11] = [
     ("private-contact-from-public", "missing-ack-2xx"),
+    ("cancel-crosses-answer", "missing-ack-2xx"),
     ("missing-ack-2xx", "fixed-interval-drop"),
     ("missing-ack-2xx", "one-way-rtp"),
     ("session-refresh-missing", "fixed-interval-drop"),

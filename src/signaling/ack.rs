@@ -167,7 +167,7 @@ impl<'c> Call<'c> {
                 .any(|ack| !is_of_other(ack))
     }
 
-    /// The caller acknowledged a 2xx of another fork of this INVITE, so this one is an extra answer.
+    /// The caller acknowledged a 2xx of another fork of this INVITE, so this one is extra.
     pub fn is_extra_fork(&self, hop: &Transaction<'c>, answer: &Message<'c>) -> bool {
         let strays = self.acks().filter(|ack| {
             ack.from_tag() == answer.from_tag()

@@ -67,7 +67,8 @@ impl<'c> Route<'c> {
         if !self.is_loose() {
             return false;
         }
-        let is_repaired = Reach::of(target) != Reach::Public && Reach::of(neighbour.address) == Reach::Public;
+        let is_repaired =
+            Reach::of(target) != Reach::Public && Reach::of(neighbour.address) == Reach::Public;
         let misses_target = address_in(&uri).is_some_and(|host| host != target) && !is_repaired;
         let next = match self.set.first() {
             Some(first) => address_in(first),

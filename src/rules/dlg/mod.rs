@@ -1,3 +1,11 @@
 //! Dialogs and what happens inside them.
 
+pub(crate) mod ack_2xx_late_recovered;
+pub(crate) mod ack_mismatch;
+pub(crate) mod ack_non2xx_missing;
+pub(crate) mod ack_sent_to_wrong_place;
+pub(crate) mod cancel_crosses_answer;
+pub(crate) mod cancel_unmatched_481;
+pub(crate) mod cancel_without_487;
+pub(crate) mod late_final_after_timeout;
 pub(crate) mod missing_ack_2xx;
