@@ -106,6 +106,10 @@ pub const FORMATS_PER_MEDIA_MAX: usize = 256;
 /// Messages kept of one Call-ID; more are counted, not judged.
 pub const MESSAGES_PER_CALL_MAX: usize = 4096;
 
+/// Subscriptions told apart in one call; a dialog has seldom more than two, and every NOTIFY is
+/// compared with all of them.
+pub const SUBSCRIPTIONS_PER_CALL_MAX: usize = 64;
+
 /// Bytes of messages kept of one Call-ID.
 pub const BYTES_PER_CALL_MAX: usize = 8 << 20;
 

@@ -11,6 +11,7 @@ use crate::signaling::log::CallLog;
 use crate::signaling::message::Message;
 use crate::signaling::settings::Settings;
 use crate::signaling::state::State as TransactionState;
+use crate::signaling::subscription::{self, Subscription};
 use crate::signaling::transaction::{Outcome, Transaction};
 use crate::sip::{Class, Method, Status, timers};
 use crate::time::{Span, Time};
@@ -125,6 +126,8 @@ pub struct Call<'c> {
     pub attempts: Vec<Attempt<'c>>,
     /// Every dialog, in order.
     pub dialogs: Vec<Dialog<'c>>,
+    /// Every subscription, in order.
+    pub subscriptions: Vec<Subscription<'c>>,
     /// The clients whose retransmissions show a T1 of their own.
     timers: Vec<(Endpoint, Span)>,
     surroundings: Surroundings<'c>,
@@ -163,10 +166,12 @@ impl<'c> Call<'c> {
             transactions,
             attempts: Vec::new(),
             dialogs: Vec::new(),
+            subscriptions: Vec::new(),
             surroundings,
         };
         call.link_hops();
         call.link_cancels();
+        call.subscriptions = subscription::subscriptions(&call.transactions);
         call.collect_attempts();
         call.collect_dialogs();
         call.find_answers();

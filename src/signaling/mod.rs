@@ -18,8 +18,11 @@ mod registration;
 mod route;
 #[cfg(test)]
 mod samples;
+mod session_timer;
 mod settings;
+mod silence;
 mod state;
+mod subscription;
 mod traffic;
 mod transaction;
 
@@ -34,7 +37,9 @@ pub use message::Message;
 pub use reach::{Net, NotANet, Reach};
 pub use registration::{AddressOfRecord, Binding};
 pub use route::{Route, address_in, routes};
+pub use session_timer::SessionTimer;
 pub use settings::{Amount, Settings, Threshold};
 pub use state::{Event, Oddity, State, TransactionKind};
+pub use subscription::Subscription;
 pub use traffic::{Repeating, Traffic};
 pub use transaction::{Outcome, Transaction};

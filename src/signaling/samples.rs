@@ -44,3 +44,45 @@ pub(super) fn with_call<T>(samples: &[Sample<'_>], look: impl FnOnce(&Call<'_>) 
 fn endpoint(last: u8) -> Endpoint {
     Endpoint { address: [192, 0, 2, last].into(), port: 5060 }
 }
+
+/// Who sends a message inside the dialog of [`with_dialog`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Caller,
+    Callee,
+}
+
+/// A message inside one dialog: second, sender, method or status, number, and more header lines,
+/// with the CSeq of a response among them.
+pub(super) type Line<'s> = (i64, Side, &'s str, u32, &'s str);
+
+/// The same as [`with_call`] for messages inside one dialog.
+pub(super) fn with_dialog<T>(lines: &[Line<'_>], look: impl FnOnce(&Call<'_>) -> T) -> T {
+    let texts: Vec<_> = lines.iter().map(text).collect();
+    let samples: Vec<_> = lines
+        .iter()
+        .zip(&texts)
+        .map(|((second, side, ..), text)| match side {
+            Side::Caller => (second * 1000, 10, 20, text.as_str()),
+            Side::Callee => (second * 1000, 20, 10, text.as_str()),
+        })
+        .collect();
+    with_call(&samples, look)
+}
+
+fn text((_, side, what, number, headers): &Line<'_>) -> String {
+    let is_response = what.chars().all(|character| character.is_ascii_digit());
+    let start = match is_response {
+        true => format!("SIP/2.0 {what} Text"),
+        false => format!("{what} sip:b@example.com SIP/2.0\nCSeq: {number} {what}"),
+    };
+    // A response has the From and To of its request, which came from the other side.
+    let is_from_caller = (*side == Side::Caller) != is_response;
+    let (from, to) = if is_from_caller { ("a", "b") } else { ("b", "a") };
+    let to_tag = if *what == "INVITE" { String::new() } else { format!(";tag={to}") };
+    format!(
+        "{start}\nVia: SIP/2.0/UDP h;branch=z9hG4bK{from}{number}\n\
+         From: <sip:{from}@example.com>;tag={from}\nTo: <sip:{to}@example.com>{to_tag}\n\
+         Call-ID: sample\n{headers}Content-Length: 0\n\n"
+    )
+}

@@ -1,8 +1,8 @@
 #![doc = include_str!("request_no_response.md")]
 
 use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value, Visibility};
-use crate::signaling::{Call, Transaction, TransactionKind};
-use crate::sip::{Method, timers};
+use crate::signaling::{Call, Transaction};
+use crate::sip::Method;
 
 pub(crate) static RULE: Rule = Rule {
     code: "TXN103",
@@ -29,16 +29,9 @@ fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
 }
 
 fn is_unanswered(call: &Call<'_>, transaction: &Transaction<'_>) -> bool {
-    let Some(started) = transaction.started() else { return false };
-    transaction.kind() == TransactionKind::NonInvite
-        && !matches!(transaction.method, Method::Bye | Method::Options | Method::Ack)
-        && transaction.finals.is_empty()
-        && call.is_observed(started, call.patience_of(transaction.client))
+    !matches!(transaction.method, Method::Bye | Method::Options | Method::Ack)
+        && call.is_unanswered(transaction)
         && !is_hopeless_cancel(call, transaction)
-        && !is_implied(call, transaction)
-        && !is_overtaken(call, transaction)
-        && !call.implies_response(transaction)
-        && !call.got_through(transaction)
 }
 
 /// A CANCEL goes the way of its INVITE; where that got no answer either, the INVITE has the
@@ -50,29 +43,6 @@ fn is_hopeless_cancel(call: &Call<'_>, transaction: &Transaction<'_>) -> bool {
             .iter()
             .filter(|invite| invite.cancel == Some(transaction.index))
             .all(|invite| !invite.has_response() || invite.final_response().is_some())
-}
-
-/// Something later shows that the answer came, only not into the capture (guard G3): the server
-/// never appears as a sender in this call although the dialog went on.
-fn is_implied(call: &Call<'_>, transaction: &Transaction<'_>) -> bool {
-    let Some(request) = transaction.request else { return false };
-    !call.shows_way(transaction.server, transaction.client)
-        && call.messages.iter().any(|message| {
-            message.is_request()
-                && message.source == transaction.client
-                && message.time > request.time
-                && message.cseq().is_some_and(|cseq| {
-                    cseq.number > transaction.cseq && message.method() != Method::Ack
-                })
-                && message.method() != transaction.method
-        })
-}
-
-/// The dialog ended while the request was under way: nobody need answer it any more.
-fn is_overtaken(call: &Call<'_>, transaction: &Transaction<'_>) -> bool {
-    let Some(request) = transaction.request else { return false };
-    let bye = call.dialog_of(request).and_then(|dialog| dialog.bye(call));
-    bye.is_some_and(|bye| bye.first_time().since(request.time).abs() <= timers::T2)
 }
 
 fn report(transaction: &Transaction<'_>, findings: &mut Findings<'_>) {

@@ -2,7 +2,7 @@
 
 use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value, Visibility};
 use crate::signaling::{Call, Message, Transaction};
-use crate::sip::{HeaderName, Method};
+use crate::sip::HeaderName;
 use crate::time::{Span, Time};
 
 pub(crate) static RULE: Rule = Rule {
@@ -19,13 +19,16 @@ pub(crate) static RULE: Rule = Rule {
 const HUNG_UP_AT_ONCE: Span = Span::from_secs(1);
 
 fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
-    for refer in call.transactions.iter().filter(|t| t.method == Method::Refer) {
+    for referral in call.subscriptions.iter().filter(|own| own.is_referral()) {
+        // What the referrer itself gets counts, which is on the first hop.
+        let Some(refer) = referral.request(call) else { continue };
         let (Some(request), Some(answer)) = (refer.request, refer.first_success()) else {
             continue;
         };
-        // What the referrer itself gets counts, which is on the first hop.
-        let is_forwarded = refer.upstream.is_some();
-        if is_forwarded || declines_notify(request, answer) || is_notified(call, request) {
+        // A NOTIFY in whatever dialog counts; the response to an unseen one proves it as well
+        // (guard G3).
+        let is_notified = !referral.notifies.is_empty() || referral.has_unseen_notify;
+        if is_notified || declines_notify(request, answer) {
             continue;
         }
         let bye = first_bye(call, answer);
@@ -50,20 +53,6 @@ fn declines_notify(request: &Message<'_>, answer: &Message<'_>) -> bool {
         .any(|value| tags.iter().any(|tag| value.trim_ascii().eq_ignore_ascii_case(tag)));
     // Who accepts with `Refer-Sub: false` sends none, whether it was asked for or not.
     requires || declines(answer)
-}
-
-/// A NOTIFY of this referral went to the referrer, in whatever dialog; the response to an unseen
-/// one proves it as well (guard G3).
-fn is_notified(call: &Call<'_>, refer: &Message<'_>) -> bool {
-    let number = refer.cseq().map(|cseq| cseq.number);
-    let notifies = call.transactions.iter().filter(|t| t.method == Method::Notify);
-    notifies.filter(|notify| notify.last_time() >= refer.time).any(|notify| {
-        let Some(request) = notify.request else { return true };
-        request.event().is_some_and(|event| {
-            let id = event.id().and_then(|id| std::str::from_utf8(id).ok()?.parse().ok());
-            event.package.eq_ignore_ascii_case(b"refer") && (id.is_none() || id == number)
-        })
-    })
 }
 
 fn first_bye<'c>(call: &Call<'c>, answer: &Message<'c>) -> Option<&'c Message<'c>> {

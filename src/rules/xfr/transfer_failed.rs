@@ -1,7 +1,7 @@
 #![doc = include_str!("transfer_failed.md")]
 
 use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Call, Message, Transaction};
+use crate::signaling::{Call, Message, Subscription, Transaction};
 use crate::sip::{Class, HeaderName, Method, Status, SubscriptionStage};
 
 pub(crate) static RULE: Rule = Rule {
@@ -15,8 +15,8 @@ pub(crate) static RULE: Rule = Rule {
 };
 
 fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
-    let refers = call.transactions.iter().filter(|t| t.method == Method::Refer);
-    for refer in refers.filter(|refer| refer.upstream.is_none()) {
+    for referral in call.subscriptions.iter().filter(|own| own.is_referral()) {
+        let Some(refer) = referral.request(call) else { continue };
         let Some(request) = refer.request else { continue };
         match refer.final_response() {
             Some(answer) if is_failure(answer) => {
@@ -26,8 +26,8 @@ fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
                 report(call, refer, request, answer, None, findings);
             }
             Some(answer) if refer.first_success().is_some() => {
-                if let Some((notify, status)) = failed_notify(call, request) {
-                    report(call, refer, request, answer, Some((notify, status)), findings);
+                if let Some(told) = failed_notify(call, referral) {
+                    report(call, refer, request, answer, Some(told), findings);
                 }
             }
             Some(_) | None => {}
@@ -67,51 +67,36 @@ fn is_told_before(call: &Call<'_>, refer: &Transaction<'_>) -> bool {
 }
 
 /// The NOTIFY that tells the failure of the referral, unless a success was told as well.
-fn failed_notify<'c>(call: &Call<'c>, refer: &Message<'c>) -> Option<(&'c Message<'c>, Status)> {
-    let number = refer.cseq().map(|cseq| cseq.number);
-    let told = || {
-        call.messages.iter().filter_map(move |message| {
-            let is_notify = message.is_request() && message.method() == Method::Notify;
-            let status = told_status(message).filter(|_| is_notify)?;
-            let id = message.event().and_then(|event| event.id());
-            let id = id.and_then(|id| std::str::from_utf8(id).ok()?.parse().ok());
-            let is_own = message.time >= refer.time && (id.is_none() || id == number);
-            is_own.then_some((message, status))
-        })
-    };
+fn failed_notify<'c>(
+    call: &Call<'c>,
+    referral: &Subscription<'c>,
+) -> Option<(&'c Message<'c>, Status)> {
+    let told = || referral.told(call).filter(|(notify, status)| is_outcome(notify, *status));
     let has_success = told().any(|(_, status)| status.class() == Class::Success);
     told().find(|(_, status)| status.code() >= 300).filter(|_| !has_success)
 }
 
-/// The status in the body of a NOTIFY. A challenge or redirection that leaves the subscription
-/// alive is only a step.
-fn told_status(notify: &Message<'_>) -> Option<Status> {
-    let status = notify.sipfrag_status()?;
+/// A challenge or redirection that leaves the subscription alive is only a step.
+fn is_outcome(notify: &Message<'_>, status: Status) -> bool {
     let is_step = status.class() == Class::Redirection || matches!(status.code(), 401 | 407);
     let is_over = notify
         .subscription_state()
         .is_none_or(|state| matches!(state.stage, SubscriptionStage::Terminated));
-    (!is_step || is_over).then_some(status)
+    !is_step || is_over
 }
 
 /// A NOTIFY of a referral whose REFER was sent before the capture began.
 fn notified_before_capture(call: &Call<'_>, findings: &mut Findings<'_>) {
-    let has_refer = call.messages.iter().any(|message| message.method() == Method::Refer);
+    let mut referrals = call.subscriptions.iter().filter(|own| own.is_referral()).peekable();
+    let has_refer = referrals.peek().is_none()
+        || call.messages.iter().any(|message| message.method() == Method::Refer);
     if has_refer {
         return;
     }
-    let told = || {
-        let notifies = call.transactions.iter().filter(|t| t.method == Method::Notify);
-        notifies.filter(|notify| notify.upstream.is_none()).filter_map(|notify| {
-            let message = notify.request?;
-            let is_refer = message.event()?.package.eq_ignore_ascii_case(b"refer");
-            Some((notify, message, told_status(message).filter(|_| is_refer)?))
-        })
-    };
-    if told().any(|(_, _, status)| status.class() == Class::Success) {
-        return;
-    }
-    if let Some((notify, message, status)) = told().find(|(_, _, status)| status.code() >= 300) {
+    for referral in referrals {
+        let Some((message, status)) = failed_notify(call, referral) else { continue };
+        let hop = referral.notifies(call).find(|(_, notify)| notify.frame == message.frame);
+        let Some((notify, _)) = hop else { continue };
         findings.report(
             Report::on(notify)
                 .at([message])
