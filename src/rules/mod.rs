@@ -54,6 +54,7 @@ pub static ALL: &[&Rule] = &[
     &txn::long_ringing_no_answer::RULE,
     &txn::timer_c_expiry::RULE,
     &xfr::refer_accepted_no_notify::RULE,
+    &xfr::refer_outcome_unknown::RULE,
     &xfr::transfer_failed::RULE,
 ];
 

@@ -1,4 +1,5 @@
 //! Transfer and subscriptions.
 
 pub(crate) mod refer_accepted_no_notify;
+pub(crate) mod refer_outcome_unknown;
 pub(crate) mod transfer_failed;
