@@ -56,6 +56,7 @@ pub static ALL: &[&Rule] = &[
     &xfr::refer_accepted_no_notify::RULE,
     &xfr::refer_outcome_unknown::RULE,
     &xfr::transfer_failed::RULE,
+    &xfr::refer_notify_rejected::RULE,
 ];
 
 /// What calls and captures are judged by.
