@@ -57,6 +57,7 @@ pub static ALL: &[&Rule] = &[
     &xfr::refer_outcome_unknown::RULE,
     &xfr::transfer_failed::RULE,
     &xfr::refer_notify_rejected::RULE,
+    &xfr::subscription_broken::RULE,
 ];
 
 /// What calls and captures are judged by.
