@@ -58,6 +58,7 @@ pub static ALL: &[&Rule] = &[
     &xfr::transfer_failed::RULE,
     &xfr::refer_notify_rejected::RULE,
     &xfr::subscription_broken::RULE,
+    &xfr::replaces_failed::RULE,
 ];
 
 /// What calls and captures are judged by.
