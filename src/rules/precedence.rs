@@ -70,7 +70,7 @@ const ANNOUNCED: &str = "early-media-announcement-then-failure";
 
 /// Rules that explain what became of any other request, or of the ACK, the most specific first: of
 /// those on one transaction the first one stands.
-const REQUESTS: [&str; 25] = [
+const REQUESTS: [&str; 27] = [
     "icmp-unreachable",
     "tcp-connect-failed",
     "stream-closed-mid-transaction",
@@ -89,6 +89,8 @@ const REQUESTS: [&str; 25] = [
     "refer-notify-rejected",
     "subscription-broken",
     "session-refresh-rejected",
+    "session-interval-too-small",
+    "extension-required-missing",
     "in-dialog-481",
     "reinvite-glare",
     "method-not-supported",

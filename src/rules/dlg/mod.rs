@@ -9,3 +9,4 @@ pub(crate) mod cancel_unmatched_481;
 pub(crate) mod cancel_without_487;
 pub(crate) mod late_final_after_timeout;
 pub(crate) mod missing_ack_2xx;
+pub(crate) mod session_interval_too_small;
