@@ -45,6 +45,7 @@ pub static ALL: &[&Rule] = &[
     &dlg::cancel_crosses_answer::RULE,
     &dlg::cancel_unmatched_481::RULE,
     &dlg::session_interval_too_small::RULE,
+    &dlg::session_refresh_missing::RULE,
     &txn::invite_no_response::RULE,
     &txn::request_retransmitted::RULE,
     &txn::request_no_response::RULE,

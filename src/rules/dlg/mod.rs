@@ -10,3 +10,4 @@ pub(crate) mod cancel_without_487;
 pub(crate) mod late_final_after_timeout;
 pub(crate) mod missing_ack_2xx;
 pub(crate) mod session_interval_too_small;
+pub(crate) mod session_refresh_missing;
