@@ -46,6 +46,7 @@ pub static ALL: &[&Rule] = &[
     &dlg::cancel_unmatched_481::RULE,
     &dlg::session_interval_too_small::RULE,
     &dlg::session_refresh_missing::RULE,
+    &dlg::session_refresh_rejected::RULE,
     &txn::invite_no_response::RULE,
     &txn::request_retransmitted::RULE,
     &txn::request_no_response::RULE,

@@ -11,3 +11,4 @@ pub(crate) mod late_final_after_timeout;
 pub(crate) mod missing_ack_2xx;
 pub(crate) mod session_interval_too_small;
 pub(crate) mod session_refresh_missing;
+pub(crate) mod session_refresh_rejected;
