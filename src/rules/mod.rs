@@ -48,6 +48,7 @@ pub static ALL: &[&Rule] = &[
     &dlg::session_refresh_missing::RULE,
     &dlg::session_refresh_rejected::RULE,
     &dlg::prack_failure::RULE,
+    &dlg::extension_required_missing::RULE,
     &txn::invite_no_response::RULE,
     &txn::request_retransmitted::RULE,
     &txn::request_no_response::RULE,

@@ -8,6 +8,7 @@ pub(crate) mod cancel_crosses_answer;
 pub(crate) mod cancel_unmatched_481;
 pub(crate) mod cancel_without_487;
 pub(crate) mod late_final_after_timeout;
+pub(crate) mod extension_required_missing;
 pub(crate) mod missing_ack_2xx;
 pub(crate) mod prack_failure;
 pub(crate) mod session_interval_too_small;
