@@ -125,6 +125,9 @@ pub const RTP_STREAMS_MAX: usize = 100_000;
 /// Spells of activity remembered of one RTP stream; the last one grows beyond.
 pub const RTP_SPELLS_MAX: usize = 32;
 
+/// Spells of a run without a long pause that are told apart; beyond, pauses are forgotten.
+pub const SPELLS_MAX: usize = 1024;
+
 /// Hosts, pairs of hosts and targets of INVITEs remembered as seen.
 pub const HOSTS_MAX: usize = 1_000_000;
 

@@ -12,7 +12,7 @@ use crate::media::Media;
 use crate::pipeline::SHARDS;
 use crate::pipeline::decode::{self, Sighting};
 use crate::rules::Profile;
-use crate::signaling::{CallLog, Pushed, Surroundings};
+use crate::signaling::{CallLog, Coverage, Pushed, Surroundings};
 use crate::sip::Head;
 use crate::time::Time;
 use crate::transport::Delivery;
@@ -22,6 +22,14 @@ const OPEN_MAX: usize = OPEN_CALLS_MAX / SHARDS;
 
 /// Distinct Call-IDs that a shard tells apart.
 const KNOWN_MAX: usize = CALL_IDS_MAX / SHARDS;
+
+/// What calls are judged by, besides themselves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Grounds<'g> {
+    pub(crate) media: Media<'g>,
+    pub(crate) profile: &'g Profile,
+    pub(crate) coverage: &'g Coverage,
+}
 
 /// The calls of one shard.
 #[derive(Debug)]
@@ -52,7 +60,7 @@ impl CallShard {
     }
 
     /// Takes the next message in order of the frames.
-    pub(crate) fn push(&mut self, sighting: &Sighting<'_>, media: Media<'_>, profile: &Profile) {
+    pub(crate) fn push(&mut self, sighting: &Sighting<'_>, grounds: Grounds<'_>) {
         let delivery = &sighting.delivery;
         let Some(head) = sighting.head() else { return };
         let Some(call_id) = head.call_id.filter(|call_id| !call_id.is_empty()) else {
@@ -75,9 +83,9 @@ impl CallShard {
         }
         if let Some((call_id, open)) = self.open.remove_entry(call_id) {
             let until = open.log.closes_at();
-            self.judge(&call_id, &open.log, until, media, profile);
+            self.judge(&call_id, &open.log, until, grounds);
         }
-        self.make_room(media, profile);
+        self.make_room(grounds);
         let mut log = CallLog::new(delivery.time);
         let pushed = log.push(delivery, &head);
         self.open.insert(call_id.into(), Open { log, first: delivery.frame });
@@ -106,23 +114,23 @@ impl CallShard {
     }
 
     /// Judges the calls that were over before the moment that the captures were read to.
-    pub(crate) fn close(&mut self, reached: Time, media: Media<'_>, profile: &Profile) {
+    pub(crate) fn close(&mut self, reached: Time, grounds: Grounds<'_>) {
         let mut over: Vec<_> =
             self.open.extract_if(|_, open| open.log.closes_at() < reached).collect();
         over.sort_unstable_by_key(|(_, open)| open.first);
         for (call_id, open) in over {
             let until = open.log.closes_at();
-            self.judge(&call_id, &open.log, until, media, profile);
+            self.judge(&call_id, &open.log, until, grounds);
         }
     }
 
     /// Judges all that is left at the end of the captures.
-    pub(crate) fn finish(&mut self, last: Time, media: Media<'_>, profile: &Profile) {
+    pub(crate) fn finish(&mut self, last: Time, grounds: Grounds<'_>) {
         let mut left: Vec<_> = self.open.drain().collect();
         left.sort_unstable_by_key(|(_, open)| open.first);
         for (call_id, open) in left {
             let until = last.min(open.log.closes_at());
-            self.judge(&call_id, &open.log, until, media, profile);
+            self.judge(&call_id, &open.log, until, grounds);
         }
     }
 
@@ -136,14 +144,7 @@ impl CallShard {
         self.tally
     }
 
-    fn judge(
-        &mut self,
-        call_id: &[u8],
-        log: &CallLog,
-        observed_until: Time,
-        media: Media<'_>,
-        profile: &Profile,
-    ) {
+    fn judge(&mut self, call_id: &[u8], log: &CallLog, observed_until: Time, grounds: Grounds<'_>) {
         let is_first = if self.judged.len() < KNOWN_MAX {
             self.judged.insert(self.digest.hash_one(call_id))
         } else {
@@ -151,12 +152,13 @@ impl CallShard {
             false
         };
         self.tally.add_call_ids(u64::from(is_first));
-        let surroundings = Surroundings { observed_until, settings: &profile.settings };
+        let Grounds { media, profile, coverage } = grounds;
+        let surroundings = Surroundings { observed_until, coverage, settings: &profile.settings };
         self.tally.judge(log, surroundings, media, &profile.rules, !is_first);
     }
 
     /// Judges the tenth of the open calls that were silent longest, when there are too many.
-    fn make_room(&mut self, media: Media<'_>, profile: &Profile) {
+    fn make_room(&mut self, grounds: Grounds<'_>) {
         if self.open.len() < OPEN_MAX {
             return;
         }
@@ -171,7 +173,7 @@ impl CallShard {
         self.tally.drop("open-calls", over.len() as u64);
         for (call_id, open) in over {
             let until = open.log.last();
-            self.judge(&call_id, &open.log, until, media, profile);
+            self.judge(&call_id, &open.log, until, grounds);
         }
     }
 }

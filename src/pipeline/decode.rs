@@ -17,7 +17,7 @@ use crate::pipeline::SHARDS;
 use crate::pipeline::clocks::Sample;
 use crate::pipeline::merge::Part;
 use crate::rtp;
-use crate::signaling::Examples;
+use crate::signaling::{Coverage, Examples};
 use crate::sip::{self, Head};
 use crate::time::Time;
 use crate::transport::{self, Arrival, Delivery, SctpArrival, Transport};
@@ -76,6 +76,8 @@ impl Sighting<'static> {
 pub(crate) struct Decoded<'b> {
     pub(crate) frames: u64,
     pub(crate) until: Time,
+    /// When there are frames.
+    pub(crate) coverage: Coverage,
     pub(crate) sip: [Vec<Sighting<'b>>; SHARDS],
     pub(crate) tcp: [Vec<(Order, Arrival<'b>)>; SHARDS],
     pub(crate) sctp: [Vec<(Order, SctpArrival<'b>)>; SHARDS],
@@ -95,6 +97,7 @@ impl Default for Decoded<'_> {
         Self {
             frames: 0,
             until: Time::from_nanos(i64::MIN),
+            coverage: Coverage::default(),
             sip: Default::default(),
             tcp: Default::default(),
             sctp: Default::default(),
@@ -135,6 +138,7 @@ impl Decoder<'_> {
         for frame in part.block.frames_in(part.frames.clone()) {
             decoded.frames += 1;
             decoded.until = decoded.until.max(frame.time);
+            decoded.coverage.add(frame.time);
             if self.is_several {
                 latest = latest.max(frame.time);
             }

@@ -24,7 +24,7 @@ mod decode;
 mod flows;
 mod merge;
 
-use calls::CallShard;
+use calls::{CallShard, Grounds};
 use clocks::{Clocks, Link};
 use decode::{Decoded, Decoder, Sighting};
 use flows::Flows;
@@ -270,6 +270,7 @@ impl<'o> Run<'o> {
                 self.tally.facts.saw_way(*source, *destination);
             }
             until = until.max(part.until);
+            self.tally.facts.coverage.merge(&part.coverage);
         }
         self.tally.facts.last_time = self.tally.facts.last_time.max(until);
         let whole = decoder.reassemble(&mut self.defragmenter, &decoded);
@@ -283,8 +284,11 @@ impl<'o> Run<'o> {
         self.rtp.par_iter_mut().enumerate().for_each(|(shard, streams)| {
             decoder.media(streams, shard, &decoded, &whole);
         });
-        let media = Media::new(&self.rtp);
-        let profile = &self.options.profile;
+        let grounds = Grounds {
+            media: Media::new(&self.rtp),
+            profile: &self.options.profile,
+            coverage: &self.tally.facts.coverage,
+        };
         self.calls.par_iter_mut().enumerate().for_each(|(shard, calls)| {
             let mut sightings: Vec<&Sighting<'_>> = decoded
                 .iter()
@@ -296,7 +300,7 @@ impl<'o> Run<'o> {
             // Of a single capture already in order but for what was reassembled.
             sightings.sort_by_key(|sighting| sighting.order);
             for sighting in sightings {
-                calls.push(sighting, media, profile);
+                calls.push(sighting, grounds);
             }
         });
         round.reached.unwrap_or(until)
@@ -317,9 +321,12 @@ impl<'o> Run<'o> {
         self.push_late(&late);
         // What waits behind a gap is not older.
         let closed = reached - GAP_PATIENCE;
-        let media = Media::new(&self.rtp);
-        let profile = &self.options.profile;
-        self.calls.par_iter_mut().for_each(|calls| calls.close(closed, media, profile));
+        let grounds = Grounds {
+            media: Media::new(&self.rtp),
+            profile: &self.options.profile,
+            coverage: &self.tally.facts.coverage,
+        };
+        self.calls.par_iter_mut().for_each(|calls| calls.close(closed, grounds));
     }
 
     /// Gives messages to the calls that come late, out of streams that were given up waiting for.
@@ -327,14 +334,17 @@ impl<'o> Run<'o> {
         if late.iter().all(Vec::is_empty) {
             return;
         }
-        let media = Media::new(&self.rtp);
-        let profile = &self.options.profile;
+        let grounds = Grounds {
+            media: Media::new(&self.rtp),
+            profile: &self.options.profile,
+            coverage: &self.tally.facts.coverage,
+        };
         self.calls.par_iter_mut().enumerate().for_each(|(shard, calls)| {
             let mut sightings: Vec<_> =
                 late.iter().flatten().filter(|s| s.shard == shard).collect();
             sightings.sort_by_key(|sighting| sighting.order);
             for sighting in sightings {
-                calls.push(sighting, media, profile);
+                calls.push(sighting, grounds);
             }
         });
     }
@@ -346,9 +356,12 @@ impl<'o> Run<'o> {
         self.push_late(&late);
         self.defragmenter.finish();
         let last = self.tally.facts.last_time;
-        let media = Media::new(&self.rtp);
-        let profile = &self.options.profile;
-        self.calls.par_iter_mut().for_each(|calls| calls.finish(last, media, profile));
+        let grounds = Grounds {
+            media: Media::new(&self.rtp),
+            profile: &self.options.profile,
+            coverage: &self.tally.facts.coverage,
+        };
+        self.calls.par_iter_mut().for_each(|calls| calls.finish(last, grounds));
         self.count_streams();
     }
 

@@ -6,6 +6,7 @@ use rustc_hash::FxBuildHasher;
 
 use crate::packet::Endpoint;
 use crate::signaling::attempt::Attempt;
+use crate::signaling::coverage::Coverage;
 use crate::signaling::dialog::Dialog;
 use crate::signaling::log::CallLog;
 use crate::signaling::message::Message;
@@ -35,6 +36,8 @@ const HOPS_MAX: usize = 70;
 pub struct Surroundings<'c> {
     /// The moment up to which the capture would have shown another message of the call.
     pub observed_until: Time,
+    /// When the captures show anything at all.
+    pub coverage: &'c Coverage,
     /// What the user has set.
     pub settings: &'c Settings,
 }
@@ -193,9 +196,10 @@ impl<'c> Call<'c> {
     }
 
     /// The capture goes on long enough after `moment` that what is due within `wait` would be seen
-    /// (guard G1).
+    /// (guard G1), and was not stopped meanwhile.
     pub fn is_observed(&self, moment: Time, wait: Span) -> bool {
         self.surroundings.observed_until >= moment + wait + HORIZON
+            && !self.surroundings.coverage.has_hole(moment, wait + HORIZON)
     }
 
     /// The moment up to which another message of the call would have been seen.

@@ -11,6 +11,7 @@ use crate::capture::{Description, FrameId};
 use crate::limits::HOSTS_MAX;
 use crate::packet::Endpoint;
 use crate::signaling::call::Call;
+use crate::signaling::coverage::Coverage;
 use crate::signaling::traffic::Traffic;
 use crate::sip::{Method, Uri};
 use crate::time::{Span, Time};
@@ -52,6 +53,8 @@ pub struct Facts {
     pub traffic: Traffic,
     /// The latest time of a frame.
     pub last_time: Time,
+    /// When there were frames at all.
+    pub coverage: Coverage,
     hosts: FxHashSet<IpAddr>,
     ways: FxHashSet<(IpAddr, IpAddr)>,
     /// Ways of SIP messages.
@@ -231,6 +234,7 @@ impl Facts {
         }
         self.traffic.merge(other.traffic);
         self.last_time = self.last_time.max(other.last_time);
+        self.coverage.merge(&other.coverage);
         self.hosts.extend(other.hosts);
         self.ways.extend(other.ways);
         self.sip_ways.extend(other.sip_ways);
