@@ -62,6 +62,9 @@ pub const TCP_FLOWS_MAX: usize = 65_536;
 /// Segments that wait for a missing one, a direction of a flow.
 pub const TCP_WAITING_SEGMENTS_MAX: usize = 64;
 
+/// Places where the capture lacks something that are remembered one by one; more are counted.
+pub const LOSSES_MAX: usize = 4096;
+
 /// Bytes that wait for a missing segment or for the rest of a message, a direction of a flow.
 pub const TCP_WAITING_BYTES_MAX: usize = 256 << 10;
 

@@ -11,8 +11,9 @@ use crate::finding::{Confidence, Finding, Rule, Severity, Value, Visibility};
 use crate::media::Media;
 use crate::packet::Unread;
 use crate::rules::{self, Profile};
-use crate::signaling::{CallLog, Facts, Surroundings};
+use crate::signaling::{CallLog, Facts, LossKind, Surroundings};
 use crate::sip::timers;
+use crate::time::Span;
 
 /// How much of a large capture is kept for the report; the rest is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -267,6 +268,38 @@ fn sort(findings: &mut [Finding], is_several: bool) {
 
 /// Holds a finding against what the whole capture shows; false where it falls.
 fn is_visible(finding: &mut Finding, facts: &Facts) -> bool {
+    let is_visible = is_shown(finding, facts);
+    if finding.asserts_absence
+        && is_visible
+        && let Some(loss) = loss(finding, facts)
+    {
+        finding.weaken(loss);
+    }
+    if let Some(fallback) = &mut finding.fallback
+        && !self::is_visible(fallback, facts)
+    {
+        finding.fallback = None;
+    }
+    is_visible
+}
+
+/// What the capture lost where the finding says that something never came.
+fn loss(finding: &Finding, facts: &Facts) -> Option<&'static str> {
+    if let (Some(client), Some(server), Some(time)) = (finding.client, finding.server, finding.time)
+    {
+        let hosts = [client.address, server.address];
+        match facts.losses.between(hosts, time, time + wait(finding)).map(|loss| loss.kind) {
+            Some(LossKind::Segment) => return Some("missing-segment"),
+            Some(LossKind::Fragment | LossKind::FragmentOfAny) => return Some("missing-fragment"),
+            None => {}
+        }
+    }
+    let capture = finding.frames.first().map_or(0, |frame| frame.capture);
+    (facts.dropped(capture) > 0).then_some("dropped-packets")
+}
+
+/// What the whole capture shows lets the finding stand.
+fn is_shown(finding: &mut Finding, facts: &Facts) -> bool {
     if finding.visibility != Visibility::Proven && !is_covered(finding, facts) {
         return false;
     }
@@ -293,11 +326,15 @@ fn is_visible(finding: &mut Finding, facts: &Facts) -> bool {
 /// What is missing was waited for in captures without a pause between them.
 fn is_covered(finding: &Finding, facts: &Facts) -> bool {
     let (Some(frame), Some(time)) = (finding.frames.first(), finding.time) else { return true };
-    let wait = match finding.value("waited_ms") {
+    facts.captures.len() < 2 || facts.is_covered(frame.capture, time + wait(finding))
+}
+
+/// How long the finding says that something was waited for.
+fn wait(finding: &Finding) -> Span {
+    match finding.value("waited_ms") {
         Some(Value::Span(wait)) => *wait,
         _ => timers::T1.times(64),
-    };
-    facts.captures.len() < 2 || facts.is_covered(frame.capture, time + wait)
+    }
 }
 
 /// Makes one entry of the results that one Call-ID had one after another.

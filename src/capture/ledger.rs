@@ -10,6 +10,9 @@ use crate::time::{Span, Time};
 /// microseconds all the time.
 const STEP_BACK: Span = Span::from_millis(1);
 
+/// Steps back of which the frames are kept.
+const STEPS_LISTED: usize = 3;
+
 /// Writes the [`Description`] while records go by.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
@@ -39,7 +42,7 @@ impl Ledger {
         if let Some(last) = self.last
             && last.since(time) > STEP_BACK
         {
-            self.step_back();
+            self.step_back(time, last.since(time));
         }
         self.last = Some(time);
         let description = &mut self.description;
@@ -66,8 +69,14 @@ impl Ledger {
     }
 
     #[cold]
-    fn step_back(&mut self) {
+    fn step_back(&mut self, time: Time, step: Span) {
         let frame = self.numbered;
+        let back = &mut self.description.steps_back;
+        back.count += 1;
+        back.largest = back.largest.max(step);
+        if back.first.len() < STEPS_LISTED {
+            back.first.push((frame, time));
+        }
         for note in &mut self.description.notes {
             if let Note::TimeDisorder { steps, .. } = note {
                 *steps += 1;

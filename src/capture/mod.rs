@@ -110,6 +110,19 @@ pub struct Description {
     pub last_time: Option<Time>,
     /// What was not as it should be, in the order of the file.
     pub notes: Vec<Note>,
+    /// The steps back of which a note tells.
+    pub steps_back: StepsBack,
+}
+
+/// Where times run backwards by more than a millisecond.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StepsBack {
+    /// How often.
+    pub count: u64,
+    /// How far at most.
+    pub largest: Span,
+    /// The first frames that are earlier than the one before them.
+    pub first: Vec<(u64, Time)>,
 }
 
 /// Something about a capture that a reader of the report must know.

@@ -39,6 +39,8 @@ pub struct Finding {
     pub transaction: Option<usize>,
     /// What must have been seen elsewhere in the capture.
     pub visibility: Visibility,
+    /// It says that something never came: less sure where the capture lost something (guard G5).
+    pub asserts_absence: bool,
     /// The same fault as it was seen on other hops.
     pub propagated: Vec<Sign>,
     /// Other findings that have to do with it.
@@ -129,6 +131,17 @@ pub struct Findings<'r> {
 }
 
 impl Finding {
+    /// The name of what the capture lost where something is said to be missing.
+    pub const CAPTURE_LOSS: &'static str = "capture_loss";
+
+    /// Is one step less sure, because the capture lost something (guard G5).
+    pub fn weaken(&mut self, loss: &'static str) {
+        if self.value(Self::CAPTURE_LOSS).is_none() {
+            self.confidence = self.confidence.lowered();
+            self.evidence.push((Self::CAPTURE_LOSS, Value::Word(loss)));
+        }
+    }
+
     /// The value behind a name of the evidence.
     pub fn value(&self, name: &str) -> Option<&Value> {
         self.evidence.iter().find_map(|(known, value)| (*known == name).then_some(value))
@@ -149,6 +162,10 @@ impl<'r> Findings<'r> {
     /// Takes what the rule reports.
     pub fn report(&mut self, report: Report) {
         let mut frames = report.frames;
+        let mut evidence = report.evidence;
+        if report.is_cut {
+            evidence.push((Finding::CAPTURE_LOSS, Value::Word("cut-message")));
+        }
         frames.sort_unstable_by_key(|(frame, _)| *frame);
         frames.dedup();
         if frames.first().map(|(first, _)| first.capture) != frames.last().map(|(l, _)| l.capture) {
@@ -168,8 +185,9 @@ impl<'r> Findings<'r> {
             client: report.client,
             server: report.server,
             statuses: report.statuses,
-            evidence: report.evidence,
+            evidence,
             transaction: report.transaction,
+            asserts_absence: report.is_absence || report.visibility != Visibility::Proven,
             visibility: report.visibility,
             propagated: Vec::new(),
             related: Vec::new(),
@@ -194,6 +212,7 @@ pub struct Report {
     transaction: Option<usize>,
     visibility: Visibility,
     is_cut: bool,
+    is_absence: bool,
     needs_company: bool,
 }
 
@@ -223,6 +242,7 @@ impl Report {
             transaction: None,
             visibility: Visibility::Proven,
             is_cut: false,
+            is_absence: false,
             needs_company: false,
         }
     }
@@ -291,6 +311,13 @@ impl Report {
     #[must_use]
     pub fn needs_company(mut self, needs_company: bool) -> Self {
         self.needs_company = needs_company;
+        self
+    }
+
+    /// It says that something never came, although no visibility is asked for.
+    #[must_use]
+    pub fn absence(mut self, is_absence: bool) -> Self {
+        self.is_absence = is_absence;
         self
     }
 

@@ -189,6 +189,7 @@ fn tcp<'a>(body: Body<'a>, path: Path) -> Layer<'a> {
     Ok(Packet::Tcp(Segment {
         path: ported(path, tcp.source_port(), tcp.destination_port()),
         sequence: tcp.sequence_number(),
+        acknowledgement: tcp.acknowledgment_number(),
         flags: body.bytes.get(13).copied().unwrap_or(0),
         payload: tcp.payload(),
         missing: body.missing,

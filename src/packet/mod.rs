@@ -124,6 +124,8 @@ pub struct Segment<'a> {
     pub path: Path,
     /// Sequence number of its first byte (of SYN, if that is set).
     pub sequence: u32,
+    /// The sequence number that its sender waits for, if the flags have ACK.
+    pub acknowledgement: u32,
     /// The flags: FIN 1, SYN 2, RST 4, ACK 16.
     pub flags: u8,
     /// Its bytes.

@@ -12,6 +12,7 @@ use foldhash::fast::FixedState;
 
 use crate::capture::Note;
 use crate::packet::Path;
+use crate::signaling::ClockDifference;
 use crate::time::{Span, Time};
 
 /// Messages sampled of one capture.
@@ -149,6 +150,13 @@ impl Link {
             return None;
         }
         Some(Self { from, to, messages: pairs.len() as u64, ahead })
+    }
+
+    /// What the two clocks are apart, if they are.
+    pub(crate) fn difference(&self, is_corrected: bool) -> Option<ClockDifference> {
+        let Self { from, to, messages, .. } = *self;
+        let ahead = self.ahead?;
+        Some(ClockDifference { capture: to, from, ahead, messages, is_corrected })
     }
 
     /// What the reader of the report must know.

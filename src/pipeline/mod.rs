@@ -13,10 +13,11 @@ use rayon::prelude::*;
 use crate::analysis::{Analysis, Batch, Keep, Tally, Telling};
 use crate::capture::{self, FrameId, Secret, Source};
 use crate::media::{Media, Streams as RtpStreams};
-use crate::packet::Defragmenter;
+use crate::packet::{Defragmenter, Lost};
 use crate::rules::Profile;
 use crate::time::Time;
-use crate::transport::{GAP_PATIENCE, KeyLog};
+use crate::signaling::{Loss, LossKind};
+use crate::transport::{self, GAP_PATIENCE, Hole, KeyLog};
 
 mod calls;
 mod clocks;
@@ -36,6 +37,9 @@ pub(crate) const SHARDS: usize = 16;
 
 /// The kind of secrets that is a TLS key log.
 const TLS_KEY_LOG: u32 = 0x544c_534b;
+
+/// The number of UDP among the IP protocols.
+const UDP: u8 = 17;
 
 /// What a run does.
 #[derive(Clone, Debug)]
@@ -136,7 +140,8 @@ fn compared(
         0 | 1 => None,
         _ => sources.iter().map(Source::reopened).collect(),
     };
-    let mut outcome = Run::new(sources.len() > 1, options).drive(sources, progress, teller)?;
+    let mut outcome =
+        Run::new(sources.len() > 1, options).drive(sources, progress, teller, None)?;
     let ahead = clocks::ahead(&outcome.links);
     let is_corrected = !ahead.is_empty() && again.is_some();
     if is_corrected {
@@ -144,9 +149,7 @@ fn compared(
         for (source, index) in sources.iter_mut().zip(0..) {
             source.set_ahead(ahead.get(&index).copied().unwrap_or_default());
         }
-        let links = outcome.links;
-        outcome = Run::new(true, options).drive(sources, progress, teller)?;
-        outcome.links = links;
+        outcome = Run::new(true, options).drive(sources, progress, teller, Some(outcome.links))?;
     }
     let mut analysis = outcome.analysis;
     for (capture, index) in analysis.captures.iter_mut().zip(0..) {
@@ -206,6 +209,7 @@ impl<'o> Run<'o> {
         sources: Vec<Source>,
         progress: &Progress<'_>,
         teller: &mut Teller<'_, '_>,
+        corrected: Option<Vec<Link>>,
     ) -> Result<Outcome, Error> {
         let mut merge = Merge::new(sources).map_err(Error::Reader)?;
         let is_live = merge.is_live();
@@ -232,7 +236,10 @@ impl<'o> Run<'o> {
             }
         }
         self.tally.facts.captures = merge.into_descriptions();
-        let links = self.clocks.links();
+        let is_corrected = corrected.is_some();
+        let links = corrected.unwrap_or_else(|| self.clocks.links());
+        let apart = links.iter().filter_map(|link| link.difference(is_corrected));
+        self.tally.facts.clocks = apart.collect();
         self.finish_calls();
         self.tell(teller)?;
         Ok(Outcome { analysis: self.finish(teller), links })
@@ -354,7 +361,7 @@ impl<'o> Run<'o> {
         let late: Vec<Vec<Sighting<'static>>> =
             self.flows.par_iter_mut().map(|flows| flows.finish(&self.keys)).collect();
         self.push_late(&late);
-        self.defragmenter.finish();
+        self.take_fragments();
         let last = self.tally.facts.last_time;
         let grounds = Grounds {
             media: Media::new(&self.rtp),
@@ -377,6 +384,25 @@ impl<'o> Run<'o> {
         }
     }
 
+    /// The datagrams that never became whole and may be SIP.
+    fn take_fragments(&mut self) {
+        self.defragmenter.finish();
+        for lost in &self.defragmenter.incomplete().lost {
+            let kind = match lost.beginning.is_empty() {
+                true => LossKind::FragmentOfAny,
+                false if transport::message_in_datagram(&lost.beginning).is_some() => {
+                    LossKind::Fragment
+                }
+                false => continue,
+            };
+            if lost.protocol != UDP {
+                continue;
+            }
+            let Lost { source, destination, frame, time, .. } = *lost;
+            self.tally.facts.losses.add(Loss { kind, source, destination, frame, time });
+        }
+    }
+
     fn count_streams(&mut self) {
         for flows in &self.flows {
             let counts = flows.tcp.counts();
@@ -391,6 +417,14 @@ impl<'o> Run<'o> {
                 self.tally.facts.saw_encrypted(encrypted.clone());
             }
             self.tally.facts.stream_copies += counts.copies;
+            let (holes, bytes, listed) = flows.tcp.holes();
+            self.tally.facts.losses.holes += holes;
+            self.tally.facts.losses.bytes += bytes;
+            for Hole { source, destination, frame, time, .. } in listed {
+                let (source, destination, kind) = (*source, *destination, LossKind::Segment);
+                let loss = Loss { kind, source, destination, frame: *frame, time: *time };
+                self.tally.facts.losses.add(loss);
+            }
         }
         for streams in &self.rtp {
             self.tally.add_rtp_streams(streams.count());

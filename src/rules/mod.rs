@@ -33,6 +33,8 @@ pub static ALL: &[&Rule] = &[
     &cap::capture_truncated_messages::RULE,
     &cap::capture_partial_dialogs::RULE,
     &cap::capture_duplicate_packets::RULE,
+    &cap::capture_packet_loss::RULE,
+    &cap::capture_time_disorder::RULE,
     &cap::encrypted_signalling::RULE,
     &cap::unparsed_sip_like_payload::RULE,
     &dlg::missing_ack_2xx::RULE,

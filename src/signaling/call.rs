@@ -588,7 +588,10 @@ fn makes_dialog(message: &Message<'_>, messages: &[Message<'_>]) -> bool {
             false
         }
         // An ACK with a To-tag also belongs to a failed INVITE, which makes no dialog.
-        None => message.method() != Method::Ack || !is_opened_in_capture(message, messages),
+        None => {
+            message.method() != Method::Ack
+                || !is_opened_in_capture(message, messages) && !is_of_failure(message, messages)
+        }
     }
 }
 
@@ -599,6 +602,16 @@ fn is_opened_in_capture(message: &Message<'_>, messages: &[Message<'_>]) -> bool
             && other.method() == Method::Invite
             && other.to_tag().is_none()
             && (other.from_tag() == message.from_tag() || other.from_tag() == message.to_tag())
+    })
+}
+
+/// The ACK belongs to a failed INVITE, which itself was not captured.
+fn is_of_failure(ack: &Message<'_>, messages: &[Message<'_>]) -> bool {
+    messages.iter().any(|other| {
+        let class = other.status().map(Status::class);
+        other.method() == Method::Invite
+            && class.is_some_and(|class| !matches!(class, Class::Provisional | Class::Success))
+            && is_same_request(other, ack)
     })
 }
 

@@ -7,11 +7,12 @@ use std::net::IpAddr;
 
 use rustc_hash::{FxHashSet, FxHasher};
 
-use crate::capture::{Description, FrameId};
+use crate::capture::{Description, FrameId, Note};
 use crate::limits::HOSTS_MAX;
 use crate::packet::Endpoint;
 use crate::signaling::call::Call;
 use crate::signaling::coverage::Coverage;
+use crate::signaling::losses::{Loss, LossKind, Losses};
 use crate::signaling::traffic::Traffic;
 use crate::sip::{Method, Uri};
 use crate::time::{Span, Time};
@@ -51,6 +52,10 @@ pub struct Facts {
     pub encrypted: BTreeMap<(Endpoint, IpAddr), Encrypted>,
     /// What went between two hosts, by time.
     pub traffic: Traffic,
+    /// What the captures lack.
+    pub losses: Losses,
+    /// Captures whose clocks differ from that of another one.
+    pub clocks: Vec<ClockDifference>,
     /// The latest time of a frame.
     pub last_time: Time,
     /// When there were frames at all.
@@ -97,6 +102,21 @@ pub struct OneSided {
     pub seen: u64,
     /// The calls and frames that imply an unseen answer.
     pub implied: Examples,
+}
+
+/// The clock of a capture is ahead of that of another one by a constant time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockDifference {
+    /// The capture.
+    pub capture: u16,
+    /// The other one.
+    pub from: u16,
+    /// How much it is ahead; negative when it is behind.
+    pub ahead: Span,
+    /// Messages that both have.
+    pub messages: u64,
+    /// The times of the analysis are those of the other clock.
+    pub is_corrected: bool,
 }
 
 impl Examples {
@@ -192,6 +212,23 @@ impl Facts {
         self.unplaced.contains(&(source, destination))
     }
 
+    /// The capturing side counted so many packets that it lost.
+    pub fn dropped(&self, capture: u16) -> u64 {
+        let own = self.captures.get(usize::from(capture));
+        own.map_or(0, |own| own.notes.iter().map(dropped).sum())
+    }
+
+    /// Datagrams of SIP that lack fragments.
+    pub fn fragmented(&self) -> impl Iterator<Item = &Loss> {
+        self.losses.iter().filter(|loss| match loss.kind {
+            LossKind::Segment => false,
+            LossKind::Fragment => true,
+            LossKind::FragmentOfAny => {
+                self.has_sip_between(loss.source.address, loss.destination.address)
+            }
+        })
+    }
+
     /// The captures go on from one of them to that moment without a long pause between two (guard
     /// G1); of one capture alone the calls know.
     pub fn is_covered(&self, capture: u16, until: Time) -> bool {
@@ -235,6 +272,8 @@ impl Facts {
         self.traffic.merge(other.traffic);
         self.last_time = self.last_time.max(other.last_time);
         self.coverage.merge(&other.coverage);
+        self.losses.merge(other.losses);
+        self.clocks.extend(other.clocks);
         self.hosts.extend(other.hosts);
         self.ways.extend(other.ways);
         self.sip_ways.extend(other.sip_ways);
@@ -303,6 +342,22 @@ impl Facts {
                 one_sided.seen += seen as u64;
             }
         }
+    }
+}
+
+/// Packets that were lost, of a note that says so.
+fn dropped(note: &Note) -> u64 {
+    match note {
+        Note::Dropped { packets } => *packets,
+        Note::EndsInsideRecord { .. }
+        | Note::Damaged { .. }
+        | Note::DamagedCompression { .. }
+        | Note::SkippedBlocks { .. }
+        | Note::TimeDisorder { .. }
+        | Note::GivenAgain { .. }
+        | Note::PassedOver { .. }
+        | Note::Overlap { .. }
+        | Note::ClockOffset { .. } => 0,
     }
 }
 

@@ -8,7 +8,7 @@
 use crate::limits::{MESSAGE_BYTES_MAX, TCP_WAITING_BYTES_MAX};
 use crate::packet::hep;
 use crate::transport::framing::{Framed, frame, header_end};
-use crate::transport::tcp::{Deliver, Seen, StreamCounts};
+use crate::transport::tcp::{Deliver, Holes, Seen, StreamCounts};
 use crate::transport::tls::{self, KeyLog};
 use crate::transport::websocket::{self, Read};
 use crate::transport::{Transport, message_in_datagram, start_line};
@@ -22,6 +22,7 @@ const HTTP_HEADER_BYTES_MAX: usize = 32 << 10;
 /// Where messages go, and what is counted on the way.
 pub(super) struct Sink<'s, 'd> {
     pub(super) counts: &'s mut StreamCounts,
+    pub(super) holes: &'s mut Holes,
     pub(super) deliver: &'s mut Deliver<'d>,
     /// Opens what is encrypted.
     pub(super) keys: &'s KeyLog,
@@ -117,6 +118,11 @@ impl Conversation {
     /// The bytes of this side are wanted in order.
     pub(super) fn is_patient(&self, side: usize) -> bool {
         self.sides.get(side).is_some_and(|side| !matches!(side.kind, Kind::Foreign))
+    }
+
+    /// This side is known to speak SIP, or something that carries it.
+    pub(super) fn is_sip(&self, side: usize) -> bool {
+        self.sides.get(side).is_some_and(Side::is_sip)
     }
 
     /// Takes the next bytes of one side.
@@ -346,16 +352,19 @@ impl Side {
         }
     }
 
+    fn is_sip(&self) -> bool {
+        match &self.kind {
+            Kind::Sip | Kind::Hep => true,
+            Kind::WebSocket(reader) => reader.is_sip,
+            Kind::Unknown | Kind::Tls | Kind::Foreign => false,
+        }
+    }
+
     /// Passes over bytes that are nothing known; after too many of them the side is another
     /// protocol.
     fn is_foreign(&mut self, bytes: usize) -> Step {
         self.foreign = self.foreign.saturating_add(bytes);
-        let is_sip = match &self.kind {
-            Kind::Sip | Kind::Hep => true,
-            Kind::WebSocket(reader) => reader.is_sip,
-            Kind::Unknown | Kind::Tls | Kind::Foreign => false,
-        };
-        if self.foreign > FOREIGN_BYTES && !is_sip {
+        if self.foreign > FOREIGN_BYTES && !self.is_sip() {
             self.kind = Kind::Foreign;
         }
         Step::Used(bytes)

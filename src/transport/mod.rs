@@ -26,7 +26,7 @@ mod websocket;
 pub use encrypted::Encrypted;
 pub use order::GAP_PATIENCE;
 pub use sctp::{Associations, SctpArrival};
-pub use tcp::{Arrival, StreamCounts, Streams};
+pub use tcp::{Arrival, Hole, StreamCounts, Streams};
 pub use tls::KeyLog;
 
 /// What carried a message (the token of a Via, RFC 3261, section 20.42).

@@ -37,6 +37,9 @@ pub(super) trait Reader {
     /// The capture lacks the bytes that come next.
     fn lose(&mut self, bytes: u32);
 
+    /// These bytes before a sequence number never came, but what was seen comes behind them.
+    fn miss(&mut self, bytes: u32, until: u32, seen: Seen);
+
     /// A segment was captured twice.
     fn copy(&mut self);
 }
@@ -67,7 +70,7 @@ struct Waiting {
 }
 
 /// How far `sequence` lies behind `base`, negative where it lies before it.
-fn distance(sequence: u32, base: u32) -> i32 {
+pub(super) fn distance(sequence: u32, base: u32) -> i32 {
     sequence.wrapping_sub(base).cast_signed()
 }
 
@@ -265,9 +268,14 @@ impl Order {
 
     /// Goes on behind the first gap: the bytes in it are lost to the capture.
     fn give_up(&mut self, reader: &mut dyn Reader) {
-        let Some(first) = self.waiting.first().map(|first| first.sequence) else { return };
+        let Some((first, seen)) = self.waiting.first().map(|first| (first.sequence, first.seen))
+        else {
+            return;
+        };
         if let Some(next) = self.next {
-            reader.lose(first.wrapping_sub(next));
+            let bytes = first.wrapping_sub(next);
+            reader.miss(bytes, first, seen);
+            reader.lose(bytes);
         }
         self.next = Some(first);
         self.join_waiting(reader);

@@ -81,10 +81,11 @@ impl Line {
         self.frame += 1;
         self.now = self.now + crate::time::Span::from_millis(10);
         let path = Path { source, destination, ip_id: 0, vlan: 0 };
+        let acknowledgement = self.next[usize::from(from_client)];
         let arrival = Arrival {
             frame: FrameId { capture: 0, number: self.frame },
             time: self.now,
-            segment: Segment { path, sequence, flags, payload, missing },
+            segment: Segment { path, sequence, acknowledgement, flags, payload, missing },
         };
         self.streams.push(&arrival, &self.keys, &mut |delivery| self.got.push(got(&delivery)));
     }

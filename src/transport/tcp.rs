@@ -8,12 +8,12 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::capture::FrameId;
-use crate::limits::{ENCRYPTED_PEERS_MAX, TCP_FLOWS_MAX, TCP_HELD_BYTES_MAX};
+use crate::limits::{ENCRYPTED_PEERS_MAX, LOSSES_MAX, TCP_FLOWS_MAX, TCP_HELD_BYTES_MAX};
 use crate::packet::{Endpoint, Path, Segment};
 use crate::time::Time;
 use crate::transport::conversation::{Conversation, Sink, is_recognised};
 use crate::transport::encrypted::{Encrypted, Peers};
-use crate::transport::order::{GAP_PATIENCE, Order, Reader};
+use crate::transport::order::{GAP_PATIENCE, Order, Reader, distance};
 use crate::transport::tls::{KeyLog, Session, Traffic};
 use crate::transport::{Delivery, Transport};
 
@@ -50,11 +50,47 @@ pub struct StreamCounts {
     pub unlisted: u64,
 }
 
+/// Bytes of a SIP stream that went their way and were not captured: their receiver has
+/// acknowledged them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hole {
+    /// Who sent them.
+    pub source: Endpoint,
+    /// Who received them.
+    pub destination: Endpoint,
+    /// How many.
+    pub bytes: u32,
+    /// The frame with the bytes behind them.
+    pub frame: FrameId,
+    /// When that was captured.
+    pub time: Time,
+}
+
+/// Holes, the first ones of them one by one.
+#[derive(Debug, Default)]
+pub(super) struct Holes {
+    listed: Vec<Hole>,
+    max: usize,
+    count: u64,
+    bytes: u64,
+}
+
+impl Holes {
+    fn add(&mut self, hole: Hole) {
+        self.count += 1;
+        self.bytes = self.bytes.saturating_add(hole.bytes.into());
+        if self.listed.len() < self.max {
+            self.listed.push(hole);
+        }
+    }
+}
+
 /// Every TCP flow under way.
 #[derive(Debug, Default)]
 pub struct Streams {
     flows: HashMap<(Endpoint, Endpoint), Flow, foldhash::fast::RandomState>,
     counts: StreamCounts,
+    holes: Holes,
     encrypted: Peers,
     flows_max: usize,
     /// Bytes that wait or are unread, of all flows.
@@ -68,6 +104,8 @@ pub struct Streams {
 pub(super) struct Flow {
     /// From the lower endpoint to the higher, and back.
     orders: [Order; 2],
+    /// The bytes up to there have reached the other end.
+    acknowledged: [Option<u32>; 2],
     talk: Talk,
     last: Time,
     held: usize,
@@ -107,6 +145,7 @@ impl Streams {
         Self {
             flows_max: share(TCP_FLOWS_MAX),
             held_max: share(TCP_HELD_BYTES_MAX),
+            holes: Holes { max: share(LOSSES_MAX), ..Holes::default() },
             encrypted: Peers { max: share(ENCRYPTED_PEERS_MAX), ..Peers::default() },
             ..Self::default()
         }
@@ -125,11 +164,12 @@ impl Streams {
         let flow = self.flows.entry(key).or_default();
         flow.last = flow.last.max(arrival.time);
         if flow.is_reused(side, &arrival.segment) {
-            flow.end(&mut Sink { counts: &mut self.counts, deliver, keys });
+            flow.end(&mut Sink { counts: &mut self.counts, holes: &mut self.holes, deliver, keys });
             self.encrypted.add(key, flow);
             *flow = Flow { last: flow.last, held: flow.held, ..Flow::default() };
         }
-        flow.push(side, arrival, &mut Sink { counts: &mut self.counts, deliver, keys });
+        let mut sink = Sink { counts: &mut self.counts, holes: &mut self.holes, deliver, keys };
+        flow.push(side, arrival, &mut sink);
         if let Some(since) = flow.waits_since() {
             self.waits_since = self.waits_since.into_iter().chain([since]).min();
         }
@@ -152,7 +192,7 @@ impl Streams {
         self.waits_since = None;
         for key in waiting {
             let Some(flow) = self.flows.get_mut(&key) else { continue };
-            let mut sink = Sink { counts: &mut self.counts, deliver, keys };
+            let mut sink = Sink { counts: &mut self.counts, holes: &mut self.holes, deliver, keys };
             flow.each_side(&mut sink, |order, reader| order.expire(now, reader));
             self.waits_since = self.waits_since.into_iter().chain(flow.waits_since()).min();
             let held = flow.count_held();
@@ -165,7 +205,7 @@ impl Streams {
         let mut flows: Vec<_> = self.flows.drain().collect();
         flows.sort_unstable_by_key(|(key, _)| *key);
         for (key, mut flow) in flows {
-            flow.end(&mut Sink { counts: &mut self.counts, deliver, keys });
+            flow.end(&mut Sink { counts: &mut self.counts, holes: &mut self.holes, deliver, keys });
             self.encrypted.add(key, &flow);
         }
         self.held = 0;
@@ -174,6 +214,11 @@ impl Streams {
     /// What happened so far.
     pub fn counts(&self) -> StreamCounts {
         StreamCounts { unlisted: self.encrypted.dropped, ..self.counts }
+    }
+
+    /// Bytes that were acknowledged and are missing: how often, how many, and the first holes.
+    pub fn holes(&self) -> (u64, u64, &[Hole]) {
+        (self.holes.count, self.holes.bytes, &self.holes.listed)
     }
 
     /// Who spoke TLS that could not be read; complete at the end of the capture.
@@ -212,7 +257,7 @@ impl Streams {
                 return;
             }
             let Some(flow) = self.flows.get_mut(&key) else { continue };
-            let mut sink = Sink { counts: &mut self.counts, deliver, keys };
+            let mut sink = Sink { counts: &mut self.counts, holes: &mut self.holes, deliver, keys };
             flow.end(&mut sink);
             flow.each_side(&mut sink, |_, reader| reader.lose(0));
             let held = flow.count_held();
@@ -232,9 +277,18 @@ impl Flow {
     fn push(&mut self, side: usize, arrival: &Arrival<'_>, sink: &mut Sink<'_, '_>) {
         let segment = &arrival.segment;
         let seen = Seen { frame: arrival.frame, time: arrival.time, path: segment.path };
+        if segment.flags & ACK != 0
+            && let Some(known) = self.acknowledged.get_mut(side ^ 1)
+        {
+            let is_later = |known: u32| distance(segment.acknowledgement, known) > 0;
+            if known.is_none_or(is_later) {
+                *known = Some(segment.acknowledgement);
+            }
+        }
+        let acknowledged = self.acknowledged.get(side).copied().flatten();
         let Some(order) = self.orders.get_mut(side) else { return };
         let talk = &mut self.talk;
-        let reader = &mut SideReader { talk, side, sink };
+        let reader = &mut SideReader { talk, side, acknowledged, sink };
         if segment.flags & SYN != 0 {
             order.open(segment.sequence, reader);
         }
@@ -273,7 +327,8 @@ impl Flow {
         mut act: impl FnMut(&mut Order, &mut SideReader<'_, '_, '_>),
     ) {
         for (side, order) in self.orders.iter_mut().enumerate() {
-            act(order, &mut SideReader { talk: &mut self.talk, side, sink });
+            let acknowledged = self.acknowledged.get(side).copied().flatten();
+            act(order, &mut SideReader { talk: &mut self.talk, side, acknowledged, sink });
         }
     }
 
@@ -303,6 +358,7 @@ impl Flow {
 struct SideReader<'f, 's, 'd> {
     talk: &'f mut Talk,
     side: usize,
+    acknowledged: Option<u32>,
     sink: &'f mut Sink<'s, 'd>,
 }
 
@@ -346,6 +402,19 @@ impl Reader for SideReader<'_, '_, '_> {
         match self.talk {
             Talk::Plain(conversation) => conversation.lose(self.side, bytes, self.sink),
             Talk::Tls(session) => session.lose(self.side, bytes, self.sink),
+        }
+    }
+
+    fn miss(&mut self, bytes: u32, until: u32, seen: Seen) {
+        let is_sip = match &*self.talk {
+            Talk::Plain(conversation) => conversation.is_sip(self.side),
+            Talk::Tls(session) => session.is_sip(self.side),
+        };
+        let has_come = self.acknowledged.is_some_and(|known| distance(known, until) >= 0);
+        if bytes > 0 && is_sip && has_come {
+            let Seen { frame, time, path } = seen;
+            let Path { source, destination, .. } = path;
+            self.sink.holes.add(Hole { source, destination, bytes, frame, time });
         }
     }
 

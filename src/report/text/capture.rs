@@ -159,7 +159,7 @@ fn notes(scene: &Scene<'_>) -> Vec<String> {
     let is_several = analysis.captures.len() > 1;
     let mut notes: Vec<String> = Vec::new();
     for (place, capture) in analysis.captures.iter().enumerate() {
-        for note in &capture.notes {
+        for note in capture.notes.iter().filter(|note| !is_told(scene, note)) {
             let text = note_text(scene, note);
             let file = numbered(scene, place);
             notes.push(if is_several { words.pair(&file, &text) } else { text });
@@ -184,6 +184,22 @@ fn notes(scene: &Scene<'_>) -> Vec<String> {
         notes.push(words.fill("failed-rule", &[("rule", rule), ("count", &words.count(*count))]));
     }
     notes
+}
+
+/// A finding on the capture says the same.
+fn is_told(scene: &Scene<'_>, note: &Note) -> bool {
+    let rule = match note {
+        Note::Dropped { .. } => "capture-packet-loss",
+        Note::TimeDisorder { .. } | Note::ClockOffset { .. } => "capture-time-disorder",
+        Note::EndsInsideRecord { .. }
+        | Note::Damaged { .. }
+        | Note::DamagedCompression { .. }
+        | Note::SkippedBlocks { .. }
+        | Note::GivenAgain { .. }
+        | Note::PassedOver { .. }
+        | Note::Overlap { .. } => return false,
+    };
+    scene.analysis.findings.iter().any(|finding| finding.rule.name == rule)
 }
 
 /// A capture by its place in the list of files.

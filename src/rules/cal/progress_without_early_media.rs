@@ -99,6 +99,7 @@ fn with_sdp(
         base(hop, progress, end)
             .severity(severity)
             .confidence(confidence)
+            .absence(is_visible)
             .with("media", Value::Word(seen))
             .with("media_endpoint", callee)
             .with_some("p_early_media", announced.then_some(true)),

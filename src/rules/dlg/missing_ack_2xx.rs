@@ -92,6 +92,7 @@ fn report<'c>(
             .at(lost_at.map(|(_, ack)| ack))
             .status(status)
             .confidence(confidence)
+            .absence(bye.is_none())
             .with("answers", answer.repeats.len() + 1)
             .with("repeating_ms", answer.repeating())
             .with_some("contact", first.header(HeaderName::Contact).map(Value::quoted))

@@ -234,7 +234,9 @@ fn bounds_what_all_flows_hold() {
         for (at, piece) in message[..60_000].chunks(1_400).enumerate() {
             frame += 1;
             let sequence = at as u32 * 1_400;
-            let segment = Segment { path, sequence, flags: 0x10, payload: piece, missing: 0 };
+            let (flags, missing, acknowledgement) = (0x10, 0, 0);
+            let segment =
+                Segment { path, sequence, acknowledgement, flags, payload: piece, missing };
             let arrival = Arrival {
                 frame: FrameId { capture: 0, number: frame },
                 time: Time::from_nanos(frame as i64),

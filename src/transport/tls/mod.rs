@@ -96,6 +96,11 @@ impl Session {
         own + self.inside.held()
     }
 
+    /// What could be read of this side is SIP.
+    pub(super) fn is_sip(&self, side: usize) -> bool {
+        self.inside.is_sip(side)
+    }
+
     /// The bytes of this side are wanted in order.
     pub(super) fn is_patient(&self, side: usize) -> bool {
         let is_early = |side: &Side| !side.has_hello && !side.is_lost && side.data_records == 0;

@@ -1,0 +1,63 @@
+#![doc = include_str!("capture_packet_loss.md")]
+
+use crate::capture::FrameId;
+use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::signaling::{Facts, Loss, LossKind};
+use crate::time::Time;
+
+pub(crate) static RULE: Rule = Rule {
+    code: "CAP105",
+    name: "capture-packet-loss",
+    severity: Severity::Warn,
+    since: "0.1.0",
+    entry: include_str!("capture_packet_loss.md"),
+    thresholds: &[],
+    check: Check::Capture(check),
+};
+
+/// Frames that a finding names of each kind of loss.
+const EXAMPLES_MAX: usize = 3;
+
+fn check(facts: &Facts, findings: &mut Findings<'_>) {
+    let dropped: u64 = (0..).zip(&facts.captures).map(|(capture, _)| facts.dropped(capture)).sum();
+    let holes = facts.losses.holes;
+    let fragmented = facts.fragmented().count();
+    if dropped == 0 && holes == 0 && fragmented == 0 {
+        return;
+    }
+    let first = facts.losses.iter().find(|loss| loss.kind == LossKind::Segment);
+    let flow = first.map(|loss| Value::Text(format!("{} > {}", loss.source, loss.destination)));
+    let segments = facts.losses.iter().filter(|loss| loss.kind == LossKind::Segment);
+    let frames: Vec<_> = segments
+        .map(place)
+        .take(EXAMPLES_MAX)
+        .chain(facts.fragmented().map(place).take(EXAMPLES_MAX))
+        .collect();
+    findings.report(
+        Report::on_capture()
+            .confidence(confidence(dropped, holes))
+            .frames(frames)
+            .with_some("dropped_packets", some(dropped))
+            .with_some("holes", some(holes))
+            .with_some("missing_bytes", some(facts.losses.bytes))
+            .with_some("flow", flow)
+            .with_some("unfinished_datagrams", some(fragmented as u64)),
+    );
+}
+
+/// What is counted or acknowledged was there; a fragment may have been lost by the network.
+fn confidence(dropped: u64, holes: u64) -> Confidence {
+    match (dropped, holes) {
+        (0, 0) => Confidence::Possible,
+        (0, _) => Confidence::Likely,
+        _ => Confidence::Certain,
+    }
+}
+
+fn place(loss: &Loss) -> (FrameId, Time) {
+    (loss.frame, loss.time)
+}
+
+fn some(count: u64) -> Option<u64> {
+    Some(count).filter(|count| *count > 0)
+}
