@@ -10,7 +10,7 @@ use crate::bytes::printable;
 use crate::finding::{Finding, Rule};
 use crate::media::Media;
 use crate::rules;
-use crate::signaling::{Call, CallLog, Facts, Surroundings};
+use crate::signaling::{Call, Facts, Message, Surroundings};
 
 /// What of the result of a call is wanted; the rest is not made.
 #[derive(Clone, Copy)]
@@ -63,7 +63,7 @@ fn complete(call: &Call<'_>, known: &Known<'_>, finding: &mut Finding, detail: D
 /// what it adds to the figures of the capture to `statistics`.
 /// `detail` says what of the result is wanted.
 pub fn judge(
-    log: &CallLog,
+    messages: &[Message<'_>],
     surroundings: Surroundings<'_>,
     media: Media<'_>,
     rules: &[&'static Rule],
@@ -71,8 +71,7 @@ pub fn judge(
     statistics: &mut Statistics,
     detail: Detail<'_>,
 ) -> Judged {
-    let messages = log.messages();
-    let call = Call::build(&messages, surroundings);
+    let call = Call::build(messages, surroundings);
     let mut failures = Vec::new();
     let mut findings = rules::judge(rules, &call, media, &mut failures);
     let counts = CallCounts::of(&call);

@@ -11,7 +11,7 @@ use crate::finding::{Confidence, Finding, Rule, Severity, Value, Visibility};
 use crate::media::Media;
 use crate::packet::Unread;
 use crate::rules::{self, Profile};
-use crate::signaling::{CallLog, Facts, LossKind, Surroundings};
+use crate::signaling::{self, CallLog, Facts, LossKind, Message, Surroundings};
 use crate::sip::timers;
 use crate::time::Span;
 
@@ -70,11 +70,29 @@ impl Tally {
         }
     }
 
-    /// Judges a call and takes its result. `is_continuation` when the same Call-ID has had a result
+    /// Judges a call and takes its result; where one Call-ID was used for several, each of them by
+    /// itself. `is_continuation` when the same Call-ID has had a result
     /// before.
     pub fn judge(
         &mut self,
         log: &CallLog,
+        surroundings: Surroundings<'_>,
+        media: Media<'_>,
+        rules: &[&'static Rule],
+        is_continuation: bool,
+    ) {
+        for (messages, number) in signaling::uses(log.messages()).iter().zip(0_u64..) {
+            let is_continuation = is_continuation || number > 0;
+            if number > 0 || (is_continuation && signaling::is_used_again(messages)) {
+                self.facts.add_reuse(messages);
+            }
+            self.judge_use(messages, surroundings, media, rules, is_continuation);
+        }
+    }
+
+    fn judge_use(
+        &mut self,
+        messages: &[Message<'_>],
         surroundings: Surroundings<'_>,
         media: Media<'_>,
         rules: &[&'static Rule],
@@ -87,8 +105,15 @@ impl Tally {
                 ladders.get(finding.rule.code).copied().unwrap_or_default() < keep.ladders
             },
         };
-        let judged =
-            judge(log, surroundings, media, rules, &mut self.facts, &mut self.statistics, detail);
+        let judged = judge(
+            messages,
+            surroundings,
+            media,
+            rules,
+            &mut self.facts,
+            &mut self.statistics,
+            detail,
+        );
         self.add(judged, is_continuation);
     }
 

@@ -15,8 +15,8 @@ use crate::capture::{self, FrameId, Secret, Source};
 use crate::media::{Media, Streams as RtpStreams};
 use crate::packet::{Defragmenter, Lost};
 use crate::rules::Profile;
-use crate::time::Time;
 use crate::signaling::{Loss, LossKind};
+use crate::time::Time;
 use crate::transport::{self, GAP_PATIENCE, Hole, KeyLog};
 
 mod calls;

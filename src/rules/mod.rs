@@ -35,6 +35,7 @@ pub static ALL: &[&Rule] = &[
     &cap::capture_duplicate_packets::RULE,
     &cap::capture_packet_loss::RULE,
     &cap::capture_time_disorder::RULE,
+    &cap::call_id_reused::RULE,
     &cap::encrypted_signalling::RULE,
     &cap::unparsed_sip_like_payload::RULE,
     &dlg::missing_ack_2xx::RULE,

@@ -13,6 +13,7 @@ use crate::packet::Endpoint;
 use crate::signaling::call::Call;
 use crate::signaling::coverage::Coverage;
 use crate::signaling::losses::{Loss, LossKind, Losses};
+use crate::signaling::message::Message;
 use crate::signaling::traffic::Traffic;
 use crate::sip::{Method, Uri};
 use crate::time::{Span, Time};
@@ -46,6 +47,8 @@ pub struct Facts {
     pub starts_mid_dialog: Examples,
     /// Dialogs still open at the end of the capture.
     pub ends_mid_dialog: Examples,
+    /// Calls under a Call-ID that an earlier call had.
+    pub reused: Examples,
     /// Ways from host to host on which packets must have gone that were not captured.
     pub one_sided: BTreeMap<(IpAddr, IpAddr), OneSided>,
     /// Servers and clients between which TLS was spoken that could not be read.
@@ -261,6 +264,7 @@ impl Facts {
         self.unparsed.merge(&other.unparsed);
         self.starts_mid_dialog.merge(&other.starts_mid_dialog);
         self.ends_mid_dialog.merge(&other.ends_mid_dialog);
+        self.reused.merge(&other.reused);
         for (way, other) in other.one_sided {
             let known = self.one_sided.entry(way).or_default();
             known.seen += other.seen;
@@ -279,6 +283,14 @@ impl Facts {
         self.sip_ways.extend(other.sip_ways);
         self.unplaced.extend(other.unplaced);
         self.invited.extend(other.invited);
+    }
+
+    /// A call came under a Call-ID that an earlier one had.
+    pub fn add_reuse(&mut self, messages: &[Message<'_>]) {
+        if let Some(first) = messages.first() {
+            let call_id = first.call_id().unwrap_or_default();
+            self.reused.add(first.frame, first.time, call_id);
+        }
     }
 
     /// Takes in what one call shows about the capture.

@@ -27,6 +27,7 @@ mod state;
 mod subscription;
 mod traffic;
 mod transaction;
+mod uses;
 
 pub use ack::{Answer, Field};
 pub use attempt::Attempt;
@@ -47,3 +48,4 @@ pub use state::{Event, Oddity, State, TransactionKind};
 pub use subscription::Subscription;
 pub use traffic::{Repeating, Traffic};
 pub use transaction::{Outcome, Transaction};
+pub use uses::{is_used_again, uses};

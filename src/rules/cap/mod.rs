@@ -1,5 +1,6 @@
 //! Capture quality.
 
+pub(crate) mod call_id_reused;
 pub(crate) mod capture_one_sided;
 pub(crate) mod capture_truncated_messages;
 pub(crate) mod capture_partial_dialogs;
