@@ -85,6 +85,8 @@ pub(crate) struct Decoded<'b> {
     pub(crate) fragments: Vec<(Order, (Frame<'b>, Fragment<'b>))>,
     pub(crate) ways: FxHashSet<(IpAddr, IpAddr)>,
     pub(crate) unread: BTreeMap<Unread, u64>,
+    /// RTP packets that the capture cut.
+    pub(crate) cut_rtp: Examples,
     /// Payloads on a port of SIP that are something else.
     pub(crate) unparsed: Examples,
     /// Of several captures, messages by which they can be compared.
@@ -105,6 +107,7 @@ impl Default for Decoded<'_> {
             fragments: Vec::new(),
             ways: FxHashSet::default(),
             unread: BTreeMap::new(),
+            cut_rtp: Examples::default(),
             unparsed: Examples::default(),
             samples: Vec::new(),
             is_reassembled: false,
@@ -232,6 +235,9 @@ impl<'b> Decoded<'b> {
                         ssrc: header.ssrc,
                         time,
                     };
+                    if is_cut {
+                        self.cut_rtp.add(order.1, time, b"");
+                    }
                     let shard = flow_shard(hash, path.source, path.destination);
                     if let Some(column) = self.rtp.get_mut(shard) {
                         column.push(packet);

@@ -273,6 +273,7 @@ impl<'o> Run<'o> {
                 *self.tally.unread.entry(*reason).or_default() += count;
             }
             self.tally.facts.unparsed.merge(&part.unparsed);
+            self.tally.facts.cut_rtp.merge(&part.cut_rtp);
             for (source, destination) in &part.ways {
                 self.tally.facts.saw_way(*source, *destination);
             }

@@ -43,6 +43,8 @@ pub struct Facts {
     pub unparsed: Examples,
     /// SIP messages that the capture cut.
     pub cut: Examples,
+    /// RTP packets that the capture cut; their headers are there.
+    pub cut_rtp: Examples,
     /// Dialogs that began before the capture.
     pub starts_mid_dialog: Examples,
     /// Dialogs still open at the end of the capture.
@@ -261,6 +263,7 @@ impl Facts {
         self.shared += other.shared;
         self.stream_copies += other.stream_copies;
         self.cut.merge(&other.cut);
+        self.cut_rtp.merge(&other.cut_rtp);
         self.unparsed.merge(&other.unparsed);
         self.starts_mid_dialog.merge(&other.starts_mid_dialog);
         self.ends_mid_dialog.merge(&other.ends_mid_dialog);

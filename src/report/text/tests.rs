@@ -135,6 +135,7 @@ fn analysis(calls: Vec<CallSummary>, findings: Vec<Finding>) -> Analysis {
             first_time: Some(START),
             last_time: Some(after(95_000)),
             notes: vec![Note::EndsInsideRecord { offset: 81_920 }],
+            ..Description::default()
         }],
         ..Analysis::default()
     };

@@ -21,13 +21,19 @@ fn check(facts: &Facts, findings: &mut Findings<'_>) {
         .flat_map(|capture| &capture.notes)
         .filter(|note| matches!(note, Note::EndsInsideRecord { .. }))
         .count();
-    if facts.cut.count == 0 && unfinished == 0 {
-        return;
-    }
+    let (cut, rtp) = (&facts.cut, &facts.cut_rtp);
+    // The headers of RTP suffice for all that is said of media.
+    let (severity, examples) = match (cut.count, unfinished, rtp.count) {
+        (0, 0, 0) => return,
+        (0, 0, _) => (Severity::Info, rtp),
+        _ => (RULE.severity, cut),
+    };
     findings.report(
         Report::on_capture()
-            .frames(facts.cut.first.iter().map(|(frame, time, _)| (*frame, *time)))
-            .with("messages", facts.cut.count)
+            .severity(severity)
+            .frames(examples.first.iter().map(|(frame, time, _)| (*frame, *time)))
+            .with("messages", cut.count)
+            .with_some("rtp_packets", Some(rtp.count).filter(|count| *count > 0))
             .with("unfinished_files", unfinished),
     );
 }
