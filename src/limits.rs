@@ -131,6 +131,9 @@ pub const RTP_SPELLS_MAX: usize = 32;
 /// Spells of a run without a long pause that are told apart; beyond, pauses are forgotten.
 pub const SPELLS_MAX: usize = 1024;
 
+/// Moments remembered, of each shard, in which RTP streams lack packets; later ones are not.
+pub const GAP_MOMENTS_MAX: usize = 4096;
+
 /// Hosts, pairs of hosts and targets of INVITEs remembered as seen.
 pub const HOSTS_MAX: usize = 1_000_000;
 

@@ -11,7 +11,10 @@ use crate::limits::{RTP_SPELLS_MAX, RTP_STREAMS_MAX};
 use crate::packet::Endpoint;
 use crate::time::{Span, Time};
 
+mod gaps;
 mod pair;
+
+use gaps::Gaps;
 
 pub use pair::MediaPair;
 
@@ -27,6 +30,8 @@ pub struct RtpPacket {
     pub destination: Endpoint,
     /// The synchronization source.
     pub ssrc: u32,
+    /// Its number in the stream.
+    pub sequence: u16,
     /// When it was captured.
     pub time: Time,
 }
@@ -44,6 +49,8 @@ pub struct Stream {
     pub packets: u64,
     /// First and last time of each spell without a pause; bounded, the last one grows.
     pub spells: Vec<(Time, Time)>,
+    /// The number that comes next.
+    due: u16,
 }
 
 /// Every stream under way; one shard of it or the whole.
@@ -54,6 +61,7 @@ pub struct Streams {
     by_endpoint: HashMap<Endpoint, Vec<usize>, foldhash::fast::RandomState>,
     streams_max: usize,
     evicted: u64,
+    gaps: Gaps,
 }
 
 impl Streams {
@@ -66,6 +74,7 @@ impl Streams {
             by_endpoint: HashMap::default(),
             streams_max: (RTP_STREAMS_MAX / shards.max(1)).max(1),
             evicted: 0,
+            gaps: Gaps::default(),
         }
     }
 
@@ -73,7 +82,10 @@ impl Streams {
     pub fn push(&mut self, packet: RtpPacket) {
         let key = (packet.source, packet.destination, packet.ssrc);
         if let Some(stream) = self.by_key.get(&key).and_then(|i| self.streams.get_mut(*i)) {
-            stream.push(packet.time);
+            if gaps::is_gap(packet.sequence, stream.due) {
+                self.gaps.add(packet.time);
+            }
+            stream.push(packet.time, packet.sequence);
             return;
         }
         if self.streams.len() >= self.streams_max {
@@ -89,6 +101,7 @@ impl Streams {
             ssrc: packet.ssrc,
             packets: 1,
             spells: vec![(packet.time, packet.time)],
+            due: packet.sequence.wrapping_add(1),
         });
     }
 
@@ -150,8 +163,12 @@ impl Stream {
         self.spells.last().map(|(_, last)| *last).unwrap_or_default()
     }
 
-    fn push(&mut self, time: Time) {
+    fn push(&mut self, time: Time, sequence: u16) {
         self.packets += 1;
+        // One that comes late is not what the next one follows.
+        if sequence.wrapping_sub(self.due) < 0x8000 {
+            self.due = sequence.wrapping_add(1);
+        }
         let spells = self.spells.len();
         match self.spells.last_mut() {
             Some((_, last)) if time.since(*last) <= PAUSE || spells >= RTP_SPELLS_MAX => {
@@ -208,6 +225,7 @@ mod tests {
             source: endpoint(port),
             destination: endpoint(9),
             ssrc: 1,
+            sequence: 0,
             time: Time::default() + Span::from_millis(millis),
         }
     }

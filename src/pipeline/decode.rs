@@ -233,6 +233,7 @@ impl<'b> Decoded<'b> {
                         source: path.source,
                         destination: path.destination,
                         ssrc: header.ssrc,
+                        sequence: header.sequence,
                         time,
                     };
                     if is_cut {

@@ -427,6 +427,7 @@ impl<'o> Run<'o> {
                 self.tally.facts.losses.add(loss);
             }
         }
+        self.tally.facts.losses.moments = Media::new(&self.rtp).common_gaps();
         for streams in &self.rtp {
             self.tally.add_rtp_streams(streams.count());
             self.tally.drop("rtp-streams", streams.evicted());

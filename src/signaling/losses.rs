@@ -40,6 +40,8 @@ pub struct Losses {
     pub holes: u64,
     /// Bytes in them.
     pub bytes: u64,
+    /// Moments in which nearly all RTP streams lack packets.
+    pub moments: Vec<Time>,
     /// Places, in order of time.
     listed: Vec<Loss>,
 }
@@ -59,6 +61,7 @@ impl Losses {
     pub fn merge(&mut self, other: Self) {
         self.holes += other.holes;
         self.bytes = self.bytes.saturating_add(other.bytes);
+        self.moments.extend(other.moments);
         other.listed.into_iter().for_each(|loss| self.add(loss));
     }
 

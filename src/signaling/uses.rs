@@ -1,8 +1,8 @@
 //! One Call-ID that was used for several calls, one after another.
 //!
 //! A Call-ID belongs to one call for all time (RFC 3261, section 8.1.1.4), but test generators and
-//! some PBXs use theirs again. Whoever calls again under the same Call-ID, after a call under it was
-//! hung up, begins another call, and its messages must not be taken for those of the first one.
+//! some PBXs use theirs again. Whoever calls under the same Call-ID after a call under it was hung
+//! up begins another call, and its messages must not be taken for those of the first one.
 
 use std::collections::{HashMap, HashSet};
 

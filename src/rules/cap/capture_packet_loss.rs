@@ -22,12 +22,15 @@ fn check(facts: &Facts, findings: &mut Findings<'_>) {
     let dropped: u64 = (0..).zip(&facts.captures).map(|(capture, _)| facts.dropped(capture)).sum();
     let holes = facts.losses.holes;
     let fragmented = facts.fragmented().count();
-    if dropped == 0 && holes == 0 && fragmented == 0 {
+    let moments = &facts.losses.moments;
+    if dropped == 0 && holes == 0 && fragmented == 0 && moments.is_empty() {
         return;
     }
     let first = facts.losses.iter().find(|loss| loss.kind == LossKind::Segment);
     let flow = first.map(|loss| Value::Text(format!("{} > {}", loss.source, loss.destination)));
     let segments = facts.losses.iter().filter(|loss| loss.kind == LossKind::Segment);
+    let start = facts.captures.iter().filter_map(|capture| capture.first_time).min();
+    let after = moments.first().zip(start).map(|(first, start)| first.since(start));
     let frames: Vec<_> = segments
         .map(place)
         .take(EXAMPLES_MAX)
@@ -41,7 +44,9 @@ fn check(facts: &Facts, findings: &mut Findings<'_>) {
             .with_some("holes", some(holes))
             .with_some("missing_bytes", some(facts.losses.bytes))
             .with_some("flow", flow)
-            .with_some("unfinished_datagrams", some(fragmented as u64)),
+            .with_some("unfinished_datagrams", some(fragmented as u64))
+            .with_some("media_gaps", some(moments.len() as u64))
+            .with_some("first_gap_after_ms", after),
     );
 }
 
