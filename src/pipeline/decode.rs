@@ -229,20 +229,10 @@ impl<'b> Decoded<'b> {
                 } else if decoder.media
                     && let Some(header) = rtp::Header::parse(payload)
                 {
-                    let packet = RtpPacket {
-                        source: path.source,
-                        destination: path.destination,
-                        ssrc: header.ssrc,
-                        sequence: header.sequence,
-                        time,
-                    };
                     if is_cut {
                         self.cut_rtp.add(order.1, time, b"");
                     }
-                    let shard = flow_shard(hash, path.source, path.destination);
-                    if let Some(column) = self.rtp.get_mut(shard) {
-                        column.push(packet);
-                    }
+                    self.take_media(time, path, &header, hash);
                 } else {
                     self.ways.insert((path.source.address, path.destination.address));
                     if is_strange(path, payload) {
@@ -281,6 +271,16 @@ impl<'b> Decoded<'b> {
             }
             Packet::Other => {}
             Packet::Unread(reason) => *self.unread.entry(reason).or_default() += 1,
+        }
+    }
+
+    #[inline]
+    fn take_media(&mut self, time: Time, path: Path, header: &rtp::Header, hash: &FixedState) {
+        let Path { source, destination, .. } = path;
+        let rtp::Header { ssrc, sequence, .. } = *header;
+        let shard = flow_shard(hash, source, destination);
+        if let Some(column) = self.rtp.get_mut(shard) {
+            column.push(RtpPacket { source, destination, ssrc, sequence, time });
         }
     }
 

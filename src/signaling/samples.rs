@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::capture::FrameId;
 use crate::packet::Endpoint;
 use crate::signaling::call::Surroundings;
+use crate::signaling::coverage::Coverage;
 use crate::signaling::log::CallLog;
 use crate::signaling::settings::Settings;
 use crate::signaling::{Call, Message};
@@ -16,8 +17,8 @@ use crate::transport::{Delivery, Transport};
 /// ends may be bare.
 pub(super) type Sample<'s> = (i64, u8, u8, &'s str);
 
-/// Builds the call of the messages and looks at it; it was observed for an hour.
-pub(super) fn with_call<T>(samples: &[Sample<'_>], look: impl FnOnce(&Call<'_>) -> T) -> T {
+/// The log of the messages.
+pub(super) fn log(samples: &[Sample<'_>]) -> CallLog {
     let mut log = CallLog::new(Time::default());
     for ((millis, from, to, text), number) in samples.iter().zip(1..) {
         let bytes = text.replace("\r\n", "\n").replace('\n', "\r\n").into_bytes();
@@ -35,10 +36,18 @@ pub(super) fn with_call<T>(samples: &[Sample<'_>], look: impl FnOnce(&Call<'_>) 
         let head = sip::head(&delivery.bytes).expect("a SIP message");
         log.push(&delivery, &head);
     }
+    log
+}
+
+/// Builds the call of the messages and looks at it; it was observed for an hour.
+pub(super) fn with_call<T>(samples: &[Sample<'_>], look: impl FnOnce(&Call<'_>) -> T) -> T {
+    let log = log(samples);
     let messages: Vec<Message<'_>> = log.messages();
     let settings = Settings::default();
     let observed_until = Time::default() + Span::from_secs(3600);
-    look(&Call::build(&messages, Surroundings { observed_until, settings: &settings }))
+    let coverage = Coverage::default();
+    let surroundings = Surroundings { observed_until, coverage: &coverage, settings: &settings };
+    look(&Call::build(&messages, surroundings))
 }
 
 fn endpoint(last: u8) -> Endpoint {

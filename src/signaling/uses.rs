@@ -136,3 +136,65 @@ fn pair<'c>(message: &Message<'c>) -> Option<Pair<'c>> {
     let (from, to) = (message.from_tag()?, message.to_tag()?);
     Some((from.min(to), from.max(to)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signaling::samples::log;
+
+    /// A message from alice to bob or back, as `method branch CSeq To-tag` or `status method …`.
+    fn text(short: &str) -> String {
+        let words: Vec<&str> = short.split(' ').collect();
+        let (start, rest) = match words.as_slice() {
+            [status, rest @ ..] if status.parse::<u16>().is_ok() => {
+                (format!("SIP/2.0 {status} Some"), rest)
+            }
+            rest => (format!("{} sip:bob@example.com SIP/2.0", rest[0]), rest),
+        };
+        let [method, vias, cseq, to_tag] = rest else { panic!("{short}") };
+        let vias = vias.split(',').map(|branch| format!("Via: SIP/2.0/UDP a;branch={branch}\n"));
+        let to_tag = if *to_tag == "-" { String::new() } else { format!(";tag={to_tag}") };
+        format!(
+            "{start}\n{}From: <sip:a@x>;tag=a\nTo: <sip:b@x>{to_tag}\nCall-ID: 1\n\
+             CSeq: {cseq} {method}\n\n",
+            vias.collect::<String>()
+        )
+    }
+
+    /// The frames of each use; every second of them a message.
+    fn sorted(shorts: &[(i64, &str)]) -> Vec<Vec<u64>> {
+        let texts: Vec<_> = shorts.iter().map(|(at, short)| (*at, text(short))).collect();
+        let samples: Vec<_> =
+            texts.iter().map(|(at, text)| (at * 1000, 1, 2, text.as_str())).collect();
+        let log = log(&samples);
+        let frames = |own: &Vec<Message<'_>>| own.iter().map(|m| m.frame.number).collect();
+        uses(log.messages()).iter().map(frames).collect()
+    }
+
+    const CALL: [(i64, &str); 5] = [
+        (0, "INVITE 1 1 -"),
+        (1, "200 INVITE 1 1 b"),
+        (2, "ACK 2 1 b"),
+        (3, "BYE 3 2 b"),
+        (4, "200 BYE 3 2 b"),
+    ];
+
+    #[test]
+    fn a_call_after_the_first_one_is_another_even_with_the_same_tags() {
+        let second = [(50, "INVITE 4 1 -"), (51, "200 INVITE 4 1 b"), (52, "ACK 5 1 b")];
+        let rest = [(53, "200 BYE 3 2 b"), (54, "BYE 6 2 b"), (55, "INVITE 7 1 -")];
+        let found = sorted(&[&CALL[..], &second, &rest].concat());
+        assert_eq!(found, [vec![1, 2, 3, 4, 5, 9], vec![6, 7, 8, 10], vec![11]]);
+    }
+
+    #[test]
+    fn what_belongs_to_the_first_invite_is_no_other_call() {
+        for (at, late) in [(20, "INVITE 1 1 -"), (60, "INVITE 9,1 1 -"), (60, "INVITE 8 3 b")] {
+            let found = sorted(&[&CALL[..], &[(at, late)]].concat());
+            assert_eq!(found.len(), 1, "{late}");
+        }
+        let found = sorted(&[&CALL[..], &[(60, "INVITE 1 1 -")]].concat());
+        assert_eq!(found.len(), 2, "a sender of constant branches");
+        assert_eq!(sorted(&[CALL[0], CALL[1], CALL[2], (60, "INVITE 4 1 -")]).len(), 1);
+    }
+}
