@@ -29,6 +29,9 @@ fn check(facts: &Facts, findings: &mut Findings<'_>) {
     let first = facts.losses.iter().find(|loss| loss.kind == LossKind::Segment);
     let flow = first.map(|loss| Value::Text(format!("{} > {}", loss.source, loss.destination)));
     let segments = facts.losses.iter().filter(|loss| loss.kind == LossKind::Segment);
+    // Fragments alone may as well have been lost on their way, which is a fault of its own.
+    let is_fragments_only = dropped == 0 && holes == 0 && moments.is_empty();
+    let severity = if is_fragments_only { Severity::Info } else { RULE.severity };
     let start = facts.captures.iter().filter_map(|capture| capture.first_time).min();
     let after = moments.first().zip(start).map(|(first, start)| first.since(start));
     let frames: Vec<_> = segments
@@ -38,6 +41,7 @@ fn check(facts: &Facts, findings: &mut Findings<'_>) {
         .collect();
     findings.report(
         Report::on_capture()
+            .severity(severity)
             .confidence(confidence(dropped, holes))
             .frames(frames)
             .with_some("dropped_packets", some(dropped))
