@@ -156,5 +156,28 @@ pub const COMPARED_FINDINGS_MAX: usize = 1000;
 /// Calls kept for a report that lists them; more are counted.
 pub const CALLS_MAX: usize = 2_000_000;
 
+/// Calls of one shard of which is kept what it takes to find the other legs of a conversation.
+pub const LEGS_PER_SHARD_MAX: usize = 125_000;
+
+/// Calls that were told and are still looked at for the other legs of later ones.
+pub const LEGS_TOLD_MAX: usize = 20_000;
+
+/// Hosts remembered that received one INVITE.
+pub const LEG_HOSTS_MAX: usize = 4;
+
+/// Header fields of one call remembered that tie it to others.
+pub const LEG_MARKS_MAX: usize = 16;
+
+/// Other legs that one call is linked with.
+pub const LINKS_PER_LEG_MAX: usize = 8;
+
+/// Calls that share a value before it counts as no mark of a single conversation; a call to a large
+/// group of phones has a few dozen legs.
+pub const LEGS_PER_VALUE_MAX: usize = 32;
+
+/// Earlier calls with the same number or address that are weighed against each other; where there
+/// are more, the number tells nothing.
+pub const LEG_CANDIDATES_MAX: usize = 64;
+
 /// Characters of a captured value that a finding quotes.
 pub const QUOTED_CHARS_MAX: usize = 200;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::analysis::ladder::ladder;
+use crate::analysis::leg::Leg;
 use crate::analysis::statistics::CallCounts;
 use crate::analysis::summary::summarize;
 use crate::analysis::{CallSummary, Statistics};
@@ -17,6 +18,8 @@ use crate::signaling::{Call, Facts, Message, Surroundings};
 pub struct Detail<'d> {
     /// The entry in the list of calls.
     pub has_summary: bool,
+    /// What ties it to other calls.
+    pub has_leg: bool,
     /// The ladder of this finding.
     pub has_ladder: &'d dyn Fn(&Finding) -> bool,
 }
@@ -36,6 +39,8 @@ pub struct Judged {
     pub findings: Vec<Finding>,
     /// Rules that panicked on it.
     pub failures: Vec<rules::Failure>,
+    /// What it shows of its place in a conversation.
+    pub(crate) leg: Option<Leg>,
     /// What it adds to the statistics.
     pub(crate) counts: CallCounts,
 }
@@ -83,5 +88,6 @@ pub fn judge(
     facts.add_call(&call);
     statistics.add_call(&call);
     let summary = detail.has_summary.then(|| summarize(&call)).flatten();
-    Judged { summary, findings, failures, counts }
+    let leg = if detail.has_leg { Leg::of(&call) } else { None };
+    Judged { summary, findings, failures, leg, counts }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::capture::{Description, FrameId};
+pub use crate::finding::{Direction, Linked};
 use crate::finding::{Finding, Severity};
 use crate::packet::{Endpoint, Unread};
 use crate::signaling::{CallState, Kind};
@@ -20,6 +21,9 @@ mod incident;
 mod judge;
 mod kpi;
 mod ladder;
+mod leg;
+mod links;
+mod roots;
 mod statistics;
 mod stream;
 mod summary;
@@ -165,15 +169,6 @@ pub struct CallSummary {
     pub linked: Vec<Linked>,
     /// Its transactions on each hop, in order.
     pub transactions: Vec<TransactionSummary>,
-}
-
-/// Another Call-ID of the same conversation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Linked {
-    /// The other Call-ID, safe to show.
-    pub call_id: String,
-    /// The header field that names it.
-    pub reason: &'static str,
 }
 
 /// A transaction, reduced to what a report tells of it.

@@ -3,16 +3,19 @@
 //! A finding is told as soon as its call is judged. What falls or weakens unless a host or a way
 //! shows up is held back until it does, else to the end; so is what stands only if another call
 //! shows the same. Findings on the capture come at the end. All in all the same findings are told
-//! as a report at the end has, with one difference: what a rule adds when it compares calls is
-//! what the calls up to then show. Of what was told only as much is kept as incidents and
+//! as a report at the end has, with two differences: what a rule adds when it compares calls is
+//! what the calls up to then show, and legs of one conversation are known to each other where they
+//! are over at about the same time. Of what was told only as much is kept as incidents and
 //! comparisons need, and no more than a bound.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use crate::analysis::{BySeverity, CallSummary, Keep, Tally};
+use crate::analysis::leg::Leg;
+use crate::analysis::links::Links;
+use crate::analysis::{BySeverity, CallSummary, Keep, Tally, roots};
 use crate::finding::{Check, Finding, Visibility};
-use crate::limits::COMPARED_FINDINGS_MAX;
+use crate::limits::{COMPARED_FINDINGS_MAX, LEGS_TOLD_MAX};
 use crate::rules;
 use crate::signaling::{Facts, Settings};
 
@@ -43,6 +46,8 @@ pub struct Telling {
     known: usize,
     /// The latest ones told of rules that compare calls, as they were before.
     compared: VecDeque<Finding>,
+    /// The latest calls, to be linked with those to come.
+    legs: Vec<Leg>,
     told: Told,
 }
 
@@ -66,6 +71,7 @@ impl Telling {
             held: Vec::new(),
             known: 0,
             compared: VecDeque::new(),
+            legs: Vec::new(),
             told: Told::default(),
         }
     }
@@ -82,22 +88,35 @@ impl Telling {
         for tally in tallies.iter_mut() {
             batch.calls.append(&mut tally.calls);
             fresh.append(&mut tally.findings);
+            self.legs.append(&mut tally.legs);
         }
         batch.calls.sort_by_key(|call| call.first_frame);
-        if fresh.is_empty() && facts.seen() == self.known {
+        let is_same = self.held.is_empty() || facts.seen() == self.known;
+        if batch.calls.is_empty() && fresh.is_empty() && is_same {
             return batch;
         }
         self.known = facts.seen();
         fresh.append(&mut self.held);
+        let links = Links::of(std::mem::take(&mut self.legs));
+        links.complete_calls(&mut batch.calls);
         let known = Known { facts, tallies, settings, is_several: self.is_several };
-        let (compared, alone): (Vec<_>, Vec<_>) = fresh.into_iter().partition(is_compared);
-        for finding in alone {
-            match known.settles(&finding) {
-                true => batch.findings.push(finding),
-                false => self.hold(finding),
+        let waits: Vec<bool> = fresh.iter().map(|finding| !known.shows(finding)).collect();
+        let waits = roots::waiting(&links, &fresh, &waits);
+        let mut compared = Vec::new();
+        for (finding, waits) in fresh.into_iter().zip(waits) {
+            match (is_compared(&finding), waits) {
+                (_, true) => self.hold(finding),
+                (true, false) => compared.push(finding),
+                (false, false) if finding.needs_company => self.hold(finding),
+                (false, false) => batch.findings.push(finding),
             }
         }
         self.compare(compared, &known, &mut batch.findings);
+        roots::settle(&links, &mut batch.findings);
+        links.complete_findings(&mut batch.findings);
+        self.legs = links.into_legs();
+        let excess = self.legs.len().saturating_sub(LEGS_TOLD_MAX);
+        self.legs.drain(..excess);
         for finding in &batch.findings {
             self.told.counts.add(finding.severity);
             if self.told.findings.len() < self.keep.findings {
@@ -141,9 +160,9 @@ impl Telling {
         }
     }
 
-    /// What is held back, to be judged with what is left; and what was told.
-    pub fn finish(self) -> (Vec<Finding>, Told) {
-        (self.held, self.told)
+    /// What is held back, to be judged with what is left; the latest legs; and what was told.
+    pub(super) fn finish(self) -> (Vec<Finding>, Vec<Leg>, Told) {
+        (self.held, self.legs, self.told)
     }
 }
 
@@ -156,6 +175,7 @@ pub(super) fn gist(finding: &Finding) -> Finding {
         evidence: Vec::new(),
         propagated: Vec::new(),
         related: Vec::new(),
+        linked: Vec::new(),
         fallback: None,
         ladder: Vec::new(),
         ..*finding
@@ -180,7 +200,12 @@ struct Known<'k> {
 impl Known<'_> {
     /// The finding stands by what is known; else the end of the captures decides.
     fn settles(&self, finding: &Finding) -> bool {
-        let is_visible = match finding.visibility {
+        self.shows(finding) && !finding.needs_company
+    }
+
+    /// What the finding needs of the captures has shown up.
+    fn shows(&self, finding: &Finding) -> bool {
+        match finding.visibility {
             Visibility::Proven => true,
             _ if self.is_several => false,
             Visibility::HostElsePossible { host, peer }
@@ -189,8 +214,7 @@ impl Known<'_> {
                 self.has_whole_way(source, destination)
             }
             Visibility::UnlessInvited(_) => false,
-        };
-        is_visible && !finding.needs_company
+        }
     }
 
     /// Packets went this way, and there is none among them of which the call is not known.

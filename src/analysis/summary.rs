@@ -1,14 +1,12 @@
 //! What a report tells of one call.
 
-use crate::analysis::{CallSummary, Linked, ResponseSummary, TransactionSummary};
+use crate::analysis::{CallSummary, Linked, ResponseSummary, TransactionSummary, leg};
 use crate::bytes::{printable, printable_str};
+use crate::finding::Confidence;
+use crate::limits::LINKS_PER_LEG_MAX;
 use crate::signaling::{Attempt, Call, CallState, Kind, Message, Transaction};
-use crate::sip::{HeaderName, Method, Status};
+use crate::sip::Status;
 use crate::time::Span;
-
-/// Header fields that name the Call-ID of another leg, with the name that the report gives as the
-/// reason.
-const LINKS: [&str; 3] = ["X-Call-ID", "X-CID", "In-Reply-To"];
 
 impl CallSummary {
     /// What became of it: its state, with busy and declined calls told apart from those that
@@ -123,24 +121,13 @@ fn transaction(call: &Call<'_>, transaction: &Transaction<'_>) -> TransactionSum
 /// Other Call-IDs that header fields of this call name.
 fn linked(call: &Call<'_>) -> Vec<Linked> {
     let mut linked: Vec<Linked> = Vec::new();
-    let mut add = |other: &[u8], reason: &'static str| {
-        let call_id = printable(other.trim_ascii()).into_owned();
+    leg::named(call, &mut |other, reason| {
+        let call_id = printable(other).into_owned();
         let is_known = linked.iter().any(|known| known.call_id == call_id);
-        if other != call.call_id && !call_id.is_empty() && !is_known && linked.len() < 8 {
-            linked.push(Linked { call_id, reason });
+        if !is_known && linked.len() < LINKS_PER_LEG_MAX {
+            let confidence = Confidence::Certain;
+            linked.push(Linked { call_id, reason, confidence, direction: None, after: None });
         }
-    };
-    for message in call.messages.iter().filter(|message| message.is_request()) {
-        for name in LINKS {
-            for value in message.named(name) {
-                add(value, name);
-            }
-        }
-        if message.method() == Method::Invite
-            && let Some(replaces) = message.header(HeaderName::Replaces)
-        {
-            add(replaces.split(|b| *b == b';').next().unwrap_or_default(), "Replaces");
-        }
-    }
+    });
     linked
 }

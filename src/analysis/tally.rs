@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::analysis::leg::Leg;
+use crate::analysis::links::Links;
 use crate::analysis::stream::gist;
 use crate::analysis::{
     Analysis, CallSummary, Detail, Host, Incident, Judged, MessageCounts, Peer, Statistics,
-    Telling, Totals, incident, judge,
+    Telling, Totals, incident, judge, roots,
 };
 use crate::finding::{Confidence, Finding, Rule, Severity, Value, Visibility};
+use crate::limits::LEGS_PER_SHARD_MAX;
 use crate::media::Media;
 use crate::packet::Unread;
 use crate::rules::{self, Profile};
@@ -41,6 +44,7 @@ pub struct Tally {
     keep: Keep,
     pub(super) calls: Vec<CallSummary>,
     pub(super) findings: Vec<Finding>,
+    pub(super) legs: Vec<Leg>,
     ladders: HashMap<&'static str, usize>,
     totals: Totals,
     statistics: Statistics,
@@ -60,6 +64,7 @@ impl Tally {
             keep,
             calls: Vec::new(),
             findings: Vec::new(),
+            legs: Vec::new(),
             ladders: HashMap::new(),
             totals: Totals::default(),
             statistics: Statistics::default(),
@@ -101,6 +106,7 @@ impl Tally {
         let (ladders, keep) = (&self.ladders, self.keep);
         let detail = Detail {
             has_summary: self.calls.len() < keep.calls,
+            has_leg: keep.calls > 0 || keep.findings > 0,
             has_ladder: &|finding| {
                 ladders.get(finding.rule.code).copied().unwrap_or_default() < keep.ladders
             },
@@ -141,6 +147,10 @@ impl Tally {
             self.findings.push(finding);
         }
         self.calls.extend(judged.summary);
+        match self.legs.len() < LEGS_PER_SHARD_MAX {
+            true => self.legs.extend(judged.leg),
+            false => self.drop("legs", judged.leg.is_some().into()),
+        }
     }
 
     /// Counts distinct Call-IDs.
@@ -187,13 +197,14 @@ impl Tally {
     /// The same after a part was told: calls and findings are those that were not, all counts are
     /// over everything.
     pub fn finish_after(parts: Vec<Self>, profile: &Profile, telling: Telling) -> Analysis {
-        let (held, told) = telling.finish();
+        let (held, mut legs, told) = telling.finish();
         let mut analysis = Analysis { findings: held, ..Analysis::default() };
         let mut facts = Facts::default();
         let mut min_severity = Severity::Info;
         for part in parts {
             analysis.calls.extend(merge_continuations(part.calls));
             analysis.findings.extend(part.findings);
+            legs.extend(part.legs);
             add_totals(&mut analysis.totals, &part.totals);
             analysis.statistics.merge(part.statistics);
             facts.merge(part.facts);
@@ -216,7 +227,11 @@ impl Tally {
             *analysis.dropped.entry("traffic").or_default() += facts.traffic.dropped();
         }
         let is_several = facts.captures.len() > 1;
-        let findings = all_findings(&mut analysis, profile, &facts, min_severity);
+        let mut findings = all_findings(&mut analysis, profile, &facts, min_severity);
+        let links = Links::of(legs);
+        roots::settle(&links, &mut findings);
+        links.complete_findings(&mut findings);
+        links.complete_calls(&mut analysis.calls);
         analysis.totals.findings = told.counts;
         for finding in &findings {
             analysis.totals.findings.add(finding.severity);

@@ -6,6 +6,8 @@ mod rule;
 mod value;
 mod report;
 
-pub use report::{Finding, Findings, LadderLine, Report, Sign, Visibility};
+pub use report::{
+    Direction, Ending, Finding, Findings, LadderLine, Linked, Report, Sign, Visibility,
+};
 pub use rule::{Check, Confidence, Family, Rule, Severity};
 pub use value::Value;

@@ -7,7 +7,7 @@ use crate::finding::{Confidence, Rule, Severity, Value};
 use crate::packet::Endpoint;
 use crate::signaling::{Message, Settings, Target, Transaction};
 use crate::sip::Status;
-use crate::time::Time;
+use crate::time::{Span, Time};
 use crate::transport::Transport;
 
 /// What a rule found, with the evidence.
@@ -41,10 +41,14 @@ pub struct Finding {
     pub visibility: Visibility,
     /// It says that something never came: less sure where the capture lost something (guard G5).
     pub asserts_absence: bool,
-    /// The same fault as it was seen on other hops.
+    /// How the initial INVITE ended that it explains; none if it explains no such ending.
+    pub ending: Option<Ending>,
+    /// The same fault as it was seen on other hops, and on other legs of the conversation.
     pub propagated: Vec<Sign>,
     /// Other findings that have to do with it.
     pub related: Vec<Sign>,
+    /// Other calls of the same conversation.
+    pub linked: Vec<Linked>,
     /// Whether it stands only if other calls show the same; the rule decides when it sees them side
     /// by side.
     pub needs_company: bool,
@@ -54,6 +58,49 @@ pub struct Finding {
     pub ladder: Vec<LadderLine>,
     /// Lines that the ladder leaves out.
     pub ladder_omitted: usize,
+}
+
+/// How an initial INVITE ended that was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// When its sender was told so; none if he was told nothing.
+    pub at: Option<Time>,
+    /// What he was told.
+    pub status: Option<Status>,
+}
+
+/// Another Call-ID of the same conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Linked {
+    /// The other Call-ID, safe to show.
+    pub call_id: String,
+    /// The header field that names it, or what else the two have in common.
+    pub reason: &'static str,
+    /// How sure it is.
+    pub confidence: Confidence,
+    /// On which side it lies; none for calls of which neither was made to serve the other.
+    pub direction: Option<Direction>,
+    /// How much later it began, negative if earlier; none if it is not in the captures.
+    pub after: Option<Span>,
+}
+
+/// On which side of a back-to-back user agent another leg lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Nearer to the caller.
+    Upstream,
+    /// Nearer to the callee.
+    Downstream,
+}
+
+impl Direction {
+    /// The word of the JSON output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Upstream => "upstream",
+            Self::Downstream => "downstream",
+        }
+    }
 }
 
 /// A sign of a fault whose finding stands elsewhere.
@@ -69,6 +116,10 @@ pub struct Sign {
     pub server: Option<Endpoint>,
     /// The final status there.
     pub status: Option<Status>,
+    /// The call where it was seen, if that is another leg.
+    pub call_id: Option<String>,
+    /// What ties that leg to the one of the finding.
+    pub link: Option<&'static str>,
 }
 
 /// What the whole capture must show for a finding to stand; known only when it has been read.
@@ -189,8 +240,10 @@ impl<'r> Findings<'r> {
             transaction: report.transaction,
             asserts_absence: report.is_absence || report.visibility != Visibility::Proven,
             visibility: report.visibility,
+            ending: None,
             propagated: Vec::new(),
             related: Vec::new(),
+            linked: Vec::new(),
             needs_company: report.needs_company,
             fallback: None,
             ladder: Vec::new(),

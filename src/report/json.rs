@@ -9,7 +9,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::analysis::{
-    Analysis, BySeverity, CallSummary, Incident, Linked, ResponseSummary, TransactionSummary,
+    Analysis, BySeverity, CallSummary, Direction, Incident, Linked, ResponseSummary,
+    TransactionSummary,
 };
 use crate::bytes::printable_str;
 use crate::capture::{Description, FrameId, Note};
@@ -330,11 +331,25 @@ pub(crate) struct CallJson<'a> {
 struct LinkedJson<'a> {
     call_id: &'a str,
     reason: &'static str,
+    confidence: Confidence,
+    direction: Option<&'static str>,
+    after_ms: Option<Span>,
+}
+
+impl<'a> LinkedJson<'a> {
+    fn of(linked: &'a Linked) -> Self {
+        Self {
+            call_id: &linked.call_id,
+            reason: linked.reason,
+            confidence: linked.confidence,
+            direction: linked.direction.map(Direction::name),
+            after_ms: linked.after,
+        }
+    }
 }
 
 impl<'a> CallJson<'a> {
     pub(super) fn of(call: &'a CallSummary, is_several: bool) -> Self {
-        let link = |Linked { call_id, reason }: &'a Linked| LinkedJson { call_id, reason };
         Self {
             call_id: &call.call_id,
             kind: call.kind.name(),
@@ -352,7 +367,7 @@ impl<'a> CallJson<'a> {
             talk_ms: call.talk,
             messages: call.messages,
             dialogs: call.dialogs,
-            linked: call.linked.iter().map(link).collect(),
+            linked: call.linked.iter().map(LinkedJson::of).collect(),
             transactions: call.transactions.iter().map(TransactionJson::of).collect(),
         }
     }
@@ -435,6 +450,10 @@ struct SignJson {
     client: Option<String>,
     server: Option<String>,
     status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<&'static str>,
 }
 
 impl SignJson {
@@ -445,6 +464,8 @@ impl SignJson {
             client: sign.client.map(|client| client.to_string()),
             server: sign.server.map(|server| server.to_string()),
             status: sign.status.map(Status::code),
+            call_id: sign.call_id.clone(),
+            link: sign.link,
         }
     }
 }

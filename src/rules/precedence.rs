@@ -4,8 +4,8 @@
 //! farthest-downstream hop owns the finding (guard G9), a specific rule goes before
 //! `final-response`; the others become signs of it.
 
-use crate::finding::{Finding, Severity, Sign, Visibility};
-use crate::signaling::{Attempt, Call, Transaction};
+use crate::finding::{Ending, Finding, Severity, Sign, Visibility};
+use crate::signaling::{Attempt, Call, Message, Transaction};
 use crate::sip::Class;
 
 /// Rules that explain how an INVITE ended, the most specific first: what befell the messages, what
@@ -136,13 +136,30 @@ pub(crate) fn settle(call: &Call<'_>, found: Vec<Finding>) -> Vec<Finding> {
             .into_iter()
             .partition(|finding| DETAILS.contains(&finding.rule.name) && is_of(attempt, finding));
         settled = others;
-        settled.push(join(call, root, details));
+        let mut root = join(call, root, details);
+        root.ending = ending(call, attempt);
+        if let Some(fallback) = &mut root.fallback {
+            fallback.ending = root.ending;
+        }
+        settled.push(root);
     }
     let settled = settle_requests(call, settled, &REQUESTS);
     let mut settled = settle_requests(call, settled, &REPEATS);
     link(call, &mut settled);
     settled.sort_by(|a, b| (a.frames.first(), a.rule.code).cmp(&(b.frames.first(), b.rule.code)));
     settled
+}
+
+/// How the attempt ended, if it failed for good.
+fn ending(call: &Call<'_>, attempt: &Attempt<'_>) -> Option<Ending> {
+    if attempt.is_answered() || attempt.is_resolved(call) {
+        return None;
+    }
+    let response = attempt.first_hop(call)?.final_response();
+    Some(Ending {
+        at: response.map(|response| response.time),
+        status: response.and_then(Message::status),
+    })
 }
 
 /// The finding is on a hop of the attempt.
@@ -294,6 +311,8 @@ fn root(call: &Call<'_>, attempt: &Attempt<'_>, mut own: Vec<Finding>) -> Option
                 client: Some(hop.client),
                 server: Some(hop.server),
                 status: answer.status(),
+                call_id: None,
+                link: None,
             });
         }
     }
@@ -325,6 +344,8 @@ fn sign_of(call: &Call<'_>, finding: &Finding) -> Sign {
         client: finding.client,
         server: finding.server,
         status: hop_of(call, finding).and_then(Transaction::final_status),
+        call_id: None,
+        link: None,
     }
 }
 

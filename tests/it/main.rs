@@ -8,6 +8,7 @@ mod determinism;
 mod figures;
 mod hostile;
 mod inputs;
+mod legs;
 mod merged;
 mod mutations;
 mod oracle;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use crate::catalogue::RuleText;
-use crate::finding::{Finding, Severity, Sign};
+use crate::finding::{Direction, Finding, Severity, Sign};
 use crate::report::document::Cell;
 use crate::report::evidence;
 use crate::report::filter::display_filter;
@@ -14,12 +14,16 @@ use crate::report::text::diagnosis::{self, fact};
 use crate::report::text::scene::Scene;
 use crate::report::text::sheet::Sheet;
 use crate::report::text::{capture, ladder};
+use crate::time::Span;
 
 /// Findings told in full; of more, only a line each is written unless everything is asked for.
 const BLOCKS_MAX: usize = 20;
 
 /// Findings that get a line; more are counted.
 const LINES_MAX: usize = 100;
+
+/// Other legs of a call that are named unless everything is asked for.
+const LEGS_MAX: usize = 3;
 
 /// Writes the findings that belong to no incident.
 pub(super) fn write(scene: &mut Scene<'_>, sheet: &mut Sheet<'_>) -> io::Result<()> {
@@ -104,6 +108,7 @@ fn write_block(scene: &mut Scene<'_>, finding: &Finding, sheet: &mut Sheet<'_>) 
     if let Some(call_id) = &finding.call_id {
         facts.push(fact(words.get("call"), scene.call(call_id)));
     }
+    facts.extend(linked(scene, finding));
     facts.extend(parties(scene, finding));
     facts.extend(finding.time.map(|time| fact(words.get("time"), scene.clock.time(time))));
     facts.extend(values(scene, finding, &rule));
@@ -115,6 +120,26 @@ fn write_block(scene: &mut Scene<'_>, finding: &Finding, sheet: &mut Sheet<'_>) 
     write_signs(scene, finding, sheet)?;
     write_ladder(scene, finding, sheet)?;
     diagnosis::write(scene, finding, sheet)
+}
+
+/// Other legs of the conversation, and what ties them.
+fn linked(scene: &Scene<'_>, finding: &Finding) -> Vec<(String, String)> {
+    let words = scene.words;
+    let told = finding.linked.iter().take(if scene.is_verbose() { usize::MAX } else { LEGS_MAX });
+    told.map(|linked| {
+        let name = match linked.direction {
+            Some(Direction::Upstream) => words.get("leg-upstream"),
+            Some(Direction::Downstream) => words.get("leg-downstream"),
+            None => words.get("linked-call"),
+        };
+        let gap = linked.after.map(|after| {
+            let key = if after < Span::ZERO { "leg-earlier" } else { "leg-later" };
+            words.fill(key, &[("span", &words.duration(after.abs()))])
+        });
+        let parts = [Some(scene.call(&linked.call_id)), Some(scene.link(linked.reason)), gap];
+        fact(name, parts.into_iter().flatten().collect::<Vec<_>>().join(" · "))
+    })
+    .collect()
 }
 
 /// Client and server in one line.
@@ -156,7 +181,10 @@ pub(super) fn write_signs(
     finding: &Finding,
     sheet: &mut Sheet<'_>,
 ) -> io::Result<()> {
-    for (key, signs) in [("propagated", &finding.propagated), ("related", &finding.related)] {
+    let (legs, hops): (Vec<&Sign>, Vec<&Sign>) =
+        finding.propagated.iter().partition(|sign| sign.call_id.is_some());
+    let related = finding.related.iter().collect();
+    for (key, signs) in [("propagated", hops), ("propagated-legs", legs), ("related", related)] {
         if signs.is_empty() {
             continue;
         }
@@ -171,6 +199,7 @@ pub(super) fn write_signs(
 
 fn sign_text(scene: &Scene<'_>, sign: &Sign) -> String {
     let mut parts = Vec::new();
+    parts.extend(sign.call_id.as_ref().map(|call_id| scene.call(call_id)));
     match (sign.client, sign.server) {
         (Some(client), Some(server)) => parts.push(format!("{client} > {server}")),
         (Some(end), None) | (None, Some(end)) => parts.push(end.to_string()),
@@ -179,6 +208,7 @@ fn sign_text(scene: &Scene<'_>, sign: &Sign) -> String {
     parts.extend(sign.status.map(|status| status.to_string()));
     parts.push(sign.rule.to_owned());
     parts.push(scene.frames(&sign.frames));
+    parts.extend(sign.link.map(|link| scene.link(link)));
     parts.retain(|part| !part.is_empty());
     parts.join(" · ")
 }

@@ -100,6 +100,14 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// What ties two legs: the name of a header field as it is written, or words.
+    pub(super) fn link(&self, reason: &str) -> String {
+        match reason.starts_with(char::is_uppercase) {
+            true => reason.to_owned(),
+            false => self.words.word(reason),
+        }
+    }
+
     /// Every Call-ID is listed, so that calls can be known by their numbers.
     pub(super) fn lists_all_calls(&self) -> bool {
         self.analysis.calls.len() as u64 == self.analysis.totals.call_ids

@@ -172,6 +172,8 @@ fn mixed() -> Analysis {
         client: Some(alice),
         server: Some(proxy),
         status: Some(status(502)),
+        call_id: None,
+        link: None,
     }];
     let busy = Finding {
         call_id: Some("busy@pc33.example.com".to_owned()),

@@ -1,0 +1,185 @@
+//! One fault, one finding, over all legs of a conversation.
+//!
+//! Where a call failed because a leg behind it had failed before, the finding on that leg is the
+//! root, and the one on the call becomes a sign of it. Nothing moves where the leg behind was
+//! answered or failed later.
+
+use std::collections::BTreeMap;
+
+use crate::analysis::leg::host;
+use crate::analysis::links::{Link, Links};
+use crate::finding::{Confidence, Ending, Finding, Sign, Value};
+use crate::sip::{Class, Status};
+use crate::time::Time;
+
+/// The finding that explains another one.
+#[derive(Clone, Copy, Debug)]
+struct Root {
+    place: usize,
+    link: &'static str,
+    confidence: Confidence,
+}
+
+/// Turns findings on calls that failed by a leg behind them into signs of the finding there.
+pub(super) fn settle(links: &Links, findings: &mut Vec<Finding>) {
+    let roots = roots(links, findings);
+    if roots.is_empty() {
+        return;
+    }
+    let all = std::mem::take(findings);
+    let mut signs: BTreeMap<usize, Vec<(Root, Finding)>> = BTreeMap::new();
+    let mut kept: Vec<(usize, Finding)> = Vec::new();
+    for (place, finding) in all.into_iter().enumerate() {
+        match last_root(&roots, place) {
+            Some(root) => signs.entry(root.place).or_default().push((root, finding)),
+            None => kept.push((place, finding)),
+        }
+    }
+    for (place, finding) in &mut kept {
+        for (root, moved) in signs.remove(place).unwrap_or_default() {
+            absorb(finding, moved, root);
+        }
+    }
+    findings.extend(kept.into_iter().map(|(_, finding)| finding));
+}
+
+/// For each finding whether its root, or what may become its root, is one of those that wait.
+pub(super) fn waiting(links: &Links, findings: &[Finding], waits: &[bool]) -> Vec<bool> {
+    let roots = roots(links, findings);
+    let is_waiting = |place: usize| waits.get(place).copied().unwrap_or(false);
+    (0..findings.len())
+        .map(|place| {
+            let mut at = place;
+            // Each step goes to a leg that began later.
+            for _ in 0..=findings.len() {
+                if is_waiting(at) {
+                    return true;
+                }
+                match roots.get(&at) {
+                    Some(root) => at = root.place,
+                    None => break,
+                }
+            }
+            false
+        })
+        .collect()
+}
+
+/// Follows the roots to the one that has none, with the least sure of the links on the way.
+fn last_root(roots: &BTreeMap<usize, Root>, place: usize) -> Option<Root> {
+    let mut root = *roots.get(&place)?;
+    for _ in 0..=roots.len() {
+        match roots.get(&root.place) {
+            Some(next) => {
+                root.place = next.place;
+                if next.confidence < root.confidence {
+                    (root.link, root.confidence) = (next.link, next.confidence);
+                }
+            }
+            None => break,
+        }
+    }
+    Some(root)
+}
+
+/// The finding on the next leg that explains each finding, where there is one.
+fn roots(links: &Links, findings: &[Finding]) -> BTreeMap<usize, Root> {
+    let mut of_leg: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (place, finding) in findings.iter().enumerate() {
+        let call_id = finding.call_id.as_ref().filter(|_| finding.ending.is_some());
+        if let Some(leg) = call_id.and_then(|call_id| links.place(call_id)) {
+            of_leg.entry(leg).or_default().push(place);
+        }
+    }
+    let mut roots = BTreeMap::new();
+    for (leg, own) in &of_leg {
+        for place in own {
+            let Some(finding) = findings.get(*place) else { continue };
+            let Some(ending) = finding.ending else { continue };
+            let below: Vec<&Link> =
+                links.below(*leg).filter(|link| is_behind(links, link, finding)).collect();
+            let is_answered =
+                |link: &&Link| links.leg(link.lower).is_some_and(|leg| leg.is_answered);
+            if below.iter().any(is_answered) {
+                continue;
+            }
+            let candidates = below.iter().flat_map(|link| {
+                let own = of_leg.get(&link.lower).into_iter().flatten();
+                own.filter_map(|place| Some((*link, *place, findings.get(*place)?)))
+            });
+            let best = candidates
+                .filter_map(|(link, place, other)| {
+                    Some((rank(finding, ending, other, other.ending?)?, place, link))
+                })
+                .max_by_key(|(rank, place, _)| (*rank, *place));
+            if let Some((_, root, link)) = best {
+                let root = Root { place: root, link: link.reason, confidence: link.confidence };
+                roots.insert(*place, root);
+            }
+        }
+    }
+    roots
+}
+
+/// The finding is about the host that made the leg behind.
+fn is_behind(links: &Links, link: &Link, finding: &Finding) -> bool {
+    let (Some(above), Some(below)) = (links.leg(link.upper), links.leg(link.lower)) else {
+        return false;
+    };
+    let server = finding.server.map(|server| host(server.address));
+    // Where the next leg comes from another address of the same host, nobody can tell.
+    !above.is_received_by(below.client) || server == Some(below.client.host)
+}
+
+/// How well the failure of the leg behind explains this one; `None` where it does not. Silence
+/// lasts until the host in the middle gives up; the same status was handed on; of several the last
+/// one counts.
+fn rank(
+    finding: &Finding,
+    ending: Ending,
+    other: &Finding,
+    below: Ending,
+) -> Option<(bool, bool, Option<Time>)> {
+    let failed = ending.at?;
+    let is_cancelled = |ending: Ending| ending.status == Status::new(487);
+    let is_earlier = match below.at {
+        None => true,
+        // Who cancels is told so at once, before the leg behind is.
+        Some(_) if is_cancelled(ending) && is_cancelled(below) => {
+            other.rule.name == finding.rule.name
+        }
+        Some(at) => at <= failed,
+    };
+    is_earlier.then_some((ending.status == below.status, below.at.is_none(), below.at))
+}
+
+/// Takes in a finding on a leg before; the root is as bad as what it explains.
+fn absorb(root: &mut Finding, moved: Finding, link: Root) {
+    root.severity = root.severity.max(moved.severity);
+    let is_final = |status: &&Status| status.class() != Class::Provisional;
+    for status in moved.statuses.iter().filter(is_final) {
+        if !root.statuses.contains(status) {
+            root.statuses.push(*status);
+        }
+    }
+    let is_new = root.value("leg_link").is_none();
+    if link.confidence < Confidence::Certain && is_new {
+        root.evidence.push(("leg_link", Value::Word(link.link)));
+    }
+    let of_call = |mut sign: Sign| {
+        sign.link = sign.link.or(Some(link.link));
+        sign.call_id = sign.call_id.or_else(|| moved.call_id.clone());
+        sign
+    };
+    root.propagated.push(of_call(Sign {
+        rule: moved.rule.name,
+        frames: moved.frames,
+        client: moved.client,
+        server: moved.server,
+        status: moved.ending.and_then(|ending| ending.status),
+        call_id: None,
+        link: None,
+    }));
+    root.propagated.extend(moved.propagated.into_iter().map(of_call));
+    root.related.extend(moved.related.into_iter().map(of_call));
+}

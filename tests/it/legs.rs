@@ -1,0 +1,134 @@
+//! Call-IDs of one conversation: what links them, and which of them owns a fault.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use siptrace::analysis::{Analysis, Batch};
+use siptrace::finding::Finding;
+use siptrace::pipeline;
+
+use crate::outcome::{file, options};
+use crate::{run, shared};
+
+fn fixture(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(path)
+}
+
+/// `1-2 Replaces`, `1>2 session-id` for each link, by the places of the calls in the list.
+fn links(analysis: &Analysis) -> BTreeSet<String> {
+    let place = |id: &str| analysis.calls.iter().position(|call| call.call_id == id);
+    let mut links = BTreeSet::new();
+    for (own, call) in analysis.calls.iter().enumerate() {
+        for linked in &call.linked {
+            let Some(other) = place(&linked.call_id).filter(|other| *other > own) else { continue };
+            let arrow = if linked.direction.is_some() { '>' } else { '-' };
+            links.insert(format!("{own}{arrow}{other} {}", linked.reason));
+        }
+    }
+    links
+}
+
+/// `call:rule` of the signs on other legs.
+fn signs(finding: &Finding) -> Vec<String> {
+    let own = finding.propagated.iter();
+    own.filter_map(|sign| {
+        let call = sign.call_id.as_ref()?.split('@').next()?;
+        Some(format!("{call}:{} {}", sign.rule, sign.link?))
+    })
+    .collect()
+}
+
+#[test]
+fn the_legs_of_a_transfer_are_linked_and_none_serves_another() {
+    let analysis = run::analyze(&fixture("captures/transfer-attended.pcap"));
+    let expected = ["0-1 Refer-To", "1-2 Replaces"];
+    assert_eq!(links(&analysis), expected.map(str::to_owned).into());
+    let analysis = run::analyze(&fixture("captures/transfer-blind-success.pcap"));
+    assert_eq!(links(&analysis), ["0-1 Referred-By".to_owned()].into());
+}
+
+#[test]
+fn the_farthest_leg_owns_the_fault() {
+    let script = "rules/trying-then-server-failure/fires-behind-two-b2buas.sip";
+    let analysis = run::analyze(&fixture(script));
+    let expected = ["0>1 numbers-and-time", "1>2 numbers-and-time"];
+    assert_eq!(links(&analysis), expected.map(str::to_owned).into());
+    let [finding] = analysis.findings.as_slice() else { panic!("one finding") };
+    assert_eq!(finding.call_id.as_deref(), Some("carrier@script.invalid"));
+    let expected = [
+        "office:trying-then-server-failure numbers-and-time",
+        "trunk:trying-then-server-failure numbers-and-time",
+    ];
+    assert_eq!(signs(finding), expected);
+    assert_eq!(analysis.totals.findings.sum(), 1);
+    let linked: Vec<_> = finding.linked.iter().map(|linked| linked.call_id.as_str()).collect();
+    assert_eq!(linked, ["trunk@script.invalid"]);
+}
+
+#[test]
+fn calls_that_only_look_alike_are_not_linked() {
+    let script = "rules/trying-then-server-failure/fires-leg-behind-ambiguous.sip";
+    assert!(links(&run::analyze(&fixture(script))).is_empty());
+    let generated = run::analyze(&fixture("captures/trying-then-500-udp.pcap"));
+    assert!(links(&generated).is_empty());
+}
+
+#[test]
+fn legs_are_known_while_the_capture_is_read() {
+    let mut scripts = 0;
+    for folder in fs::read_dir(fixture("rules")).expect("the fixtures are there") {
+        let folder = folder.expect("the folder is readable").path();
+        for path in fs::read_dir(folder).expect("each rule has a folder") {
+            let path = path.expect("the folder is readable").path();
+            let text = fs::read_to_string(&path).expect("scripts are readable");
+            if text.lines().filter(|line| line.starts_with("call ")).count() < 2 {
+                continue;
+            }
+            scripts += 1;
+            let mut told: Vec<String> = Vec::new();
+            let mut tell = |batch: Batch| {
+                told.extend(batch.findings.iter().map(stated));
+                ControlFlow::Continue(())
+            };
+            let rest = pipeline::follow(vec![file(&path, 0)], &options(), &|_| (), &mut tell);
+            let rest = rest.expect("scripts can be read");
+            told.extend(rest.findings.iter().map(stated));
+            let mut whole: Vec<_> = run::analyze(&path).findings.iter().map(stated).collect();
+            told.sort();
+            whole.sort();
+            assert_eq!(told, whole, "{}", path.display());
+        }
+    }
+    assert!(scripts > 5);
+}
+
+fn stated(finding: &Finding) -> String {
+    let frames = run::frames(finding);
+    let (signs, linked) = (&finding.propagated, &finding.linked);
+    format!("{} {} {frames:?} {signs:?} {linked:?}", finding.rule.name, finding.severity)
+}
+
+#[test]
+fn legs_in_captures_from_the_field() {
+    let cases = [
+        ("NormB__sipnab__b2bua-asterisk.pcapng", "numbers-and-time"),
+        ("sipcapture__heplify__sip_tcp_websocket.pcap", "numbers-and-time"),
+        ("pentesteracademy__voipshark__SIP-RTP-Normal_Call_two_parties.pcap", "numbers-and-time"),
+        ("Magum23__mtaa-sip__call_transfer.pcapng", "Referred-By"),
+    ];
+    for (name, expected) in cases {
+        let Some(folder) = shared::path("captures/public") else { return };
+        let found = links(&run::analyze(&folder.join(name)));
+        assert!(
+            found.len() == 1 && found.iter().all(|l| l.ends_with(expected)),
+            "{name} {found:?}"
+        );
+    }
+    // Calls of one generator.
+    if let Some(folder) = shared::path("captures/public") {
+        let name = "NormB__sipnab__sipp-branch-scenario.pcapng";
+        assert!(links(&run::analyze(&folder.join(name))).is_empty());
+    }
+}
