@@ -542,6 +542,7 @@ impl<'c> Call<'c> {
                     transactions: Vec::new(),
                     acks: Vec::new(),
                     starts_before_capture: message.is_request() && !is_opened,
+                    is_made_by_response: !message.is_request(),
                 });
             }
             let Some(dialog) = dialogs.get_mut(index) else { continue };

@@ -25,6 +25,8 @@ pub struct Dialog<'c> {
     /// The first captured message already had both tags and no request that made the dialog was
     /// seen (guard G6).
     pub starts_before_capture: bool,
+    /// Its first sign is a response to the request that made it, so both tags are true ones.
+    pub is_made_by_response: bool,
 }
 
 impl<'c> Dialog<'c> {

@@ -6,7 +6,7 @@ use crate::signaling::call::Call;
 use crate::signaling::dialog::Dialog;
 use crate::signaling::message::Message;
 use crate::signaling::transaction::Transaction;
-use crate::sip::{Class, Method, Status};
+use crate::sip::Method;
 use crate::time::Time;
 
 /// What of a request differs from the dialog that it was meant for.
@@ -44,7 +44,7 @@ impl<'c> Call<'c> {
             let is_late = number.zip(before).is_some_and(|(own, before)| own <= before);
             return Some((dialog, is_late.then_some(Mismatch::CSeq)));
         }
-        if own.is_some_and(|dialog| self.is_made_by_response(dialog)) {
+        if own.is_some_and(|dialog| dialog.is_made_by_response) {
             return None;
         }
         let is_tag_of =
@@ -129,20 +129,6 @@ impl<'c> Call<'c> {
     /// Every initial INVITE of the call failed, so no request inside it has a dialog.
     pub fn is_without_dialog(&self) -> bool {
         !self.attempts.is_empty() && !self.attempts.iter().any(Attempt::is_answered)
-    }
-
-    /// A response to an initial INVITE made the dialog, so its tags are those of a callee.
-    fn is_made_by_response(&self, dialog: &Dialog<'c>) -> bool {
-        self.messages.iter().any(|message| {
-            let class = message.status().map(Status::class);
-            matches!(class, Some(Class::Provisional | Class::Success))
-                && message.method() == Method::Invite
-                && dialog.holds(message)
-                && self.attempts.iter().any(|attempt| {
-                    message.from_tag() == Some(attempt.from_tag)
-                        && message.cseq().is_some_and(|cseq| cseq.number == attempt.cseq)
-                })
-        })
     }
 }
 
