@@ -122,6 +122,10 @@ pub const OPEN_CALLS_MAX: usize = 200_000;
 /// Distinct Call-IDs told apart; beyond, the count is a lower bound.
 pub const CALL_IDS_MAX: usize = 16_000_000;
 
+/// ICMP errors and ends of TCP connections that are remembered; those about one request or stream
+/// count as one, and the oldest give way. A gateway that is down makes some for each call.
+pub const DISRUPTIONS_MAX: usize = 65_536;
+
 /// RTP streams followed at a time; the one that was silent longest gives way.
 pub const RTP_STREAMS_MAX: usize = 100_000;
 

@@ -282,6 +282,11 @@ impl Report {
         }
     }
 
+    /// A report on a transaction whose outcome it does not explain: names its client and server.
+    pub fn beside(transaction: &Transaction<'_>) -> Self {
+        Self { transaction: None, ..Self::on(transaction) }
+    }
+
     /// A report on no transaction in particular.
     pub fn on_capture() -> Self {
         Self {
@@ -317,6 +322,14 @@ impl Report {
     /// Names the server that it is about, where that is known without a transaction.
     #[must_use]
     pub fn to(mut self, server: Endpoint) -> Self {
+        self.server = Some(server);
+        self
+    }
+
+    /// Names both parties that it is about, where they are not those of a transaction.
+    #[must_use]
+    pub fn between(mut self, client: Endpoint, server: Endpoint) -> Self {
+        self.client = Some(client);
         self.server = Some(server);
         self
     }

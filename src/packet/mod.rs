@@ -5,6 +5,7 @@
 mod esp;
 mod fragments;
 pub mod hep;
+mod icmp;
 mod ip;
 mod link;
 mod ppp;
@@ -20,6 +21,7 @@ use crate::capture::Frame;
 use crate::limits;
 
 pub use fragments::{Defragmenter, Incomplete, Lost, Reassembled};
+pub use icmp::{IcmpError, IcmpKind};
 
 /// An address and a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -15,7 +15,7 @@ use crate::rules::Profile;
 use crate::signaling::{CallLog, Coverage, Pushed, Surroundings};
 use crate::sip::Head;
 use crate::time::Time;
-use crate::transport::Delivery;
+use crate::transport::{Delivery, Network};
 
 /// Open calls of a shard.
 const OPEN_MAX: usize = OPEN_CALLS_MAX / SHARDS;
@@ -27,6 +27,7 @@ const KNOWN_MAX: usize = CALL_IDS_MAX / SHARDS;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Grounds<'g> {
     pub(crate) media: Media<'g>,
+    pub(crate) network: Network<'g>,
     pub(crate) profile: &'g Profile,
     pub(crate) coverage: &'g Coverage,
 }
@@ -152,8 +153,9 @@ impl CallShard {
             false
         };
         self.tally.add_call_ids(u64::from(is_first));
-        let Grounds { media, profile, coverage } = grounds;
-        let surroundings = Surroundings { observed_until, coverage, settings: &profile.settings };
+        let Grounds { media, network, profile, coverage } = grounds;
+        let surroundings =
+            Surroundings { observed_until, coverage, settings: &profile.settings, network };
         self.tally.judge(log, surroundings, media, &profile.rules, !is_first);
     }
 

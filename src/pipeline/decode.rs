@@ -12,7 +12,9 @@ use rustc_hash::FxHashSet;
 use crate::capture::{Frame, FrameId};
 use crate::limits::QUOTED_CHARS_MAX;
 use crate::media::{self, RtpPacket};
-use crate::packet::{self, Defragmenter, Endpoint, Fragment, Packet, Path, Reassembled, Unread};
+use crate::packet::{
+    self, Defragmenter, Endpoint, Fragment, IcmpError, Packet, Path, Reassembled, Unread,
+};
 use crate::pipeline::SHARDS;
 use crate::pipeline::clocks::Sample;
 use crate::pipeline::merge::Part;
@@ -20,7 +22,9 @@ use crate::rtp;
 use crate::signaling::{Coverage, Examples};
 use crate::sip::{self, Head};
 use crate::time::Time;
-use crate::transport::{self, Arrival, Delivery, SctpArrival, Transport};
+use crate::transport::{
+    self, Arrival, Carried, Delivery, Disruption, DisruptionKind, SctpArrival, Transport,
+};
 
 /// Where something stands in the order of all captures: the latest time of its capture up to its
 /// frame, and the frame. Of a single capture the first half is the same for all.
@@ -83,6 +87,8 @@ pub(crate) struct Decoded<'b> {
     pub(crate) sctp: [Vec<(Order, SctpArrival<'b>)>; SHARDS],
     pub(crate) rtp: [Vec<RtpPacket>; SHARDS],
     pub(crate) fragments: Vec<(Order, (Frame<'b>, Fragment<'b>))>,
+    /// What ICMP says of packets that did not arrive.
+    pub(crate) disruptions: Vec<(Order, Disruption)>,
     pub(crate) ways: FxHashSet<(IpAddr, IpAddr)>,
     pub(crate) unread: BTreeMap<Unread, u64>,
     /// RTP packets that the capture cut.
@@ -105,6 +111,7 @@ impl Default for Decoded<'_> {
             sctp: Default::default(),
             rtp: Default::default(),
             fragments: Vec::new(),
+            disruptions: Vec::new(),
             ways: FxHashSet::default(),
             unread: BTreeMap::new(),
             cut_rtp: Examples::default(),
@@ -266,7 +273,10 @@ impl<'b> Decoded<'b> {
                     column.push((order, SctpArrival { frame, time, path, chunks }));
                 }
             }
-            Packet::Icmp { path, .. } | Packet::Encrypted { path } => {
+            Packet::Icmp { path, message } => {
+                self.take_icmp(order, time, path, message);
+            }
+            Packet::Encrypted { path } => {
                 self.ways.insert((path.source.address, path.destination.address));
             }
             Packet::Other => {}
@@ -282,6 +292,13 @@ impl<'b> Decoded<'b> {
         if let Some(column) = self.rtp.get_mut(shard) {
             column.push(RtpPacket { source, destination, ssrc, sequence, time });
         }
+    }
+
+    fn take_icmp(&mut self, order: Order, time: Time, path: Path, message: &[u8]) {
+        self.ways.insert((path.source.address, path.destination.address));
+        let error = IcmpError::parse(path, message);
+        let seen = (order.1, time);
+        self.disruptions.extend(error.map(|error| (order, disruption(path, error, seen))));
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -312,6 +329,32 @@ impl<'b> Decoded<'b> {
         if let Some(column) = self.sip.get_mut(shard) {
             column.push(Sighting { delivery, order, head, shard });
         }
+    }
+}
+
+/// What an ICMP error says of the packet that it quotes.
+fn disruption(path: Path, error: IcmpError<'_>, seen: (FrameId, Time)) -> Disruption {
+    let payload = error.payload();
+    let message = transport::message_in_datagram(payload);
+    let carried = match (message, rtp::Kind::of(payload)) {
+        (Some(_), _) => Carried::Sip,
+        (None, rtp::Kind::Rtp) => Carried::Rtp,
+        (None, rtp::Kind::Rtcp) => Carried::Rtcp,
+        (None, _) if error.is_about_connecting() => Carried::Opening,
+        (None, rtp::Kind::Other) => Carried::Unknown,
+        (None, _) => Carried::Other,
+    };
+    let flow = (error.path.source, error.path.destination);
+    let kind = DisruptionKind::Icmp(error.kind);
+    let message = message.map(|message| sip::Message::lex(message).0);
+    let call_id = message.as_ref().and_then(sip::Message::call_id);
+    let branch = message.as_ref().and_then(sip::Message::branch);
+    Disruption {
+        ip_id: error.path.ip_id,
+        call_id: call_id.map(Into::into),
+        branch: branch.map(Into::into),
+        carried,
+        ..Disruption::new(kind, flow, path.source.address, seen)
     }
 }
 

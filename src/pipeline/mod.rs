@@ -17,7 +17,7 @@ use crate::packet::{Defragmenter, Lost};
 use crate::rules::Profile;
 use crate::signaling::{Loss, LossKind};
 use crate::time::Time;
-use crate::transport::{self, GAP_PATIENCE, Hole, KeyLog};
+use crate::transport::{self, Disruption, Disruptions, GAP_PATIENCE, Hole, KeyLog, Turn};
 
 mod calls;
 mod clocks;
@@ -27,7 +27,7 @@ mod merge;
 
 use calls::{CallShard, Grounds};
 use clocks::{Clocks, Link};
-use decode::{Decoded, Decoder, Sighting};
+use decode::{Decoded, Decoder, Order, Sighting};
 use flows::Flows;
 use merge::{Merge, Round};
 
@@ -182,6 +182,7 @@ struct Run<'o> {
     keys: KeyLog,
     rtp: Vec<RtpStreams>,
     calls: Vec<CallShard>,
+    disruptions: Disruptions,
     tally: Tally,
     clocks: Clocks,
     hash: foldhash::fast::FixedState,
@@ -198,6 +199,7 @@ impl<'o> Run<'o> {
             keys: options.keys.clone(),
             rtp: (0..SHARDS).map(|_| RtpStreams::with_share_of(SHARDS)).collect(),
             calls: (0..SHARDS).map(|_| CallShard::new(options.keep)).collect(),
+            disruptions: Disruptions::default(),
             tally: Tally::new(options.keep),
             clocks: Clocks::default(),
             hash,
@@ -289,11 +291,15 @@ impl<'o> Run<'o> {
             .enumerate()
             .map(|(shard, flows)| flows.push(shard, decoder, &decoded, &whole, &self.keys))
             .collect();
+        let columns = decoded.iter().chain([&whole]).map(|part| &part.disruptions);
+        let errors = decoder.in_order(columns, !whole.disruptions.is_empty());
+        take_disruptions(&mut self.disruptions, &errors, &mut self.flows);
         self.rtp.par_iter_mut().enumerate().for_each(|(shard, streams)| {
             decoder.media(streams, shard, &decoded, &whole);
         });
         let grounds = Grounds {
             media: Media::new(&self.rtp),
+            network: self.disruptions.network(),
             profile: &self.options.profile,
             coverage: &self.tally.facts.coverage,
         };
@@ -331,6 +337,7 @@ impl<'o> Run<'o> {
         let closed = reached - GAP_PATIENCE;
         let grounds = Grounds {
             media: Media::new(&self.rtp),
+            network: self.disruptions.network(),
             profile: &self.options.profile,
             coverage: &self.tally.facts.coverage,
         };
@@ -344,6 +351,7 @@ impl<'o> Run<'o> {
         }
         let grounds = Grounds {
             media: Media::new(&self.rtp),
+            network: self.disruptions.network(),
             profile: &self.options.profile,
             coverage: &self.tally.facts.coverage,
         };
@@ -366,6 +374,7 @@ impl<'o> Run<'o> {
         let last = self.tally.facts.last_time;
         let grounds = Grounds {
             media: Media::new(&self.rtp),
+            network: self.disruptions.network(),
             profile: &self.options.profile,
             coverage: &self.tally.facts.coverage,
         };
@@ -428,12 +437,33 @@ impl<'o> Run<'o> {
             }
         }
         self.tally.facts.losses.moments = Media::new(&self.rtp).common_gaps();
+        self.tally.drop("disruptions", self.disruptions.evicted());
+        for failed in self.disruptions.failed_connects() {
+            self.tally.facts.saw_failed_connect(failed.clone());
+        }
         for streams in &self.rtp {
             self.tally.add_rtp_streams(streams.count());
             self.tally.drop("rtp-streams", streams.evicted());
             for host in streams.hosts() {
                 self.tally.facts.saw_host(host);
             }
+        }
+    }
+}
+
+/// Takes in what the network said of packets that did not arrive, in order of the frames.
+fn take_disruptions(
+    disruptions: &mut Disruptions,
+    errors: &[&(Order, Disruption)],
+    flows: &mut [Flows],
+) {
+    for (_, disruption) in errors {
+        disruptions.push(disruption.clone());
+    }
+    for turn in flows.iter_mut().flat_map(|flows| flows.tcp.take_turns()) {
+        match turn {
+            Turn::Disrupted(disruption) => disruptions.push(disruption),
+            Turn::Opened(client, server) => disruptions.withdraw(client, server),
         }
     }
 }

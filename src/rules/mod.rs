@@ -12,6 +12,9 @@ use crate::signaling::{Call, Facts, Settings};
 mod cal;
 mod cap;
 mod dlg;
+mod med;
+mod msg;
+mod net;
 mod precedence;
 mod txn;
 mod xfr;
@@ -47,17 +50,21 @@ pub static ALL: &[&Rule] = &[
     &dlg::cancel_without_487::RULE,
     &dlg::cancel_crosses_answer::RULE,
     &dlg::cancel_unmatched_481::RULE,
-    &dlg::session_interval_too_small::RULE,
-    &dlg::session_refresh_missing::RULE,
-    &dlg::session_refresh_rejected::RULE,
-    &dlg::prack_failure::RULE,
-    &dlg::extension_required_missing::RULE,
     &dlg::bye_no_response::RULE,
     &dlg::bye_rejected::RULE,
     &dlg::in_dialog_481::RULE,
     &dlg::reinvite_glare::RULE,
     &dlg::reinvite_rejected::RULE,
+    &dlg::session_interval_too_small::RULE,
+    &dlg::session_refresh_missing::RULE,
+    &dlg::session_refresh_rejected::RULE,
     &dlg::cseq_out_of_order::RULE,
+    &dlg::prack_failure::RULE,
+    &dlg::extension_required_missing::RULE,
+    &med::icmp_unreachable::RULE,
+    &msg::missing_mandatory_header::RULE,
+    &net::stream_closed_mid_transaction::RULE,
+    &net::tcp_connect_failed::RULE,
     &txn::invite_no_response::RULE,
     &txn::request_retransmitted::RULE,
     &txn::request_no_response::RULE,

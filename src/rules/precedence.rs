@@ -70,10 +70,11 @@ const ANNOUNCED: &str = "early-media-announcement-then-failure";
 
 /// Rules that explain what became of any other request, or of the ACK, the most specific first: of
 /// those on one transaction the first one stands.
-const REQUESTS: [&str; 27] = [
+const REQUESTS: [&str; 28] = [
     "icmp-unreachable",
     "tcp-connect-failed",
     "stream-closed-mid-transaction",
+    "missing-mandatory-header",
     "forked-2xx-unhandled",
     "ack-mismatch",
     "ack-sent-to-wrong-place",
@@ -102,12 +103,15 @@ const REQUESTS: [&str; 27] = [
 
 /// Rules that explain why a request was sent again before it was answered, the most specific first.
 /// What became of the request is another matter.
-const REPEATS: [&str; 2] = ["no-100-trying", "request-retransmitted"];
+const REPEATS: [&str; 4] =
+    ["late-final-after-timeout", "ack-non2xx-missing", "no-100-trying", "request-retransmitted"];
 
 /// Faults that lead to others in the same call: both stand, and the second names the first.
-const LEADS_TO: [(&str, &str); 11] = [
+const LEADS_TO: [(&str, &str); 13] = [
     ("private-contact-from-public", "missing-ack-2xx"),
     ("cancel-crosses-answer", "missing-ack-2xx"),
+    ("icmp-unreachable", "missing-ack-2xx"),
+    ("missing-mandatory-header", "missing-ack-2xx"),
     ("missing-ack-2xx", "fixed-interval-drop"),
     ("missing-ack-2xx", "one-way-rtp"),
     ("session-refresh-missing", "fixed-interval-drop"),
@@ -261,7 +265,7 @@ fn settle_attempt(call: &Call<'_>, attempt: &Attempt<'_>, own: Vec<Finding>) -> 
 
 fn root(call: &Call<'_>, attempt: &Attempt<'_>, mut own: Vec<Finding>) -> Option<Finding> {
     let rank = |finding: &Finding| {
-        let depth = hop_of(call, finding).map_or(0, |hop| call.depth(hop));
+        let depth = depth_of(call, finding);
         let place = OUTCOMES.iter().position(|name| *name == finding.rule.name);
         let last = hop_of(call, finding).map(Transaction::last_time);
         let is_beside = hop_of(call, finding).is_some_and(|hop| is_beside(call, attempt, hop));
@@ -281,7 +285,7 @@ fn root(call: &Call<'_>, attempt: &Attempt<'_>, mut own: Vec<Finding>) -> Option
     let mut own = own.into_iter();
     let mut root = own.next()?;
     let root_hop = root.transaction;
-    let root_depth = hop_of(call, &root).map_or(0, |hop| call.depth(hop));
+    let root_depth = depth_of(call, &root);
     for finding in own {
         // What sums up the branches is as bad as what came of them.
         if root.rule.name == COMBINING {
@@ -292,7 +296,7 @@ fn root(call: &Call<'_>, attempt: &Attempt<'_>, mut own: Vec<Finding>) -> Option
         if finding.rule.name == GENERAL || (finding.rule.name == LATE && is_same_hop) {
             continue;
         }
-        let depth = hop_of(call, &finding).map_or(0, |hop| call.depth(hop));
+        let depth = depth_of(call, &finding);
         let sign = sign_of(call, &finding);
         if depth < root_depth {
             root.propagated.push(sign);
@@ -304,7 +308,7 @@ fn root(call: &Call<'_>, attempt: &Attempt<'_>, mut own: Vec<Finding>) -> Option
     for hop in attempt.transactions(call).filter(|hop| call.depth(hop) < root_depth) {
         let is_named = root.propagated.iter().any(|sign| sign.client == Some(hop.client));
         let failure = hop.final_response().filter(|_| hop.first_success().is_none());
-        if let Some(answer) = failure.filter(|_| !is_named && Some(hop.index) != root_hop) {
+        if let Some(answer) = failure.filter(|_| !is_named) {
             root.propagated.push(Sign {
                 rule: GENERAL,
                 frames: vec![answer.frame],
@@ -347,6 +351,15 @@ fn sign_of(call: &Call<'_>, finding: &Finding) -> Sign {
         call_id: None,
         link: None,
     }
+}
+
+/// How far downstream the fault lies: on the hop of the finding, or on the next one, where that
+/// could not even be tried.
+fn depth_of(call: &Call<'_>, finding: &Finding) -> usize {
+    let Some(hop) = hop_of(call, finding) else { return 0 };
+    let is_beyond = finding.client.is_some_and(|client| client.address == hop.server.address)
+        && hop.server.address != hop.client.address;
+    call.depth(hop) + usize::from(is_beyond)
 }
 
 fn hop_of<'a, 'c>(call: &'a Call<'c>, finding: &Finding) -> Option<&'a Transaction<'c>> {

@@ -16,6 +16,7 @@ use crate::signaling::subscription::{self, Subscription};
 use crate::signaling::transaction::{Outcome, Transaction};
 use crate::sip::{Class, Method, Status, timers};
 use crate::time::{Span, Time};
+use crate::transport::Network;
 
 /// What is added to a deadline before absence is asserted (guard G1).
 const HORIZON: Span = Span::from_secs(1);
@@ -40,6 +41,8 @@ pub struct Surroundings<'c> {
     pub coverage: &'c Coverage,
     /// What the user has set.
     pub settings: &'c Settings,
+    /// What the network said of packets that did not arrive.
+    pub network: Network<'c>,
 }
 
 /// What a Call-ID was used for.
@@ -205,6 +208,11 @@ impl<'c> Call<'c> {
     /// The moment up to which another message of the call would have been seen.
     pub fn observed_until(&self) -> Time {
         self.surroundings.observed_until
+    }
+
+    /// What the network said of packets that did not arrive.
+    pub fn network(&self) -> Network<'c> {
+        self.surroundings.network
     }
 
     /// What the user has set for the rules.

@@ -62,6 +62,15 @@ impl<'c> Call<'c> {
             })
     }
 
+    /// The 2xx to the INVITE was acknowledged on this hop.
+    pub fn is_acknowledged(&self, invite: &Transaction<'c>) -> bool {
+        let mut acks = self.dialogs.iter().flat_map(|dialog| &dialog.acks);
+        acks.any(|ack| {
+            ack.cseq().is_some_and(|cseq| cseq.number == invite.cseq)
+                && ack.went(invite.client, invite.server)
+        })
+    }
+
     /// The INVITE was taken up by somebody who makes progress, although no response 101-199 was
     /// captured: PRACK answers reliable ones only, never 100 (RFC 3262, section 3).
     pub fn implies_progress(&self, hop: &Transaction<'c>) -> bool {

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use rustc_hash::{FxHashSet, FxHasher};
 
 use crate::capture::{Description, FrameId, Note};
-use crate::limits::HOSTS_MAX;
+use crate::limits::{DISRUPTIONS_MAX, HOSTS_MAX};
 use crate::packet::Endpoint;
 use crate::signaling::call::Call;
 use crate::signaling::coverage::Coverage;
@@ -17,7 +17,7 @@ use crate::signaling::message::Message;
 use crate::signaling::traffic::Traffic;
 use crate::sip::{Method, Uri};
 use crate::time::{Span, Time};
-use crate::transport::{Delivery, Encrypted};
+use crate::transport::{Delivery, Disruption, Encrypted};
 
 /// Examples kept of one fact.
 const EXAMPLES_MAX: usize = 3;
@@ -65,6 +65,10 @@ pub struct Facts {
     pub last_time: Time,
     /// When there were frames at all.
     pub coverage: Coverage,
+    /// Connections for SIP that were not opened.
+    pub failed_connects: Vec<Disruption>,
+    /// Those of them that a call shows the harm of, by their first frames.
+    pub explained_connects: FxHashSet<FrameId>,
     hosts: FxHashSet<IpAddr>,
     ways: FxHashSet<(IpAddr, IpAddr)>,
     /// Ways of SIP messages.
@@ -184,6 +188,11 @@ impl Facts {
         self.invited.len() >= HOSTS_MAX || self.invited.contains(&target)
     }
 
+    /// A connection for SIP was not opened.
+    pub fn saw_failed_connect(&mut self, failed: Disruption) {
+        self.failed_connects.push(failed);
+    }
+
     /// A SIP message that could be read went between two hosts.
     pub fn has_sip_between(&self, one: IpAddr, other: IpAddr) -> bool {
         self.sip_ways.contains(&(one, other)) || self.sip_ways.contains(&(other, one))
@@ -281,6 +290,8 @@ impl Facts {
         self.coverage.merge(&other.coverage);
         self.losses.merge(other.losses);
         self.clocks.extend(other.clocks);
+        self.failed_connects.extend(other.failed_connects);
+        self.explained_connects.extend(other.explained_connects);
         self.hosts.extend(other.hosts);
         self.ways.extend(other.ways);
         self.sip_ways.extend(other.sip_ways);
@@ -300,6 +311,7 @@ impl Facts {
     pub fn add_call(&mut self, call: &Call<'_>) {
         self.add_invited(call);
         self.add_open_ends(call);
+        self.add_explained(call);
         self.add_one_sided(call);
         self.traffic.add_call(call);
     }
@@ -323,6 +335,19 @@ impl Facts {
             if dialog.is_open(call) {
                 let last = messages.next_back().unwrap_or(first);
                 self.ends_mid_dialog.add(last.frame, last.time, call.call_id);
+            }
+        }
+    }
+
+    /// Connections that were not opened, and the calls that this harmed.
+    fn add_explained(&mut self, call: &Call<'_>) {
+        if call.network().is_calm() {
+            return;
+        }
+        let failed = call.transactions.iter().filter_map(|hop| call.failed_connect_of(hop));
+        for (frame, _) in failed.filter_map(|failed| failed.frames.first()) {
+            if self.explained_connects.len() < DISRUPTIONS_MAX {
+                self.explained_connects.insert(*frame);
             }
         }
     }

@@ -23,6 +23,8 @@ pub struct Message<'c> {
     pub destination: Endpoint,
     /// What carried it.
     pub transport: Transport,
+    /// Identification of the IPv4 header, 0 where there is none.
+    pub ip_id: u16,
     /// Bytes of it are missing from the capture.
     pub is_cut: bool,
     /// It came in several IP fragments.
@@ -48,6 +50,7 @@ impl<'c> Message<'c> {
             source: entry.source,
             destination: entry.destination,
             transport: entry.transport,
+            ip_id: entry.ip_id,
             is_cut: entry.is_cut,
             is_fragmented: entry.is_fragmented,
             anomalies,

@@ -22,6 +22,7 @@ mod route;
 #[cfg(test)]
 mod samples;
 mod session_timer;
+mod network;
 mod settings;
 mod silence;
 mod state;

@@ -11,7 +11,7 @@ use crate::signaling::settings::Settings;
 use crate::signaling::{Call, Message};
 use crate::sip;
 use crate::time::{Span, Time};
-use crate::transport::{Delivery, Transport};
+use crate::transport::{Delivery, Network, Transport};
 
 /// A message of a sample: when, from and to which last number of 192.0.2.0/24, and its text; line
 /// ends may be bare.
@@ -46,7 +46,12 @@ pub(super) fn with_call<T>(samples: &[Sample<'_>], look: impl FnOnce(&Call<'_>) 
     let settings = Settings::default();
     let observed_until = Time::default() + Span::from_secs(3600);
     let coverage = Coverage::default();
-    let surroundings = Surroundings { observed_until, coverage: &coverage, settings: &settings };
+    let surroundings = Surroundings {
+        observed_until,
+        coverage: &coverage,
+        settings: &settings,
+        network: Network::default(),
+    };
     look(&Call::build(&messages, surroundings))
 }
 

@@ -11,7 +11,7 @@ use crate::transport::framing::{Framed, frame, header_end};
 use crate::transport::tcp::{Deliver, Holes, Seen, StreamCounts};
 use crate::transport::tls::{self, KeyLog};
 use crate::transport::websocket::{self, Read};
-use crate::transport::{Transport, message_in_datagram, start_line};
+use crate::transport::{Delivery, Transport, message_in_datagram, start_line};
 
 /// Bytes without anything known after which a side counts as another protocol.
 const FOREIGN_BYTES: usize = 16 << 10;
@@ -24,8 +24,18 @@ pub(super) struct Sink<'s, 'd> {
     pub(super) counts: &'s mut StreamCounts,
     pub(super) holes: &'s mut Holes,
     pub(super) deliver: &'s mut Deliver<'d>,
+    /// Messages handed on.
+    pub(super) delivered: u64,
     /// Opens what is encrypted.
     pub(super) keys: &'s KeyLog,
+}
+
+impl Sink<'_, '_> {
+    /// Hands on a message.
+    fn hand_on(&mut self, delivery: Delivery<'_>) {
+        self.delivered += 1;
+        (self.deliver)(delivery);
+    }
 }
 
 /// Both sides of a stream.
@@ -284,7 +294,7 @@ impl Side {
         match frame(bytes) {
             Framed::Message(length) => {
                 let message = bytes.get(..length).unwrap_or(bytes);
-                (sink.deliver)(seen.delivery(message, transport, false));
+                sink.hand_on(seen.delivery(message, transport, false));
                 self.kind = Kind::Sip;
                 self.foreign = 0;
                 Step::Used(length)
@@ -309,7 +319,7 @@ impl Side {
         {
             let seen = Seen { path: hep.path, ..seen };
             let transport = Transport::of_protocol(hep.protocol);
-            (sink.deliver)(seen.delivery(message, transport, hep.is_cut));
+            sink.hand_on(seen.delivery(message, transport, hep.is_cut));
         }
         Step::Used(length)
     }
@@ -327,7 +337,7 @@ impl Side {
                 match message_in_datagram(&message) {
                     Some(message) => {
                         let transport = if is_secure { Transport::Wss } else { Transport::Ws };
-                        (sink.deliver)(seen.delivery(message, transport, false));
+                        sink.hand_on(seen.delivery(message, transport, false));
                         reader.is_sip = true;
                         self.foreign = 0;
                     }
@@ -405,7 +415,7 @@ impl Side {
         sink.counts.unfinished += 1;
         if header_end(&bytes).is_some() {
             let transport = if is_secure { Transport::Tls } else { Transport::Tcp };
-            (sink.deliver)(seen.delivery(&bytes, transport, true));
+            sink.hand_on(seen.delivery(&bytes, transport, true));
         }
     }
 }

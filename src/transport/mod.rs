@@ -13,7 +13,9 @@ use crate::time::Time;
 
 pub mod start_line;
 mod conversation;
+mod disruption;
 mod encrypted;
+mod ending;
 mod framing;
 mod order;
 #[cfg(test)]
@@ -23,7 +25,9 @@ mod tcp;
 mod tls;
 mod websocket;
 
+pub use disruption::{Carried, Disruption, DisruptionKind, Disruptions, LastWords, Network};
 pub use encrypted::Encrypted;
+pub use ending::Turn;
 pub use order::GAP_PATIENCE;
 pub use sctp::{Associations, SctpArrival};
 pub use tcp::{Arrival, Hole, StreamCounts, Streams};

@@ -13,14 +13,15 @@ use crate::packet::{Endpoint, Path, Segment};
 use crate::time::Time;
 use crate::transport::conversation::{Conversation, Sink, is_recognised};
 use crate::transport::encrypted::{Encrypted, Peers};
+use crate::transport::ending::{Turn, Watch};
 use crate::transport::order::{GAP_PATIENCE, Order, Reader, distance};
 use crate::transport::tls::{KeyLog, Session, Traffic};
 use crate::transport::{Delivery, Transport};
 
-const FIN: u8 = 0x01;
+pub(super) const FIN: u8 = 0x01;
 pub(super) const SYN: u8 = 0x02;
-const RST: u8 = 0x04;
-const ACK: u8 = 0x10;
+pub(super) const RST: u8 = 0x04;
+pub(super) const ACK: u8 = 0x10;
 
 /// A segment with when it was seen.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +99,8 @@ pub struct Streams {
     held_max: usize,
     /// Nothing has waited behind a gap for longer.
     waits_since: Option<Time>,
+    /// How connections began and ended since somebody asked.
+    turns: Vec<Turn>,
 }
 
 #[derive(Debug, Default)]
@@ -109,6 +112,7 @@ pub(super) struct Flow {
     talk: Talk,
     last: Time,
     held: usize,
+    watch: Watch,
 }
 
 /// What both directions say to each other.
@@ -164,12 +168,23 @@ impl Streams {
         let flow = self.flows.entry(key).or_default();
         flow.last = flow.last.max(arrival.time);
         if flow.is_reused(side, &arrival.segment) {
-            flow.end(&mut Sink { counts: &mut self.counts, holes: &mut self.holes, deliver, keys });
+            flow.end(&mut Sink {
+                counts: &mut self.counts,
+                holes: &mut self.holes,
+                delivered: 0,
+                deliver,
+                keys,
+            });
             self.encrypted.add(key, flow);
             *flow = Flow { last: flow.last, held: flow.held, ..Flow::default() };
         }
-        let mut sink = Sink { counts: &mut self.counts, holes: &mut self.holes, deliver, keys };
+        let gaps = self.counts.gaps;
+        let mut sink =
+            Sink { counts: &mut self.counts, holes: &mut self.holes, delivered: 0, deliver, keys };
         flow.push(side, arrival, &mut sink);
+        flow.watch.has_sip |= sink.delivered > 0;
+        flow.watch.has_gaps |= self.counts.gaps > gaps;
+        self.turns.extend(flow.watch.take(side, arrival));
         if let Some(since) = flow.waits_since() {
             self.waits_since = self.waits_since.into_iter().chain([since]).min();
         }
@@ -192,8 +207,17 @@ impl Streams {
         self.waits_since = None;
         for key in waiting {
             let Some(flow) = self.flows.get_mut(&key) else { continue };
-            let mut sink = Sink { counts: &mut self.counts, holes: &mut self.holes, deliver, keys };
+            let gaps = self.counts.gaps;
+            let mut sink = Sink {
+                counts: &mut self.counts,
+                holes: &mut self.holes,
+                delivered: 0,
+                deliver,
+                keys,
+            };
             flow.each_side(&mut sink, |order, reader| order.expire(now, reader));
+            flow.watch.has_sip |= sink.delivered > 0;
+            flow.watch.has_gaps |= self.counts.gaps > gaps;
             self.waits_since = self.waits_since.into_iter().chain(flow.waits_since()).min();
             let held = flow.count_held();
             self.held = self.held.saturating_add(held.now).saturating_sub(held.before);
@@ -205,10 +229,21 @@ impl Streams {
         let mut flows: Vec<_> = self.flows.drain().collect();
         flows.sort_unstable_by_key(|(key, _)| *key);
         for (key, mut flow) in flows {
-            flow.end(&mut Sink { counts: &mut self.counts, holes: &mut self.holes, deliver, keys });
+            flow.end(&mut Sink {
+                counts: &mut self.counts,
+                holes: &mut self.holes,
+                delivered: 0,
+                deliver,
+                keys,
+            });
             self.encrypted.add(key, &flow);
         }
         self.held = 0;
+    }
+
+    /// How connections began and ended since this was asked last.
+    pub fn take_turns(&mut self) -> Vec<Turn> {
+        std::mem::take(&mut self.turns)
     }
 
     /// What happened so far.
@@ -257,7 +292,13 @@ impl Streams {
                 return;
             }
             let Some(flow) = self.flows.get_mut(&key) else { continue };
-            let mut sink = Sink { counts: &mut self.counts, holes: &mut self.holes, deliver, keys };
+            let mut sink = Sink {
+                counts: &mut self.counts,
+                holes: &mut self.holes,
+                delivered: 0,
+                deliver,
+                keys,
+            };
             flow.end(&mut sink);
             flow.each_side(&mut sink, |_, reader| reader.lose(0));
             let held = flow.count_held();

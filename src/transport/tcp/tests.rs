@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::time::Span;
+use crate::transport::DisruptionKind;
 use crate::transport::samples::{CLIENT, Line, Random, SERVER, endpoint, invite, ok};
 
 /// Four messages with keep-alives between them.
@@ -278,4 +279,63 @@ fn survives_any_segments() {
         line.finish();
         assert_eq!(line.streams.held, 0);
     }
+}
+
+fn turn_kinds(line: &mut Line) -> Vec<DisruptionKind> {
+    let turns = line.streams.take_turns().into_iter();
+    turns
+        .filter_map(|turn| match turn {
+            Turn::Disrupted(disruption) => Some(disruption.kind),
+            Turn::Opened(..) => None,
+        })
+        .collect()
+}
+
+#[test]
+fn tells_connections_that_do_not_open() {
+    let mut line = Line::new();
+    line.segment(CLIENT, 7, SYN, b"", 0);
+    line.segment(SERVER, 0, RST | ACK, b"", 0);
+    assert_eq!(turn_kinds(&mut line), [DisruptionKind::Refused]);
+
+    let mut line = Line::new();
+    for seconds in [1, 2, 4] {
+        assert_eq!(turn_kinds(&mut line), []);
+        line.segment(CLIENT, 7, SYN, b"", 0);
+        // A copy counts for nothing.
+        line.segment(CLIENT, 7, SYN, b"", 0);
+        line.now = line.now + Span::from_secs(seconds);
+    }
+    assert_eq!(turn_kinds(&mut line), [DisruptionKind::Unanswered]);
+    line.segment(SERVER, 70, SYN | ACK, b"", 0);
+    assert!(matches!(line.streams.take_turns().as_slice(), [Turn::Opened(client, server)]
+        if client.port == 40_000 && server.port == 5060));
+
+    let mut line = Line { server_port: 80, ..Line::new() };
+    line.segment(CLIENT, 7, SYN, b"", 0);
+    line.segment(SERVER, 0, RST | ACK, b"", 0);
+    assert_eq!(turn_kinds(&mut line), []);
+}
+
+#[test]
+fn tells_how_connections_with_sip_end() {
+    for (flags, kind) in [(FIN, DisruptionKind::Closed), (RST, DisruptionKind::Reset)] {
+        let mut line = Line::opened();
+        line.send(CLIENT, &invite(1, 300));
+        line.now = line.now + Span::from_secs(60);
+        line.send(CLIENT, b"\r\n\r\n");
+        let [_, next] = line.next;
+        line.segment(SERVER, next, flags | ACK, b"", 0);
+        line.segment(SERVER, next, RST, b"", 0);
+        let turns = line.streams.take_turns();
+        let [Turn::Disrupted(end)] = turns.as_slice() else { panic!("{turns:?}") };
+        assert_eq!((end.kind, end.source.port), (kind, 5060));
+        let words = end.last_words.expect("a connection");
+        assert!(words.has_keep_alives && !words.has_gaps && words.idle > Span::from_secs(59));
+    }
+    let mut line = Line::opened();
+    line.send(CLIENT, b"GET / HTTP/1.1\r\n\r\n");
+    let [next, _] = line.next;
+    line.segment(CLIENT, next, FIN | ACK, b"", 0);
+    assert_eq!(turn_kinds(&mut line), []);
 }

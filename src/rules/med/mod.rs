@@ -1,0 +1,3 @@
+//! Media.
+
+pub(crate) mod icmp_unreachable;

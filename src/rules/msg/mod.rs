@@ -1,0 +1,3 @@
+//! Message syntax.
+
+pub(crate) mod missing_mandatory_header;

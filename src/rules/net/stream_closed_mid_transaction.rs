@@ -1,0 +1,74 @@
+#![doc = include_str!("stream_closed_mid_transaction.md")]
+
+use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value, Visibility};
+use crate::signaling::{Call, Transaction};
+use crate::transport::{Disruption, DisruptionKind};
+
+pub(crate) static RULE: Rule = Rule {
+    code: "NET203",
+    name: "stream-closed-mid-transaction",
+    severity: Severity::Error,
+    since: "0.1.0",
+    entry: include_str!("stream_closed_mid_transaction.md"),
+    thresholds: &[],
+    check: Check::Call(check),
+};
+
+fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
+    if call.network().is_calm() {
+        return;
+    }
+    for hop in &call.transactions {
+        let Some(end) = end_under(call, hop) else { continue };
+        // The farthest hop downstream owns the finding (guard G9).
+        let below = hop.downstream.iter().filter_map(|index| call.transactions.get(*index));
+        if below.filter(|below| end_under(call, below).is_some()).count() == 0 {
+            report(hop, end, findings);
+        }
+    }
+}
+
+/// The end of the connection under a request that nobody answered in another way (guards G3 and
+/// G7), and whose client had not given up.
+fn end_under<'c>(call: &Call<'c>, hop: &Transaction<'c>) -> Option<&'c Disruption> {
+    let end = call.end_under(hop)?;
+    let attempt = call.attempts.iter().find(|attempt| attempt.hops.contains(&hop.index));
+    let is_passed = match attempt {
+        Some(attempt) => attempt.is_answered() || attempt.is_resolved(call),
+        None => call.got_through(hop),
+    };
+    let is_over = is_passed
+        || call.cancel_of(hop).is_some()
+        || call.implies_response(hop)
+        || call.is_told_above(hop);
+    (!is_over).then_some(end)
+}
+
+fn report(hop: &Transaction<'_>, end: &Disruption, findings: &mut Findings<'_>) {
+    let how = match end.kind {
+        DisruptionKind::Reset => "reset",
+        _ => "closed",
+    };
+    let words = end.last_words;
+    // The answer may be among the bytes that are missing (guard G5).
+    let confidence = match words.is_some_and(|words| words.has_gaps) {
+        true => Confidence::Possible,
+        false => Confidence::Certain,
+    };
+    let sent = hop.started().unwrap_or_default();
+    findings.report(
+        Report::on(hop)
+            .at(hop.request)
+            .at(hop.provisionals.last().copied())
+            .frames(end.frames.iter().copied())
+            .confidence(confidence)
+            .visibility(Visibility::WayElseNothing(hop.server.address, hop.client.address))
+            .with("method", Value::quoted(hop.method.as_bytes()))
+            .with("ended_by", end.source)
+            .with("how", Value::Word(how))
+            .with("after_ms", end.first().since(sent))
+            .with_some("idle_ms", words.map(|words| words.idle))
+            .with_some("keep_alives", words.map(|words| words.has_keep_alives))
+            .with("transport", Value::Word(hop.transport.name())),
+    );
+}
