@@ -161,7 +161,7 @@ pub const COMPARED_FINDINGS_MAX: usize = 1000;
 pub const CALLS_MAX: usize = 2_000_000;
 
 /// Calls of one shard of which is kept what it takes to find the other legs of a conversation.
-pub const LEGS_PER_SHARD_MAX: usize = 125_000;
+pub const LEGS_PER_SHARD_MAX: usize = 25_000;
 
 /// Calls that were told and are still looked at for the other legs of later ones.
 pub const LEGS_TOLD_MAX: usize = 20_000;

@@ -42,6 +42,10 @@ pub(crate) struct Leg {
     pub(super) settled: Option<Time>,
     /// An initial INVITE was answered.
     pub(super) is_answered: bool,
+    /// The tags of its last dialog, the caller's first, as digests; none without a dialog.
+    pub(super) tags: Option<(u32, u32)>,
+    /// When that dialog ended.
+    pub(super) ended: Option<Time>,
     /// Who sent the initial INVITE.
     pub(super) client: Place,
     /// Who received it, on the first hop and after it.
@@ -175,6 +179,7 @@ impl Leg {
         marks.truncate(LEG_MARKS_MAX);
         let last_hop = last.and_then(|attempt| attempt.first_hop(call));
         let final_response = last_hop.and_then(Transaction::final_response);
+        let dialog = call.dialogs.iter().rev().find(|dialog| dialog.method == Method::Invite);
         let begun = call.messages.iter().map(|message| message.time).min();
         Some(Self {
             call_id: printable(call.call_id).into(),
@@ -183,6 +188,8 @@ impl Leg {
             invited: last.and_then(|attempt| attempt.transactions(call).next()?.started()),
             settled: final_response.map(|response| response.time),
             is_answered: call.attempts.iter().any(Attempt::is_answered),
+            tags: dialog.map(|dialog| (tag(dialog.caller_tag), tag(dialog.callee_tag))),
+            ended: dialog.and_then(|dialog| dialog.end(call)).map(|end| end.time),
             client: hop.map(Place::client_of).unwrap_or_default(),
             servers: servers(call),
             called,
@@ -213,6 +220,9 @@ impl Leg {
         if self.servers.is_empty() {
             (self.client, self.servers) = (later.client, later.servers);
             (self.called, self.calling, self.media) = (later.called, later.calling, later.media);
+        }
+        if later.tags.is_some() {
+            (self.tags, self.ended) = (later.tags, later.ended);
         }
         self.start = self.start.min(later.start);
         self.is_answered |= later.is_answered;
@@ -347,6 +357,11 @@ pub(super) fn host(address: IpAddr) -> u64 {
     FixedState::default().hash_one(address)
 }
 
+/// A tag as a digest.
+pub(super) fn tag(bytes: &[u8]) -> u32 {
+    digest(bytes) as u32
+}
+
 /// The same for the same bytes, on every machine.
 pub(super) fn digest(bytes: &[u8]) -> u64 {
     FixedState::default().hash_one(bytes)
@@ -373,7 +388,7 @@ mod tests {
 
     #[test]
     fn a_million_legs_fit_into_memory() {
-        assert!(size_of::<Leg>() <= 160, "{}", size_of::<Leg>());
+        assert!(size_of::<Leg>() <= 192, "{}", size_of::<Leg>());
     }
 
     #[test]

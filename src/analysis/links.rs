@@ -90,6 +90,11 @@ impl Links {
         links
     }
 
+    /// The legs, in order of their start.
+    pub(super) fn legs(&self) -> &[Leg] {
+        &self.legs
+    }
+
     /// The legs, to be linked again with later ones.
     pub(super) fn into_legs(self) -> Vec<Leg> {
         self.legs
@@ -433,6 +438,8 @@ mod tests {
                 invited: Some(start),
                 settled: None,
                 is_answered: false,
+                tags: None,
+                ended: None,
                 client: place(client, 5060),
                 servers: [place(server, 5060)].into(),
                 called: Default::default(),

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 
 use crate::analysis::leg::Leg;
 use crate::analysis::links::Links;
-use crate::analysis::{BySeverity, CallSummary, Keep, Tally, roots};
+use crate::analysis::{BySeverity, CallSummary, Keep, Tally, replaced, roots};
 use crate::finding::{Check, Finding, Visibility};
 use crate::limits::{COMPARED_FINDINGS_MAX, LEGS_TOLD_MAX};
 use crate::rules;
@@ -113,6 +113,7 @@ impl Telling {
         }
         self.compare(compared, &known, &mut batch.findings);
         roots::settle(&links, &mut batch.findings);
+        replaced::complete(links.legs(), &mut batch.findings);
         links.complete_findings(&mut batch.findings);
         self.legs = links.into_legs();
         let excess = self.legs.len().saturating_sub(LEGS_TOLD_MAX);

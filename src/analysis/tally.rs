@@ -7,7 +7,7 @@ use crate::analysis::links::Links;
 use crate::analysis::stream::gist;
 use crate::analysis::{
     Analysis, CallSummary, Detail, Host, Incident, Judged, MessageCounts, Peer, Statistics,
-    Telling, Totals, incident, judge, roots,
+    Telling, Totals, incident, judge, replaced, roots,
 };
 use crate::finding::{Confidence, Finding, Rule, Severity, Value, Visibility};
 use crate::limits::LEGS_PER_SHARD_MAX;
@@ -230,6 +230,7 @@ impl Tally {
         let mut findings = all_findings(&mut analysis, profile, &facts, min_severity);
         let links = Links::of(legs);
         roots::settle(&links, &mut findings);
+        replaced::complete(links.legs(), &mut findings);
         links.complete_findings(&mut findings);
         links.complete_calls(&mut analysis.calls);
         analysis.totals.findings = told.counts;
