@@ -4,6 +4,7 @@ mod build;
 mod captures;
 mod cli;
 mod cuts;
+mod degraded;
 mod determinism;
 mod figures;
 mod hostile;
