@@ -125,17 +125,21 @@ impl<'c> Call<'c> {
         let Some(above) = hop.upstream.and_then(|index| self.transactions.get(index)) else {
             return false;
         };
-        let has_other_source = above
-            .downstream
-            .iter()
-            .filter_map(|index| self.transactions.get(*index))
-            .any(|other| other.index != hop.index && other.has_response());
-        let is_foreign = above.final_status().is_some_and(|status| match status.class() {
-            Class::ClientError => !matches!(status.code(), 408 | 480 | 487),
-            Class::Redirection | Class::GlobalFailure => true,
-            Class::Provisional | Class::Success | Class::ServerError => false,
-        });
-        !has_other_source && (above.progress().next().is_some() || is_foreign)
+        let others = || {
+            let below = above.downstream.iter().filter_map(|index| self.transactions.get(*index));
+            below.filter(|other| other.index != hop.index)
+        };
+        let has_progress = above.progress().next().is_some()
+            && !others().any(|other| other.progress().next().is_some());
+        has_progress
+            || above.final_status().is_some_and(|status| {
+                let is_foreign = match status.class() {
+                    Class::ClientError => !matches!(status.code(), 408 | 480 | 487),
+                    Class::Redirection | Class::GlobalFailure => true,
+                    Class::Provisional | Class::Success | Class::ServerError => false,
+                };
+                is_foreign && !others().any(|other| other.final_status() == Some(status))
+            })
     }
 }
 
