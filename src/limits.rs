@@ -151,6 +151,13 @@ pub const PEERS_MAX: usize = 65_536;
 /// bytes each. Two busy hosts have 8640 of them a day.
 pub const TRAFFIC_WINDOWS_MAX: usize = 1 << 17;
 
+/// Hosts whose calls are counted by how long they lasted, a part of the run.
+pub const TALK_HOSTS_MAX: usize = 1 << 14;
+
+/// Lengths of calls told apart, of all hosts, a part of the run. The calls of a busy host have some
+/// thousands.
+pub const TALK_LENGTHS_MAX: usize = 1 << 14;
+
 /// Findings kept with all their evidence; more are counted.
 pub const FINDINGS_MAX: usize = 200_000;
 

@@ -226,6 +226,9 @@ impl Tally {
         if facts.traffic.dropped() > 0 {
             *analysis.dropped.entry("traffic").or_default() += facts.traffic.dropped();
         }
+        if facts.talks.dropped() > 0 {
+            *analysis.dropped.entry("talks").or_default() += facts.talks.dropped();
+        }
         let is_several = facts.captures.len() > 1;
         let mut findings = all_findings(&mut analysis, profile, &facts, min_severity);
         let links = Links::of(legs);

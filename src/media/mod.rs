@@ -158,6 +158,12 @@ impl Stream {
         spans.reduce(|sum, span| sum + span)
     }
 
+    /// When it was last active between the two moments; `None` if it was not at all.
+    pub fn last_between(&self, from: Time, to: Time) -> Option<Time> {
+        let active = self.spells.iter().filter(|(first, last)| *first <= to && *last >= from);
+        active.map(|(_, last)| (*last).min(to)).max()
+    }
+
     /// The time of the last packet.
     pub fn last(&self) -> Time {
         self.spells.last().map(|(_, last)| *last).unwrap_or_default()
@@ -246,6 +252,9 @@ mod tests {
         let stream = media.at(endpoint(1)).next().expect("it was pushed");
         assert_eq!(stream.active_for(at(10), at(2010)), Some(Span::from_millis(40)));
         assert_eq!(stream.active_for(at(100), at(1000)), None);
+        assert_eq!(stream.last_between(at(10), at(1000)), Some(at(40)));
+        assert_eq!(stream.last_between(at(10), at(2010)), Some(at(2010)));
+        assert_eq!(stream.last_between(at(100), at(1000)), None);
     }
 
     #[test]

@@ -35,6 +35,16 @@ impl MediaPair {
         sent.filter_map(|stream| stream.active_for(from, to)).max()
     }
 
+    /// When the last audio of the callee went to the caller between the two moments.
+    pub fn last_from_callee(self, media: Media<'_>, from: Time, to: Time) -> Option<Time> {
+        self.of_callee(media).into_iter().filter_map(|stream| stream.last_between(from, to)).max()
+    }
+
+    /// When the last audio of the caller went to the callee between the two moments.
+    pub fn last_from_caller(self, media: Media<'_>, from: Time, to: Time) -> Option<Time> {
+        self.of_caller(media).filter_map(|stream| stream.last_between(from, to)).max()
+    }
+
     /// Audio from the callee to the caller is in the capture at some time, so it could be seen at
     /// any time.
     pub fn shows_callee(self, media: Media<'_>) -> bool {

@@ -52,6 +52,7 @@ pub static ALL: &[&Rule] = &[
     &dlg::cancel_unmatched_481::RULE,
     &dlg::bye_no_response::RULE,
     &dlg::bye_rejected::RULE,
+    &dlg::short_call::RULE,
     &dlg::in_dialog_481::RULE,
     &dlg::reinvite_glare::RULE,
     &dlg::reinvite_rejected::RULE,

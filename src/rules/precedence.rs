@@ -123,6 +123,9 @@ const LEADS_TO: [(&str, &str); 13] = [
     ("private-contact-from-public", "bye-no-response"),
 ];
 
+/// Says only that something may be wrong with the call; a fault of it tells what.
+const SIGN: &str = "short-call";
+
 /// Leaves one root finding for each attempt and each request, and turns the others into signs of
 /// it.
 pub(crate) fn settle(call: &Call<'_>, found: Vec<Finding>) -> Vec<Finding> {
@@ -150,6 +153,7 @@ pub(crate) fn settle(call: &Call<'_>, found: Vec<Finding>) -> Vec<Finding> {
     let settled = settle_requests(call, settled, &REQUESTS);
     let mut settled = settle_requests(call, settled, &REPEATS);
     link(call, &mut settled);
+    let mut settled = settle_signs(call, settled);
     settled.sort_by(|a, b| (a.frames.first(), a.rule.code).cmp(&(b.frames.first(), b.rule.code)));
     settled
 }
@@ -201,6 +205,18 @@ fn absorb(root: &mut Finding, finding: &Finding) {
             root.statuses.push(*status);
         }
     }
+}
+
+/// What only hints at a fault is a sign of the worst one that was found in the call.
+fn settle_signs(call: &Call<'_>, found: Vec<Finding>) -> Vec<Finding> {
+    let (signs, mut settled): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|finding| finding.rule.name == SIGN);
+    let faults = settled.iter_mut().filter(|finding| finding.severity > Severity::Info);
+    match faults.rev().max_by_key(|finding| finding.severity) {
+        Some(fault) => fault.related.extend(signs.iter().map(|sign| sign_of(call, sign))),
+        None => settled.extend(signs),
+    }
+    settled
 }
 
 /// Names the cause in the findings that it led to.

@@ -14,6 +14,7 @@ use crate::signaling::call::Call;
 use crate::signaling::coverage::Coverage;
 use crate::signaling::losses::{Loss, LossKind, Losses};
 use crate::signaling::message::Message;
+use crate::signaling::talk::Talks;
 use crate::signaling::traffic::Traffic;
 use crate::sip::{Method, Uri};
 use crate::time::{Span, Time};
@@ -57,6 +58,8 @@ pub struct Facts {
     pub encrypted: BTreeMap<(Endpoint, IpAddr), Encrypted>,
     /// What went between two hosts, by time.
     pub traffic: Traffic,
+    /// How long the calls of each host lasted.
+    pub talks: Talks,
     /// What the captures lack.
     pub losses: Losses,
     /// Captures whose clocks differ from that of another one.
@@ -286,6 +289,7 @@ impl Facts {
             self.saw_encrypted(encrypted);
         }
         self.traffic.merge(other.traffic);
+        self.talks.merge(other.talks);
         self.last_time = self.last_time.max(other.last_time);
         self.coverage.merge(&other.coverage);
         self.losses.merge(other.losses);
@@ -314,6 +318,7 @@ impl Facts {
         self.add_explained(call);
         self.add_one_sided(call);
         self.traffic.add_call(call);
+        self.talks.add_call(call);
     }
 
     fn add_invited(&mut self, call: &Call<'_>) {
