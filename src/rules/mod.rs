@@ -53,6 +53,7 @@ pub static ALL: &[&Rule] = &[
     &dlg::bye_no_response::RULE,
     &dlg::bye_rejected::RULE,
     &dlg::short_call::RULE,
+    &dlg::fixed_interval_drop::RULE,
     &dlg::in_dialog_481::RULE,
     &dlg::reinvite_glare::RULE,
     &dlg::reinvite_rejected::RULE,

@@ -31,6 +31,9 @@ const FRAMES_MAX: usize = 3;
 /// Recovery on timer expiry (ITU-T Q.850).
 const TIMER_EXPIRY: u16 = 102;
 
+/// No RTP or RTCP, as phones of an IMS say it in RELEASE_CAUSE (3GPP TS 24.229).
+const NO_MEDIA: u16 = 2;
+
 /// What texts of Reason headers say of a timer, in lower case; `_` counts as a blank.
 const TIMER_TEXTS: [&str; 8] = [
     "timeout",
@@ -115,6 +118,7 @@ fn is_of_timer(value: &[u8]) -> bool {
     let Some(reason) = Reason::parse(value) else { return false };
     let text = reason.text().unwrap_or_default().to_ascii_lowercase().replace('_', " ");
     (reason.is("Q.850") && reason.cause == Some(TIMER_EXPIRY))
+        || (reason.is("RELEASE_CAUSE") && reason.cause == Some(NO_MEDIA))
         || TIMER_TEXTS.iter().any(|known| text.contains(known))
 }
 
@@ -404,7 +408,8 @@ mod tests {
 
     #[test]
     fn reasons_name_timers() {
-        let timers = ["Q.850;cause=102", "SIP;cause=200;text=\"Media Timeout\""];
+        let timers =
+            ["Q.850;cause=102", "RELEASE_CAUSE;cause=2", "SIP;cause=200;text=\"Media Timeout\""];
         assert!(timers.iter().all(|value| is_of_timer(value.as_bytes())));
         let others = ["Q.850;cause=16", "SIP;cause=102", "", "Q.850;cause=16;text=\"Normal\""];
         assert!(!others.iter().any(|value| is_of_timer(value.as_bytes())));

@@ -12,6 +12,7 @@ pub(crate) mod cancel_unmatched_481;
 pub(crate) mod bye_no_response;
 pub(crate) mod bye_rejected;
 pub(crate) mod short_call;
+pub(crate) mod fixed_interval_drop;
 pub(crate) mod in_dialog_481;
 pub(crate) mod reinvite_glare;
 pub(crate) mod reinvite_rejected;
