@@ -344,7 +344,10 @@ fn loss(finding: &Finding, facts: &Facts) -> Option<&'static str> {
 
 /// What the whole capture shows lets the finding stand.
 fn is_shown(finding: &mut Finding, facts: &Facts) -> bool {
-    if finding.visibility != Visibility::Proven && !is_covered(finding, facts) {
+    // These say that something is missing; a digest URI is there.
+    let is_about_presence =
+        matches!(finding.visibility, Visibility::Proven | Visibility::UnlessLenient(_));
+    if !is_about_presence && !is_covered(finding, facts) {
         return false;
     }
     match finding.visibility {
@@ -361,6 +364,7 @@ fn is_shown(finding: &mut Finding, facts: &Facts) -> bool {
         Visibility::WayElseNothing(source, destination) => {
             facts.has_way(source, destination) && !facts.has_unplaced(source, destination)
         }
+        Visibility::UnlessLenient(server) => !facts.is_lenient(server),
         Visibility::UnlessInvited(targets) => {
             !targets.into_iter().flatten().any(|target| facts.has_invited(target))
         }

@@ -146,6 +146,9 @@ pub enum Visibility {
     WayElseNothing(IpAddr, IpAddr),
     /// No INVITE to one of these targets under any Call-ID; with one the finding falls.
     UnlessInvited([Option<Target>; 4]),
+    /// No success by this server for credentials with a digest URI that is not the request's; with
+    /// one the finding falls.
+    UnlessLenient(IpAddr),
 }
 
 /// A message in the ladder of a finding.
@@ -238,7 +241,8 @@ impl<'r> Findings<'r> {
             statuses: report.statuses,
             evidence,
             transaction: report.transaction,
-            asserts_absence: report.is_absence || report.visibility != Visibility::Proven,
+            asserts_absence: report.is_absence
+                || !matches!(report.visibility, Visibility::Proven | Visibility::UnlessLenient(_)),
             visibility: report.visibility,
             ending: None,
             propagated: Vec::new(),

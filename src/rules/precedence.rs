@@ -70,11 +70,16 @@ const ANNOUNCED: &str = "early-media-announcement-then-failure";
 
 /// Rules that explain what became of any other request, or of the ACK, the most specific first: of
 /// those on one transaction the first one stands.
-const REQUESTS: [&str; 28] = [
+const REQUESTS: [&str; 33] = [
     "icmp-unreachable",
     "tcp-connect-failed",
     "stream-closed-mid-transaction",
     "missing-mandatory-header",
+    "auth-parameter-mismatch",
+    "auth-stale-nonce-loop",
+    "auth-loop",
+    "auth-credentials-rejected",
+    "auth-challenge-unanswered",
     "forked-2xx-unhandled",
     "ack-mismatch",
     "ack-sent-to-wrong-place",
@@ -175,26 +180,57 @@ fn is_of(attempt: &Attempt<'_>, finding: &Finding) -> bool {
     finding.transaction.is_some_and(|hop| attempt.hops.contains(&hop))
 }
 
+/// It stands, whatever other calls show.
+fn is_firm(finding: &Finding) -> bool {
+    !finding.needs_company
+        && !matches!(
+            finding.visibility,
+            Visibility::UnlessInvited(_) | Visibility::UnlessLenient(_)
+        )
+}
+
 /// Leaves one finding on each transaction among those that explain the same.
 fn settle_requests(call: &Call<'_>, found: Vec<Finding>, list: &[&str]) -> Vec<Finding> {
     let place = |finding: &Finding| list.iter().position(|name| *name == finding.rule.name);
     let (mut own, mut settled): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|finding| place(finding).is_some());
     own.sort_by_key(|finding| (finding.transaction, place(finding)));
-    let mut roots: Vec<Finding> = Vec::new();
-    for finding in own {
-        match roots.last_mut() {
-            Some(root) if root.transaction.is_some() && root.transaction == finding.transaction => {
-                absorb(root, &finding);
-                if root.rule.name != finding.rule.name {
-                    root.related.push(sign_of(call, &finding));
-                }
-            }
-            _ => roots.push(finding),
+    let mut own = own.into_iter().peekable();
+    while let Some(first) = own.next() {
+        let hop = first.transaction;
+        let mut group = vec![first];
+        while let Some(next) = own.next_if(|next| hop.is_some() && next.transaction == hop) {
+            group.push(next);
+        }
+        settled.extend(settle_request(call, group));
+    }
+    settled
+}
+
+/// The first of those on one transaction, and the others as signs of it. Where it may fall, the
+/// root without it is its fallback.
+fn settle_request(call: &Call<'_>, own: Vec<Finding>) -> Option<Finding> {
+    let first = own.first()?;
+    // Company is looked for last, so what takes the place of one that has none must be firm.
+    let may_follow = |next: &&Finding| !first.needs_company || is_firm(next);
+    let rest: Vec<_> = match is_firm(first) {
+        true => Vec::new(),
+        false => own.iter().skip(1).filter(may_follow).cloned().collect(),
+    };
+    let mut own = own.into_iter();
+    let mut root = own.next()?;
+    // What may fall makes nothing worse.
+    for finding in own.filter(is_firm) {
+        absorb(&mut root, &finding);
+        if root.rule.name != finding.rule.name {
+            root.related.push(sign_of(call, &finding));
         }
     }
-    settled.append(&mut roots);
-    settled
+    // The root of an attempt has its fallback already.
+    if let Some(fallback) = settle_request(call, rest) {
+        root.fallback = Some(Box::new(fallback));
+    }
+    Some(root)
 }
 
 /// The root is as bad as what it explains, and explains its codes.
@@ -268,9 +304,6 @@ fn is_better(detail: &Finding, root: &Finding) -> bool {
 /// The root finding of an attempt. Where it needs company, or falls by what other calls show, the
 /// root without it is its fallback.
 fn settle_attempt(call: &Call<'_>, attempt: &Attempt<'_>, own: Vec<Finding>) -> Option<Finding> {
-    let is_firm = |finding: &Finding| {
-        !finding.needs_company && !matches!(finding.visibility, Visibility::UnlessInvited(_))
-    };
     let firm: Vec<_> = own.iter().filter(|finding| is_firm(finding)).cloned().collect();
     let mut root = root(call, attempt, own)?;
     if !is_firm(&root) {
@@ -310,6 +343,10 @@ fn root(call: &Call<'_>, attempt: &Attempt<'_>, mut own: Vec<Finding>) -> Option
         // On one hop, nothing more is said by that it failed, or failed late.
         let is_same_hop = finding.transaction == root_hop;
         if finding.rule.name == GENERAL || (finding.rule.name == LATE && is_same_hop) {
+            continue;
+        }
+        // What needs company may fall; on one hop the root says the same without it.
+        if is_same_hop && is_firm(&root) && !is_firm(&finding) {
             continue;
         }
         let depth = depth_of(call, &finding);

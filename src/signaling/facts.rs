@@ -78,6 +78,8 @@ pub struct Facts {
     sip_ways: FxHashSet<(IpAddr, IpAddr)>,
     /// Whom INVITEs were for.
     invited: FxHashSet<Target>,
+    /// Servers that accepted credentials with a digest URI that is not the request's.
+    lenient: FxHashSet<IpAddr>,
     /// Ways of messages that the capture cut so short that nobody knows which call they belong to.
     unplaced: FxHashSet<(IpAddr, IpAddr)>,
 }
@@ -196,6 +198,12 @@ impl Facts {
         self.failed_connects.push(failed);
     }
 
+    /// The server accepted credentials with a digest URI that is not the request's, or there are
+    /// too many such servers to tell.
+    pub fn is_lenient(&self, server: IpAddr) -> bool {
+        self.lenient.len() >= HOSTS_MAX || self.lenient.contains(&server)
+    }
+
     /// A SIP message that could be read went between two hosts.
     pub fn has_sip_between(&self, one: IpAddr, other: IpAddr) -> bool {
         self.sip_ways.contains(&(one, other)) || self.sip_ways.contains(&(other, one))
@@ -301,6 +309,7 @@ impl Facts {
         self.sip_ways.extend(other.sip_ways);
         self.unplaced.extend(other.unplaced);
         self.invited.extend(other.invited);
+        self.lenient.extend(other.lenient);
     }
 
     /// A call came under a Call-ID that an earlier one had.
@@ -314,6 +323,7 @@ impl Facts {
     /// Takes in what one call shows about the capture.
     pub fn add_call(&mut self, call: &Call<'_>) {
         self.add_invited(call);
+        self.add_lenient(call);
         self.add_open_ends(call);
         self.add_explained(call);
         self.add_one_sided(call);
@@ -326,6 +336,16 @@ impl Facts {
             let target = hop.request.and_then(|request| Target::of(&request.request_uri()?));
             if self.invited.len() < HOSTS_MAX {
                 self.invited.extend(target);
+            }
+        }
+    }
+
+    fn add_lenient(&mut self, call: &Call<'_>) {
+        for hop in call.transactions.iter().filter(|hop| hop.first_success().is_some()) {
+            let Some(request) = hop.request else { continue };
+            let is_foreign = request.credentials().any(|own| request.has_foreign_digest_uri(&own));
+            if is_foreign && self.lenient.len() < HOSTS_MAX {
+                self.lenient.insert(hop.server.address);
             }
         }
     }

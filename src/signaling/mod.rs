@@ -4,6 +4,7 @@
 //! [`Call::build`] makes the whole picture of it in one pure step, which the rules then judge.
 //! Knows nothing of rules.
 
+mod accounts;
 mod ack;
 mod attempt;
 mod call;
@@ -32,10 +33,11 @@ mod traffic;
 mod transaction;
 mod uses;
 
+pub use accounts::{Accounts, NotAnAccount};
 pub use ack::{Answer, Field};
 pub use attempt::Attempt;
 pub use call::{Call, Kind, State as CallState, Surroundings};
-pub use challenge::Round;
+pub use challenge::{Chain, ChainEnd, Refusal, Round};
 pub use coverage::Coverage;
 pub use dialog::Dialog;
 pub use facts::{ClockDifference, Examples, Facts, OneSided, Target};

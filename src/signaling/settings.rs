@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::signaling::accounts::Accounts;
 use crate::signaling::reach::{Net, Reach};
 use crate::time::Span;
 
@@ -50,6 +51,8 @@ impl Threshold {
 pub struct Settings {
     /// Networks whose addresses the hosts of the capture can reach, although they are private.
     pub local_nets: Vec<Net>,
+    /// Passwords that the user knows.
+    pub accounts: Accounts,
     amounts: Vec<(&'static Threshold, Amount)>,
 }
 
