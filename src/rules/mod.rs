@@ -16,6 +16,7 @@ mod med;
 mod msg;
 mod net;
 mod precedence;
+mod reg;
 mod txn;
 mod xfr;
 
@@ -67,6 +68,11 @@ pub static ALL: &[&Rule] = &[
     &msg::missing_mandatory_header::RULE,
     &net::stream_closed_mid_transaction::RULE,
     &net::tcp_connect_failed::RULE,
+    &reg::auth_challenge_unanswered::RULE,
+    &reg::auth_credentials_rejected::RULE,
+    &reg::auth_loop::RULE,
+    &reg::auth_stale_nonce_loop::RULE,
+    &reg::auth_parameter_mismatch::RULE,
     &txn::invite_no_response::RULE,
     &txn::request_retransmitted::RULE,
     &txn::request_no_response::RULE,
