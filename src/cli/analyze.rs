@@ -19,7 +19,7 @@ use crate::pipeline;
 use crate::report;
 use crate::report::text::{TextOptions, Verbosity};
 use crate::rules::Profile;
-use crate::signaling::Net;
+use crate::signaling::{Accounts, Net};
 use crate::transport::KeyLog;
 
 /// Calls that the text report may list.
@@ -58,6 +58,10 @@ pub(super) struct AnalyzeArgs {
     /// may be repeated or separated by commas
     #[arg(long, value_name = "NET", value_delimiter = ',')]
     local_net: Vec<Net>,
+    /// Passwords to check rejected digest credentials with: lines user:realm:password, an empty
+    /// realm for any; they are never shown
+    #[arg(long, value_name = "FILE")]
+    credentials: Option<PathBuf>,
     /// Do not follow RTP; rules that need media stay silent or say that it was not captured
     #[arg(long)]
     no_media: bool,
@@ -109,6 +113,9 @@ pub(super) enum AnalyzeError {
     /// The key log is of no use.
     #[error(transparent)]
     KeyLog(#[from] KeyLogError),
+    /// The passwords are of no use.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// An input could not be opened.
     #[error(transparent)]
     Capture(#[from] capture::Error),
@@ -126,6 +133,7 @@ impl AnalyzeError {
         match self {
             Self::Selection(error) => error.hint(),
             Self::KeyLog(error) => Some(error.hint()),
+            Self::Credentials(error) => error.hint(),
             Self::Capture(error) | Self::Pipeline(pipeline::Error::Capture(error)) => error.hint(),
             Self::Pipeline(_) | Self::Write(_) => None,
         }
@@ -164,6 +172,38 @@ impl KeyLogError {
     }
 }
 
+/// What is wrong with the file of passwords.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CredentialsError {
+    /// It could not be read.
+    #[error("could not read the credentials {path:?}")]
+    Read {
+        /// The path as given.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A line of it is none; what stands there is not told, as it may be a password.
+    #[error("could not use the credentials {path:?}: line {line} is not user:realm:password")]
+    Wrong {
+        /// The path as given.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+}
+
+impl CredentialsError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Read { .. } => None,
+            Self::Wrong { .. } => Some(
+                "the realm may be empty, as in `alice::secret`; `#` begins a comment".to_owned(),
+            ),
+        }
+    }
+}
+
 /// Runs the command; true when the findings are bad enough to fail.
 ///
 /// # Errors
@@ -175,6 +215,7 @@ pub(super) fn analyze(args: &AnalyzeArgs, config: &Config) -> Result<bool, Analy
     let is_text = args.format == Format::Text;
     let mut settings = config.settings.clone();
     settings.local_nets.extend(&args.local_net);
+    settings.accounts = accounts(args)?;
     let options = pipeline::Options {
         profile: Profile { rules, settings },
         keep: Keep {
@@ -233,6 +274,14 @@ fn follow(
         }
         _ => Ok(analysis),
     }
+}
+
+fn accounts(args: &AnalyzeArgs) -> Result<Accounts, CredentialsError> {
+    let Some(path) = &args.credentials else { return Ok(Accounts::default()) };
+    let read = |source| CredentialsError::Read { path: path.clone(), source };
+    let text = std::fs::read(path).map_err(read)?;
+    Accounts::parse(&text)
+        .map_err(|wrong| CredentialsError::Wrong { path: path.clone(), line: wrong.line })
 }
 
 #[cfg(feature = "tls")]

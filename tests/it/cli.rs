@@ -155,6 +155,47 @@ fn a_key_log_of_no_use_is_named() {
 }
 
 #[test]
+fn a_known_password_is_compared_and_never_shown() {
+    let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/captures");
+    let refused = captures.join("wrong-password.pcap");
+    let refused = refused.to_string_lossy();
+    let run = |name: &str, accounts: &str| {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::write(&path, accounts).expect("written");
+        siptrace(&[
+            "analyze",
+            &refused,
+            "--format",
+            "json",
+            "--credentials",
+            &path.to_string_lossy(),
+        ])
+    };
+    // `guess` is what the phone of that capture has sent.
+    let cases = [
+        ("fits.txt", "# the account\nalice:example.com:guess\n", "fits"),
+        ("other.txt", "alice::hidden-word\n", "does-not-fit"),
+    ];
+    for (name, accounts, expected) in cases {
+        let output = run(name, accounts);
+        let text = String::from_utf8_lossy(&output.stdout);
+        let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(json["findings"][0]["evidence"]["password"], expected);
+        for secret in ["guess", "hidden-word", "9f6c5fca1c09741762e5cabad3025b9e"] {
+            assert!(!text.contains(secret), "{secret} is shown");
+        }
+    }
+    let output = run("wrong.txt", "alice::x\n\nhidden-word\n");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("line 3 is not user:realm:password"), "{error}");
+    assert!(!error.contains("hidden-word"), "{error}");
+    let output = siptrace(&["analyze", &refused, "--credentials", "/nonexistent/accounts"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), error.lines().count()), (Some(2), 1), "{error}");
+}
+
+#[test]
 fn the_readme_shows_the_report_as_it_is() {
     let output = siptrace(&["analyze", FAILING]);
     let report = String::from_utf8(output.stdout).expect("text");
