@@ -123,6 +123,36 @@ impl<'c> Call<'c> {
         origin
     }
 
+    /// Something later belongs to a request after this challenge that was not captured (guard G3):
+    /// a response to it, or a request in the dialog that it made.
+    pub fn goes_on_unseen(&self, last: &Transaction<'c>) -> bool {
+        let Some(challenged) = last.final_response() else { return false };
+        let is_later = |message: &Message<'_>| {
+            let number = message.cseq().map(|cseq| cseq.number);
+            message.time >= challenged.time && number.is_some_and(|number| number > last.cseq)
+        };
+        let is_unseen = |other: &Transaction<'_>| {
+            other.request.is_none()
+                && other.client.address == last.client.address
+                && other.final_response().is_some_and(is_later)
+        };
+        let from = challenged.from_tag();
+        let is_of_dialog = |message: &Message<'_>| {
+            let is_own = message.from_tag() == from || message.to_tag() == from;
+            message.is_request() && message.to_tag().is_some() && is_own && is_later(message)
+        };
+        let later = self.transactions.iter().skip(last.index + 1).take(LOOK_AHEAD);
+        let mut same = later.filter(|other| other.method == last.method);
+        if same.clone().any(is_unseen) {
+            return true;
+        }
+        // Once a later INVITE was seen to its end, the dialog is a matter of that.
+        last.method == Method::Invite
+            && last.is_initial()
+            && same.all(|other| other.final_response().is_none())
+            && self.messages.iter().rev().take(LOOK_AHEAD).any(is_of_dialog)
+    }
+
     /// The next request of the same sender, method and dialog.
     fn next_of(&self, transaction: &Transaction<'c>) -> Option<usize> {
         let request = transaction.request?;
@@ -228,7 +258,7 @@ impl<'c> Chain<'c> {
         else {
             return ChainEnd::Passed;
         };
-        if is_settled(call, last) {
+        if is_settled(call, last) || call.goes_on_unseen(last) {
             return ChainEnd::Passed;
         }
         let Some(end) = self.end.and_then(|end| call.transactions.get(end)) else {

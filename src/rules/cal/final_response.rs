@@ -43,6 +43,9 @@ fn severity(call: &Call<'_>, hop: &Transaction<'_>, answer: &Message<'_>) -> Opt
         404 | 408 | 410 | 480 | 484 => Severity::Warn,
         // The caller may follow a redirection under another Call-ID.
         300..=399 => Severity::Info,
+        // The request that took up the challenge is missing in the capture, what followed is not
+        // (guard G3).
+        401 | 407 if call.goes_on_unseen(hop) => return None,
         // A challenge wants another request; that none came counts only if there was time for one
         // (guard G1).
         401 | 407 if !call.is_observed(answer.time, TAKEN_UP_WITHIN) => Severity::Info,
