@@ -93,7 +93,9 @@ fn mark(own: &mut [&mut &mut Finding], settings: &Settings) {
     for (finding, _) in own.iter_mut().zip(is_part).filter(|(_, part)| *part) {
         finding.needs_company = false;
         finding.evidence.retain(|(name, _)| *name != "call_ids");
-        finding.evidence.push(("call_ids", calls.len().into()));
+        if calls.len() > 1 {
+            finding.evidence.push(("call_ids", calls.len().into()));
+        }
     }
 }
 
