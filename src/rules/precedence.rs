@@ -4,7 +4,9 @@
 //! farthest-downstream hop owns the finding (guard G9), a specific rule goes before
 //! `final-response`; the others become signs of it.
 
-use crate::finding::{Ending, Finding, Severity, Sign, Visibility};
+use std::net::IpAddr;
+
+use crate::finding::{Confidence, Ending, Finding, Severity, Sign, Value, Visibility};
 use crate::signaling::{Attempt, Call, Message, Transaction};
 use crate::sip::Class;
 
@@ -108,12 +110,17 @@ const REQUESTS: [&str; 33] = [
 
 /// Rules that explain why a request was sent again before it was answered, the most specific first.
 /// What became of the request is another matter.
-const REPEATS: [&str; 4] =
-    ["late-final-after-timeout", "ack-non2xx-missing", "no-100-trying", "request-retransmitted"];
+const REPEATS: [&str; 5] = [
+    "late-final-after-timeout",
+    "response-path-mismatch",
+    "ack-non2xx-missing",
+    "no-100-trying",
+    "request-retransmitted",
+];
 
 /// Faults that lead to others in the same call: both stand, and the second names the first.
-const LEADS_TO: [(&str, &str); 13] = [
-    ("private-contact-from-public", "missing-ack-2xx"),
+const LEADS_TO: [(&str, &str); 23] = [
+    (HIDDEN, "missing-ack-2xx"),
     ("cancel-crosses-answer", "missing-ack-2xx"),
     ("icmp-unreachable", "missing-ack-2xx"),
     ("missing-mandatory-header", "missing-ack-2xx"),
@@ -124,12 +131,26 @@ const LEADS_TO: [(&str, &str); 13] = [
     ("message-too-large", "udp-fragment-lost"),
     ("message-too-large", "invite-no-response"),
     ("udp-fragment-lost", "invite-no-response"),
-    ("private-contact-from-public", "request-no-response"),
-    ("private-contact-from-public", "bye-no-response"),
+    (HIDDEN, "request-no-response"),
+    (HIDDEN, "bye-no-response"),
+    (HIDDEN, "refer-accepted-no-notify"),
+    ("record-route-unreachable", "missing-ack-2xx"),
+    ("record-route-unreachable", "request-no-response"),
+    ("record-route-unreachable", "bye-no-response"),
+    ("response-path-mismatch", "missing-ack-2xx"),
+    ("loop-detected", "max-forwards-trouble"),
+    ("route-set-ignored", "request-no-response"),
+    ("route-set-ignored", "bye-no-response"),
+    ("route-set-ignored", "bye-rejected"),
+    ("route-set-ignored", "in-dialog-481"),
 ];
 
 /// Says only that something may be wrong with the call; a fault of it tells what.
 const SIGN: &str = "short-call";
+
+/// Leads requests to a host that only its own network can reach. It is as bad as what comes of it,
+/// and nothing comes of it for requests that go to somebody else.
+const HIDDEN: &str = "private-contact-from-public";
 
 /// Leaves one root finding for each attempt and each request, and turns the others into signs of
 /// it.
@@ -258,15 +279,44 @@ fn settle_signs(call: &Call<'_>, found: Vec<Finding>) -> Vec<Finding> {
 /// Names the cause in the findings that it led to.
 fn link(call: &Call<'_>, settled: &mut [Finding]) {
     for (cause, effect) in LEADS_TO {
-        let signs: Vec<_> = settled
+        let causes: Vec<_> = settled
             .iter()
-            .filter(|finding| finding.rule.name == cause)
-            .map(|finding| sign_of(call, finding))
+            .enumerate()
+            .filter(|(_, finding)| finding.rule.name == cause)
+            .map(|(place, finding)| (place, sign_of(call, finding), owner_of(finding)))
             .collect();
-        for finding in settled.iter_mut().filter(|finding| finding.rule.name == effect) {
-            finding.related.extend(signs.iter().cloned());
+        for (place, sign, owner) in causes {
+            let mut worst = None;
+            for finding in settled.iter_mut().filter(|finding| finding.rule.name == effect) {
+                if cause != HIDDEN || is_meant_for(owner, finding) {
+                    finding.related.push(sign.clone());
+                    worst = worst.max(Some(finding.severity));
+                }
+            }
+            let hidden = settled.get_mut(place).filter(|_| cause == HIDDEN);
+            if let (Some(hidden), Some(worst)) = (hidden, worst) {
+                hidden.severity = hidden.severity.max(worst);
+                hidden.confidence = hidden.confidence.max(Confidence::Likely);
+            }
         }
     }
+}
+
+/// The host that hides behind its Contact: where it is, and where it says that it is.
+fn owner_of(finding: &Finding) -> [Option<IpAddr>; 2] {
+    ["from", "contact_end"].map(|name| match finding.value(name) {
+        Some(Value::Endpoint(end)) => Some(end.address),
+        _ => None,
+    })
+}
+
+/// What did not come ought to have come to this host.
+fn is_meant_for(owner: [Option<IpAddr>; 2], effect: &Finding) -> bool {
+    let waiting = match effect.rule.name {
+        "refer-accepted-no-notify" => effect.client,
+        _ => effect.server,
+    };
+    waiting.is_some_and(|waiting| owner.contains(&Some(waiting.address)))
 }
 
 /// One finding of how an INVITE ended and what the caller heard before.

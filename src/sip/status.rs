@@ -52,6 +52,10 @@ impl Status {
     pub const REQUEST_TIMEOUT: Self = Self(408);
     /// 481 Call/Transaction Does Not Exist.
     pub const CALL_DOES_NOT_EXIST: Self = Self(481);
+    /// 482 Loop Detected.
+    pub const LOOP_DETECTED: Self = Self(482);
+    /// 483 Too Many Hops.
+    pub const TOO_MANY_HOPS: Self = Self(483);
     /// 501 Not Implemented.
     pub const NOT_IMPLEMENTED: Self = Self(501);
     /// 502 Bad Gateway.

@@ -123,6 +123,23 @@ fn nothing_is_missing_in_a_pause_between_captures() {
     assert!(!found("next-day", "2026-01-06T09:00:00Z"));
 }
 
+#[test]
+fn networks_that_the_user_calls_local_can_be_reached() {
+    for (rule, script) in [
+        ("private-contact-from-public", "fires-caller.sip"),
+        ("record-route-unreachable", "fires-private.sip"),
+        ("sip-alg-rewrite", "fires-public-sdp.sip"),
+    ] {
+        let path = root().join("fixtures/rules").join(rule).join(script);
+        let found = |nets: &[&str]| {
+            let findings = run::analyze_in(&path, nets).findings;
+            findings.iter().any(|finding| finding.rule.name == rule)
+        };
+        assert!(found(&["172.16.0.0/12"]), "{rule}");
+        assert!(!found(&["10.0.0.0/8", "192.168.1.0/24"]), "{rule}");
+    }
+}
+
 /// A script and what it expects.
 struct Case {
     rule: String,

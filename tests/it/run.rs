@@ -43,6 +43,15 @@ pub(crate) fn analyze_with(path: &Path, threads: usize) -> Analysis {
     analyze_all(&[path], threads)
 }
 
+/// Analyses one capture where the user calls these networks local.
+pub(crate) fn analyze_in(path: &Path, local_nets: &[&str]) -> Analysis {
+    let mut options = options(None);
+    let nets = local_nets.iter().map(|net| net.parse().expect("a network"));
+    options.profile.settings.local_nets = nets.collect();
+    let source = Source::open(path, 0).unwrap_or_else(|error| panic!("{error}"));
+    pipeline::run(vec![source], &options, &|_| {}).unwrap_or_else(|error| panic!("{error}"))
+}
+
 /// Analyses one capture.
 pub(crate) fn analyze(path: &Path) -> Analysis {
     analyze_with(path, 2)

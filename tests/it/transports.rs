@@ -56,8 +56,9 @@ fn carried(
         // The last packet only tells how long the capture went on.
         let is_message = ip::datagram(&record.data).len() > 4;
         let data = if is_message {
-            let above =
-                change(number, is_alice, ip::ports(&record.data), ip::datagram(&record.data));
+            let token = if protocol == 6 { "TCP" } else { "SCTP" };
+            let message = with_via(ip::datagram(&record.data), token);
+            let above = change(number, is_alice, ip::ports(&record.data), &message);
             ip::with_payload(&record.data, protocol, &above)
         } else {
             record.data.clone()
@@ -65,6 +66,12 @@ fn carried(
         Record { nanos: record.nanos, length: data.len() as u32, data }
     });
     Capture { link: plain.link, records: records.collect() }
+}
+
+/// The message with the transport that carries it in Via.
+fn with_via(message: &[u8], token: &str) -> Vec<u8> {
+    let text = String::from_utf8_lossy(message);
+    text.replace("SIP/2.0/UDP", &format!("SIP/2.0/{token}")).into_bytes()
 }
 
 /// TCP segments that follow one another on both ways.
@@ -271,7 +278,8 @@ fn over_tls(version: &'static rustls::SupportedProtocolVersion) -> (Capture, Key
     send(plain.records[0].nanos - 1_000_000_000, ends.talk());
     for record in &plain.records[..plain.records.len() - 1] {
         let is_alice = ip::addresses(&record.data)[0] == [192, 0, 2, 10];
-        send(record.nanos, ends.say(is_alice, ip::datagram(&record.data)));
+        let message = with_via(ip::datagram(&record.data), "TLS");
+        send(record.nanos, ends.say(is_alice, &message));
     }
     records.extend(plain.records.last().cloned());
     let mut keys = KeyLog::default();
