@@ -57,6 +57,9 @@ const OUTCOMES: [&str; 38] = [
 /// Sums up the branches of one INVITE, so it goes before what each of them shows.
 const COMBINING: &str = "failover-exhausted";
 
+/// Say only that a request failed.
+const GENERAL_REQUESTS: [&str; 3] = ["request-no-response", "reinvite-rejected", "bye-no-response"];
+
 /// Says only that a call failed.
 const GENERAL: &str = "final-response";
 
@@ -254,9 +257,12 @@ fn settle_request(call: &Call<'_>, own: Vec<Finding>) -> Option<Finding> {
     Some(root)
 }
 
-/// The root is as bad as what it explains, and explains its codes.
+/// The root is as bad as what it explains, and explains its codes. What only says that a request
+/// failed knows less of how bad that is.
 fn absorb(root: &mut Finding, finding: &Finding) {
-    root.severity = root.severity.max(finding.severity);
+    if !GENERAL_REQUESTS.contains(&finding.rule.name) {
+        root.severity = root.severity.max(finding.severity);
+    }
     for status in &finding.statuses {
         if !root.statuses.contains(status) {
             root.statuses.push(*status);

@@ -16,7 +16,7 @@ pub(crate) static RULE: Rule = Rule {
 
 /// Codes that are not registered and that the trade knows all the same: dropped by RFC 3261, taken
 /// from HTTP, or sent by SER and Kamailio. The catalogue explains them.
-const WELL_KNOWN: [u16; 8] = [203, 303, 409, 411, 478, 479, 510, 666];
+const WELL_KNOWN: [u16; 9] = [203, 303, 409, 411, 477, 478, 479, 510, 666];
 
 /// Codes named in one call; more are noise.
 const CODES_MAX: usize = 8;

@@ -14,6 +14,9 @@ pub(crate) static RULE: Rule = Rule {
     check: Check::Call(check),
 };
 
+/// A 2xx that is sent so often has not been acknowledged (RFC 3261, section 13.3.1.4).
+const REPEATS_MIN: usize = 3;
+
 fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
     let invites = call.transactions.iter().filter(|t| t.method == Method::Invite);
     // A re-INVITE that was answered in spite of a CANCEL does not end the call.
@@ -60,6 +63,8 @@ fn report<'c>(
         (Some(_), Some(_)) => "ack-and-bye",
         // Guard G1.
         _ if !is_observed => "capture-ended",
+        // Without an ACK the callee repeats its answer; else the ACK went past the capture (G2).
+        (None, _) if repeats(hop, answer) < REPEATS_MIN => "not-captured",
         (None, _) => "no-ack",
         (Some(_), None) => "no-bye",
     };
@@ -77,6 +82,15 @@ fn report<'c>(
             .with("answer_after_ms", answer.time.since(cancel.time))
             .with_some("bye_after_ms", bye.map(|bye| bye.time.since(answer.time))),
     );
+}
+
+/// How often the 2xx was sent again.
+fn repeats(hop: &Transaction<'_>, answer: &Message<'_>) -> usize {
+    let same = hop
+        .finals
+        .iter()
+        .filter(|own| (own.status(), own.to_tag()) == (answer.status(), answer.to_tag()));
+    same.count().saturating_sub(1)
 }
 
 /// The BYE that ended the unwanted call in time.

@@ -24,9 +24,11 @@ fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
         let Some((request, answer)) = hop.request.zip(hop.final_response()) else { continue };
         let Some((dialog, mismatch)) = call.target_dialog(request) else { continue };
         let tags = (dialog.caller_tag, dialog.callee_tag);
+        let is_up = dialog.starts_before_capture
+            || dialog.confirmed.is_some_and(|confirmed| confirmed.time <= request.time);
         // After a BYE nobody need know the dialog any more.
         let has_ended = call.bye_before(dialog, request, answer.time).is_some();
-        if has_ended || told.contains(&tags) || call.fails_behind(hop) {
+        if !is_up || has_ended || told.contains(&tags) || call.fails_behind(hop) {
             continue;
         }
         told.push(tags);

@@ -18,6 +18,9 @@ pub(crate) static RULE: Rule = Rule {
 /// How long after the end of the interval a BYE is still the end of the session.
 const BYE_UNTIL: Span = Span::from_secs(5);
 
+/// A refusal that ends the call ends it at once.
+const HUNG_UP_WITHIN: Span = Span::from_secs(2);
+
 /// Refreshes without success that are looked at in one call; real calls have one or two.
 const REFRESHES_MAX: usize = 64;
 
@@ -90,7 +93,13 @@ fn bye_of<'c>(
         None => (request.time, Span::from_secs(request.session_expires()?.seconds.into())),
     };
     let after = bye.time.since(start);
-    let is_soon = bye.time.since(failed) <= call.patience() + BYE_UNTIL;
+    let is_soon = match refresh.final_status().map(Status::code) {
+        // Silence is noticed when the request times out.
+        None => bye.time.since(failed) <= call.patience() + BYE_UNTIL,
+        // The next try is due; only the end of the interval shows that none came.
+        Some(422 | 491) => false,
+        Some(_) => bye.time.since(failed) <= HUNG_UP_WITHIN,
+    };
     let is_expiry = after >= timers::session_expiry(interval);
     (after <= interval + BYE_UNTIL && (is_soon || is_expiry)).then_some(bye)
 }

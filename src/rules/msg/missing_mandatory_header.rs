@@ -255,7 +255,7 @@ fn harm(call: &Call<'_>, hop: &Transaction<'_>, message: &Message<'_>, missing: 
     let attempt = call.attempts.iter().find(|attempt| attempt.hops.contains(&hop.index));
     let is_resolved = match attempt {
         Some(attempt) => attempt.is_resolved(call),
-        None => call.got_through(hop),
+        None => call.got_through(hop) || is_repeated_with_success(call, hop),
     };
     match message.status() {
         _ if is_resolved => Harm::None,
@@ -264,6 +264,17 @@ fn harm(call: &Call<'_>, hop: &Transaction<'_>, message: &Message<'_>, missing: 
         Some(status) if status.class() == Class::Provisional => Harm::Some,
         Some(_) => Harm::Outcome,
     }
+}
+
+/// The client sent another request of the kind, and that one got a 2xx (guard G7).
+fn is_repeated_with_success(call: &Call<'_>, hop: &Transaction<'_>) -> bool {
+    let Some(request) = hop.request else { return false };
+    call.transactions.iter().skip(hop.index).any(|other| {
+        other.method == hop.method
+            && other.cseq > hop.cseq
+            && other.first_success().is_some()
+            && other.request.is_some_and(|own| own.from_tag() == request.from_tag())
+    })
 }
 
 /// A request that was refused as a bad one, or that nobody answered, failed because of it.

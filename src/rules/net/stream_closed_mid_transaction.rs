@@ -2,6 +2,7 @@
 
 use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value, Visibility};
 use crate::signaling::{Call, Transaction};
+use crate::sip::Method;
 use crate::transport::{Disruption, DisruptionKind};
 
 pub(crate) static RULE: Rule = Rule {
@@ -23,7 +24,7 @@ fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
         // The farthest hop downstream owns the finding (guard G9).
         let below = hop.downstream.iter().filter_map(|index| call.transactions.get(*index));
         if below.filter(|below| end_under(call, below).is_some()).count() == 0 {
-            report(hop, end, findings);
+            report(call, hop, end, findings);
         }
     }
 }
@@ -44,7 +45,7 @@ fn end_under<'c>(call: &Call<'c>, hop: &Transaction<'c>) -> Option<&'c Disruptio
     (!is_over).then_some(end)
 }
 
-fn report(hop: &Transaction<'_>, end: &Disruption, findings: &mut Findings<'_>) {
+fn report(call: &Call<'_>, hop: &Transaction<'_>, end: &Disruption, findings: &mut Findings<'_>) {
     let how = match end.kind {
         DisruptionKind::Reset => "reset",
         _ => "closed",
@@ -53,14 +54,20 @@ fn report(hop: &Transaction<'_>, end: &Disruption, findings: &mut Findings<'_>) 
     // The answer may be among the bytes that are missing (guard G5).
     let confidence = match words.is_some_and(|words| words.has_gaps) {
         true => Confidence::Possible,
+        // The server may still answer over another connection (guard G1; RFC 3261, section 18.2.2).
+        false if !call.is_observed(end.first(), call.patience()) => Confidence::Likely,
         false => Confidence::Certain,
     };
+    // A program that ends its call and itself wants no answer.
+    let is_own_end = hop.method == Method::Bye && end.source.address == hop.client.address;
+    let severity = if is_own_end { Severity::Info } else { Severity::Error };
     let sent = hop.started().unwrap_or_default();
     findings.report(
         Report::on(hop)
             .at(hop.request)
             .at(hop.provisionals.last().copied())
             .frames(end.frames.iter().copied())
+            .severity(severity)
             .confidence(confidence)
             .visibility(Visibility::WayElseNothing(hop.server.address, hop.client.address))
             .with("method", Value::quoted(hop.method.as_bytes()))
