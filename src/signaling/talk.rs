@@ -11,9 +11,10 @@ use crate::signaling::call::Call;
 use crate::signaling::dialog::Dialog;
 use crate::signaling::facts::Examples;
 use crate::signaling::message::Message;
+use crate::signaling::session_timer::SessionTimer;
 use crate::signaling::settings::Threshold;
 use crate::signaling::transaction::Transaction;
-use crate::sip::{HeaderName, Method, Reason};
+use crate::sip::{HeaderName, Method, Reason, timers};
 use crate::time::{Span, Time};
 
 /// A shorter talk is a sign that something was wrong with the call.
@@ -105,6 +106,14 @@ impl<'c> Talk<'_, 'c> {
     /// The caller hung up.
     pub fn is_ended_by_caller(&self) -> bool {
         self.bye.from_tag() == Some(self.dialog.caller_tag)
+    }
+
+    /// The timer of the session, if half of its interval had passed since it was set, so that
+    /// somebody ought to have refreshed it.
+    pub fn due_session_timer(&self, call: &Call<'c>) -> Option<SessionTimer<'c>> {
+        let timer = self.dialog.session_timer(call)?;
+        let after = self.bye.time.since(timer.granted.time);
+        (after >= timers::session_refresh(timer.interval)).then_some(timer)
     }
 
     /// A Reason header of the BYE that says that a timer ran out.
@@ -221,8 +230,7 @@ impl Talks {
             short.add(talk.bye.frame, talk.bye.time, call.call_id);
         }
         // What lacks its ACK, or a refresh of the session, has a timer of its own.
-        let has_timer = talk.dialog.session_timer(call).is_some();
-        if !talk.dialog.acks.is_empty() && !has_timer {
+        if !talk.dialog.acks.is_empty() && talk.due_session_timer(call).is_none() {
             let told = talk.timer_reason().is_some();
             self.add_length(talk.bye.source.address, length, told, (talk.bye.frame, talk.bye.time));
         }

@@ -97,12 +97,9 @@ fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
     );
 }
 
-/// A refresh of the session is due from somebody, and its absence is another fault.
+/// A refresh of the session was due from somebody, and its absence is another fault.
 fn is_of_refresher(call: &Call<'_>, talk: &Talk<'_, '_>) -> bool {
-    talk.dialog.session_timer(call).is_some_and(|timer| {
-        let after = talk.bye.time.since(timer.granted.time);
-        timer.refresher.is_some() && after >= timers::session_refresh(timer.interval)
-    })
+    talk.due_session_timer(call).is_some_and(|timer| timer.refresher.is_some())
 }
 
 /// RTP to the side that hung up stopped a usual time before.
@@ -132,7 +129,7 @@ fn media_timer(call: &Call<'_>, talk: &Talk<'_, '_>, media: Media<'_>) -> Option
 
 /// The session interval ran out after its last refresh, and nobody was to refresh it.
 fn session_timer(call: &Call<'_>, talk: &Talk<'_, '_>) -> Option<Timer> {
-    let timer = talk.dialog.session_timer(call).filter(|timer| timer.refresher.is_none())?;
+    let timer = talk.due_session_timer(call).filter(|timer| timer.refresher.is_none())?;
     let after = talk.bye.time.since(timer.granted.time);
     let is_expiry = after >= timers::session_expiry(timer.interval)
         && after <= timer.interval + EXPIRY_LATE
