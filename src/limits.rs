@@ -158,6 +158,10 @@ pub const TALK_HOSTS_MAX: usize = 1 << 14;
 /// thousands.
 pub const TALK_LENGTHS_MAX: usize = 1 << 14;
 
+/// OPTIONS remembered with what became of them, a part of the run. A host that asks another one
+/// twice a minute sends 2880 a day.
+pub const PINGS_MAX: usize = 1 << 15;
+
 /// Findings kept with all their evidence; more are counted.
 pub const FINDINGS_MAX: usize = 200_000;
 

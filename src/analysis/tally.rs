@@ -229,6 +229,9 @@ impl Tally {
         if facts.talks.dropped() > 0 {
             *analysis.dropped.entry("talks").or_default() += facts.talks.dropped();
         }
+        if facts.pings.dropped() > 0 {
+            *analysis.dropped.entry("pings").or_default() += facts.pings.dropped();
+        }
         let is_several = facts.captures.len() > 1;
         let mut findings = all_findings(&mut analysis, profile, &facts, min_severity);
         let links = Links::of(legs);

@@ -80,6 +80,7 @@ pub static ALL: &[&Rule] = &[
     &reg::auth_loop::RULE,
     &reg::auth_stale_nonce_loop::RULE,
     &reg::auth_parameter_mismatch::RULE,
+    &reg::options_unanswered::RULE,
     &txn::invite_no_response::RULE,
     &txn::request_retransmitted::RULE,
     &txn::request_no_response::RULE,

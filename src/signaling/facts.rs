@@ -14,6 +14,7 @@ use crate::signaling::call::Call;
 use crate::signaling::coverage::Coverage;
 use crate::signaling::losses::{Loss, LossKind, Losses};
 use crate::signaling::message::Message;
+use crate::signaling::pings::Pings;
 use crate::signaling::talk::Talks;
 use crate::signaling::traffic::Traffic;
 use crate::sip::{Method, Uri};
@@ -60,6 +61,8 @@ pub struct Facts {
     pub traffic: Traffic,
     /// How long the calls of each host lasted.
     pub talks: Talks,
+    /// Which OPTIONS were answered.
+    pub pings: Pings,
     /// What the captures lack.
     pub losses: Losses,
     /// Captures whose clocks differ from that of another one.
@@ -298,6 +301,7 @@ impl Facts {
         }
         self.traffic.merge(other.traffic);
         self.talks.merge(other.talks);
+        self.pings.merge(other.pings);
         self.last_time = self.last_time.max(other.last_time);
         self.coverage.merge(&other.coverage);
         self.losses.merge(other.losses);
@@ -329,6 +333,7 @@ impl Facts {
         self.add_one_sided(call);
         self.traffic.add_call(call);
         self.talks.add_call(call);
+        self.pings.add_call(call);
     }
 
     fn add_invited(&mut self, call: &Call<'_>) {

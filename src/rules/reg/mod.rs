@@ -1,4 +1,5 @@
-//! Authentication: what became of digest challenges and of the credentials that answered them.
+//! Authentication and keep-alive: what became of digest challenges, of the credentials that
+//! answered them, and of OPTIONS.
 
 use crate::finding::{Report, Value};
 use crate::signaling::{Call, Chain};
@@ -9,6 +10,7 @@ pub(super) mod auth_credentials_rejected;
 pub(super) mod auth_loop;
 pub(super) mod auth_parameter_mismatch;
 pub(super) mod auth_stale_nonce_loop;
+pub(super) mod options_unanswered;
 
 /// A report on the end of a chain of challenges: who asked whom for which password, and how often.
 fn report_on(call: &Call<'_>, chain: &Chain<'_>) -> Option<Report> {
