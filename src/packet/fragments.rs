@@ -87,6 +87,8 @@ pub struct Reassembled {
 pub struct Incomplete {
     /// How many.
     pub count: u64,
+    /// Fragments that were seen and were not the first of their packet, of whole packets, too.
+    pub later: u64,
     /// The first of them.
     pub lost: Vec<Lost>,
 }
@@ -132,6 +134,7 @@ impl Defragmenter {
         frames: &[FrameId],
         fragment: &Fragment<'_>,
     ) -> Option<Reassembled> {
+        self.incomplete.later += u64::from(fragment.offset > 0);
         let key = Key::of(fragment);
         if !self.waiting.contains_key(&key) {
             self.begin(key, time, fragment);

@@ -16,6 +16,7 @@ use crate::media::{Media, Streams as RtpStreams};
 use crate::packet::{Defragmenter, Lost};
 use crate::rules::Profile;
 use crate::signaling::{Loss, LossKind};
+use crate::sip;
 use crate::time::Time;
 use crate::transport::{self, Disruption, Disruptions, GAP_PATIENCE, Hole, KeyLog, Turn};
 
@@ -397,6 +398,7 @@ impl<'o> Run<'o> {
     /// The datagrams that never became whole and may be SIP.
     fn take_fragments(&mut self) {
         self.defragmenter.finish();
+        self.tally.facts.later_fragments = self.defragmenter.incomplete().later;
         for lost in &self.defragmenter.incomplete().lost {
             let kind = match lost.beginning.is_empty() {
                 true => LossKind::FragmentOfAny,
@@ -408,8 +410,12 @@ impl<'o> Run<'o> {
             if lost.protocol != UDP {
                 continue;
             }
-            let Lost { source, destination, frame, time, .. } = *lost;
-            self.tally.facts.losses.add(Loss { kind, source, destination, frame, time });
+            let Lost { source, destination, frame, time, ref beginning, .. } = *lost;
+            let message = sip::Message::lex(beginning).0;
+            let call_id = message.call_id().unwrap_or_default().into();
+            let method = message.method().as_bytes().into();
+            let loss = Loss { kind, source, destination, call_id, method, frame, time };
+            self.tally.facts.losses.add(loss);
         }
     }
 
@@ -432,7 +438,9 @@ impl<'o> Run<'o> {
             self.tally.facts.losses.bytes += bytes;
             for Hole { source, destination, frame, time, .. } in listed {
                 let (source, destination, kind) = (*source, *destination, LossKind::Segment);
-                let loss = Loss { kind, source, destination, frame: *frame, time: *time };
+                let (call_id, method) = (Box::default(), Box::default());
+                let (frame, time) = (*frame, *time);
+                let loss = Loss { kind, source, destination, call_id, method, frame, time };
                 self.tally.facts.losses.add(loss);
             }
         }

@@ -13,7 +13,7 @@ use crate::sip::Class;
 /// Rules that explain how an INVITE ended, the most specific first: what befell the messages, what
 /// was missing in them, who refused for which reason, and how long it took. The farthest hop comes
 /// before the order of this list.
-const OUTCOMES: [&str; 38] = [
+const OUTCOMES: [&str; 39] = [
     COMBINING,
     "tcp-connect-failed",
     "tls-handshake-failed",
@@ -24,6 +24,7 @@ const OUTCOMES: [&str; 38] = [
     "cseq-invalid",
     "content-length-mismatch",
     "duplicate-singleton-header",
+    "message-too-large",
     "loop-detected",
     "max-forwards-trouble",
     "invite-no-response",
@@ -75,7 +76,7 @@ const ANNOUNCED: &str = "early-media-announcement-then-failure";
 
 /// Rules that explain what became of any other request, or of the ACK, the most specific first: of
 /// those on one transaction the first one stands.
-const REQUESTS: [&str; 33] = [
+const REQUESTS: [&str; 38] = [
     "icmp-unreachable",
     "tcp-connect-failed",
     "stream-closed-mid-transaction",
@@ -85,6 +86,11 @@ const REQUESTS: [&str; 33] = [
     "auth-loop",
     "auth-credentials-rejected",
     "auth-challenge-unanswered",
+    "cseq-invalid",
+    "content-length-mismatch",
+    "duplicate-singleton-header",
+    "message-too-large",
+    "bad-request-explained",
     "forked-2xx-unhandled",
     "ack-mismatch",
     "ack-sent-to-wrong-place",
@@ -122,7 +128,7 @@ const REPEATS: [&str; 5] = [
 ];
 
 /// Faults that lead to others in the same call: both stand, and the second names the first.
-const LEADS_TO: [(&str, &str); 23] = [
+const LEADS_TO: [(&str, &str); 25] = [
     (HIDDEN, "missing-ack-2xx"),
     ("cancel-crosses-answer", "missing-ack-2xx"),
     ("icmp-unreachable", "missing-ack-2xx"),
@@ -134,6 +140,8 @@ const LEADS_TO: [(&str, &str); 23] = [
     ("message-too-large", "udp-fragment-lost"),
     ("message-too-large", "invite-no-response"),
     ("udp-fragment-lost", "invite-no-response"),
+    ("message-sanity", "bad-request-explained"),
+    ("via-branch-invalid", "bad-request-explained"),
     (HIDDEN, "request-no-response"),
     (HIDDEN, "bye-no-response"),
     (HIDDEN, "refer-accepted-no-notify"),

@@ -65,6 +65,8 @@ pub struct Facts {
     pub pings: Pings,
     /// What the captures lack.
     pub losses: Losses,
+    /// IP fragments that were not the first of their packet.
+    pub later_fragments: u64,
     /// Captures whose clocks differ from that of another one.
     pub clocks: Vec<ClockDifference>,
     /// The latest time of a frame.
@@ -83,6 +85,8 @@ pub struct Facts {
     invited: FxHashSet<Target>,
     /// Servers that accepted credentials with a digest URI that is not the request's.
     lenient: FxHashSet<IpAddr>,
+    /// Call-IDs of responses whose requests were not seen, as numbers.
+    answered: FxHashSet<u64>,
     /// Ways of messages that the capture cut so short that nobody knows which call they belong to.
     unplaced: FxHashSet<(IpAddr, IpAddr)>,
 }
@@ -257,6 +261,12 @@ impl Facts {
         })
     }
 
+    /// Responses to a request with this Call-ID came although the request itself is not in the
+    /// captures, or there were too many such to tell.
+    pub fn has_answered(&self, call_id: &[u8]) -> bool {
+        self.answered.len() >= HOSTS_MAX || self.answered.contains(&number_of(call_id))
+    }
+
     /// The captures go on from one of them to that moment without a long pause between two (guard
     /// G1); of one capture alone the calls know.
     pub fn is_covered(&self, capture: u16, until: Time) -> bool {
@@ -305,6 +315,8 @@ impl Facts {
         self.last_time = self.last_time.max(other.last_time);
         self.coverage.merge(&other.coverage);
         self.losses.merge(other.losses);
+        self.later_fragments += other.later_fragments;
+        self.answered.extend(other.answered);
         self.clocks.extend(other.clocks);
         self.failed_connects.extend(other.failed_connects);
         self.explained_connects.extend(other.explained_connects);
@@ -331,6 +343,7 @@ impl Facts {
         self.add_open_ends(call);
         self.add_explained(call);
         self.add_one_sided(call);
+        self.add_answered(call);
         self.traffic.add_call(call);
         self.talks.add_call(call);
         self.pings.add_call(call);
@@ -382,6 +395,14 @@ impl Facts {
         }
     }
 
+    /// Responses to requests that were not captured whole.
+    fn add_answered(&mut self, call: &Call<'_>) {
+        let is_unasked = call.transactions.iter().any(|hop| hop.request.is_none());
+        if is_unasked && self.answered.len() < HOSTS_MAX {
+            self.answered.insert(number_of(call.call_id));
+        }
+    }
+
     /// A way back that must have been used: the request of a response, the response to a request
     /// that was acted on.
     fn add_one_sided(&mut self, call: &Call<'_>) {
@@ -413,6 +434,13 @@ impl Facts {
             }
         }
     }
+}
+
+/// A Call-ID as a number that does not take much room.
+fn number_of(call_id: &[u8]) -> u64 {
+    let mut hasher = FxHasher::default();
+    call_id.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Packets that were lost, of a note that says so.

@@ -16,6 +16,10 @@ pub struct Loss {
     pub source: Endpoint,
     /// Who was to receive it.
     pub destination: Endpoint,
+    /// The Call-ID of the message, where its beginning is there; else empty.
+    pub call_id: Box<[u8]>,
+    /// The method of the message, or the start line of a response, as far as known.
+    pub method: Box<[u8]>,
     /// The frame that shows it.
     pub frame: FrameId,
     /// When that was captured.
@@ -92,6 +96,8 @@ mod tests {
             kind: LossKind::Segment,
             source: endpoint(host),
             destination: endpoint(99),
+            call_id: Box::default(),
+            method: Box::default(),
             frame: FrameId { capture: 0, number },
             time: Time::from_nanos(number as i64),
         }

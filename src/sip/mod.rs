@@ -30,7 +30,7 @@ mod values;
 mod via;
 
 pub use address::Address;
-pub use anomaly::{Anomalies, Anomaly};
+pub use anomaly::{Anomalies, Anomaly, Flag, Set as AnomalySet};
 pub use body::{ContentType, Part};
 pub use cseq::{CSeq, NUMBER_END as CSEQ_END, RAck};
 pub use dialog_id::DialogId;

@@ -79,7 +79,17 @@ fn report(
             .with_some("warning", value(HeaderName::Warning))
             .with_some("retry_after", value(HeaderName::RetryAfter))
             .with_some("error_info", value(HeaderName::ErrorInfo))
+            .with_some("request_valid", looks_valid(origin).then_some(true))
             .with_some("software", sent.software().map(Value::quoted))
             .with("hops", attempt.hops.len()),
     );
+}
+
+/// The request was refused as a bad one, and nothing is wrong with it that could be seen.
+fn looks_valid(hop: &Transaction<'_>) -> bool {
+    let is_bad_request = hop.final_status().is_some_and(|status| status.code() == 400);
+    is_bad_request
+        && hop.request.is_some_and(|request| {
+            !request.is_cut && !request.is_oversized() && request.defects().is_empty()
+        })
 }

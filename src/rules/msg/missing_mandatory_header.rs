@@ -1,6 +1,7 @@
 #![doc = include_str!("missing_mandatory_header.md")]
 
 use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
+use crate::rules::msg::title;
 use crate::signaling::{Call, Message, Transaction};
 use crate::sip::{Anomaly, Class, HeaderName, Method, Status};
 
@@ -218,17 +219,6 @@ impl<'c> Group<'c> {
                 .with("times", own.count())
                 .with_some("after_ms", after.filter(|_| first.is_response())),
         );
-    }
-}
-
-/// `INVITE`, `200 OK`.
-fn title(message: &Message<'_>) -> Value {
-    match message.status() {
-        Some(status) => {
-            let phrase = message.reason_phrase().unwrap_or_default();
-            Value::quoted(format!("{} {phrase}", status.code()).trim_end().as_bytes())
-        }
-        None => Value::quoted(message.method().as_bytes()),
     }
 }
 

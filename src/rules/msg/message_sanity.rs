@@ -1,0 +1,116 @@
+#![doc = include_str!("message_sanity.md")]
+
+use memchr::memchr;
+
+use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
+use crate::rules::msg::title;
+use crate::signaling::{Batch, Call, Defect, Defects, Message};
+use crate::sip::{Address, Anomalies, Anomaly, HeaderName, Method, Status};
+
+pub(crate) static RULE: Rule = Rule {
+    code: "MSG106",
+    name: "message-sanity",
+    severity: Severity::Info,
+    since: "0.1.0",
+    entry: include_str!("message_sanity.md"),
+    thresholds: &[],
+    check: Check::Call(check),
+};
+
+/// Frames that a finding names.
+const FRAMES_MAX: usize = 11;
+
+/// What of the lines of a message counts.
+const LINES: [Anomaly; 6] = [
+    Anomaly::MissingVersion,
+    Anomaly::UnsupportedVersion,
+    Anomaly::BareLineFeed,
+    Anomaly::BareCarriageReturn,
+    Anomaly::FoldedHeader,
+    Anomaly::LineWithoutColon,
+];
+
+fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
+    let batches = call.batches(|message| Some(wrong_in(message)).filter(|own| !own.is_empty()));
+    // One finding a sender, whatever it does wrong (guard G12).
+    let mut senders: Vec<Vec<&Batch<'_, Defects>>> = Vec::new();
+    for batch in &batches {
+        let Some(first) = batch.first() else { continue };
+        let is_known = |own: &&mut Vec<&Batch<'_, Defects>>| {
+            let known = own.first().and_then(|own| own.first());
+            known.is_some_and(|known| known.source.address == first.source.address)
+        };
+        match senders.iter_mut().find(is_known) {
+            Some(own) => own.push(batch),
+            None => senders.push(vec![batch]),
+        }
+    }
+    senders.iter().for_each(|own| report(own, findings));
+}
+
+fn wrong_in(message: &Message<'_>) -> Defects {
+    if message.is_cut {
+        return Defects::NONE;
+    }
+    let mut wrong = Defects::NONE;
+    if !message.anomalies.is_empty() {
+        let lines: Anomalies =
+            LINES.into_iter().filter(|one| message.anomalies.contains(*one)).collect();
+        wrong = Defect::all_of(lines);
+    }
+    tags(message, &mut wrong);
+    // A response repeats the text of its request.
+    if message.is_request() {
+        let section = message.header_section();
+        wrong.insert_if(memchr(0, section).is_some(), Defect::Nul);
+        wrong.insert_if(!section.is_ascii() && str::from_utf8(section).is_err(), Defect::Utf8);
+        uris(message, &mut wrong);
+    }
+    wrong
+}
+
+/// RFC 3261, sections 8.1.1.3, 8.2.6.2 and 12.1.1.
+fn tags(message: &Message<'_>, wrong: &mut Defects) {
+    // A response has the From of its request.
+    let lacks_from = message.is_request() && message.from_tag().is_none();
+    wrong.insert_if(lacks_from && message.has(HeaderName::From), Defect::FromTag);
+    let is_answer = message.method() == Method::Invite
+        && message.status().is_some_and(Status::is_success)
+        && message.has(HeaderName::To);
+    wrong.insert_if(is_answer && message.to_tag().is_none(), Defect::NoToTag);
+    // A registration makes no dialog, so every REGISTER is an initial request.
+    let is_initial = message.is_request() && message.method() == Method::Register;
+    wrong.insert_if(is_initial && message.to_tag().is_some(), Defect::ToTag);
+}
+
+fn uris(message: &Message<'_>, wrong: &mut Defects) {
+    wrong.insert_if(message.request_uri().is_some_and(|uri| !uri.is_valid()), Defect::RequestUri);
+    let names = [HeaderName::From, HeaderName::To, HeaderName::Contact];
+    let is_wrong = names.into_iter().filter_map(|name| message.values(name).next()).any(|value| {
+        let (address, anomalies) = Address::parse(value);
+        anomalies.contains(Anomaly::InvalidUri) && !address.is_star()
+    });
+    wrong.insert_if(is_wrong, Defect::Uri);
+}
+
+fn report(own: &[&Batch<'_, Defects>], findings: &mut Findings<'_>) {
+    let Some(first) = own.first().and_then(|own| own.first()) else { return };
+    let mut wrong = Defects::NONE;
+    own.iter().for_each(|batch| wrong.extend(batch.fault));
+    let is_tag = [Defect::FromTag, Defect::NoToTag, Defect::ToTag]
+        .into_iter()
+        .any(|defect| wrong.contains(defect));
+    let frames = own.iter().flat_map(|batch| batch.messages.iter().copied());
+    let words = wrong.iter().map(|defect| Value::Word(defect.word())).collect();
+    findings.report(
+        Report::on_capture()
+            .between(first.source, first.destination)
+            .severity(if is_tag { Severity::Warn } else { Severity::Info })
+            .at(frames.take(FRAMES_MAX))
+            .with("message", title(first))
+            .with("sender", first.source)
+            .with("faults", Value::List(words))
+            .with("times", own.iter().map(|batch| batch.own()).sum::<usize>())
+            .with_some("software", first.software().map(Value::quoted)),
+    );
+}
