@@ -25,7 +25,7 @@ pub(super) struct Config {
     /// The language of reports: `lang = "fr"`.
     pub(super) lang: Option<Lang>,
     /// Networks of the user's own, `local-nets = ["10.1.0.0/16"]`, and thresholds of rules,
-    /// `[rules.slow-post-dial-delay]` and `limit = "8s"`.
+    /// `[rules.slow-post-dial-delay]` and `delay = "8s"`.
     pub(super) settings: Settings,
 }
 
