@@ -292,7 +292,12 @@ impl<'c> Call<'c> {
             Some(status) => Outcome::Failed(status),
             None => {
                 let wait = self.patience().max(self.patience_of(transaction.client));
-                match self.is_observed(transaction.last_time(), wait) {
+                // Timers B and F run from the first request; a provisional response begins anew.
+                let since = match transaction.has_response() {
+                    true => transaction.last_time(),
+                    false => transaction.first_time(),
+                };
+                match self.is_observed(since, wait) {
                     true => Outcome::Unanswered,
                     false => Outcome::Pending,
                 }
