@@ -11,7 +11,7 @@ use foldhash::fast::FixedState;
 use crate::bytes::printable;
 use crate::limits::{LEG_HOSTS_MAX, LEG_MARKS_MAX};
 use crate::signaling::{Attempt, Call, Kind, Message, Transaction};
-use crate::sip::{HeaderName, Method, Uri};
+use crate::sip::{Header, HeaderName, Method, Uri};
 use crate::time::Time;
 
 /// Header fields that name the Call-ID of the leg before.
@@ -196,7 +196,7 @@ impl Leg {
             calling,
             media: invite
                 .and_then(Message::audio_endpoint)
-                .map_or(0, |endpoint| digest(format!("{endpoint}").as_bytes())),
+                .map_or(0, |endpoint| FixedState::default().hash_one(endpoint)),
             marks: marks.into(),
         })
     }
@@ -244,9 +244,12 @@ pub(super) fn named(call: &Call<'_>, add: &mut dyn FnMut(&[u8], &'static str)) {
         }
     };
     for message in call.messages.iter().filter(|message| message.is_request()) {
-        for name in NAMES_UPSTREAM.into_iter().chain(["In-Reply-To"]) {
-            for value in message.named(name) {
-                add(value, name);
+        let may_name =
+            |header: &&Header<'_>| matches!(header.name, HeaderName::Other | HeaderName::InReplyTo);
+        for header in message.headers().iter().filter(may_name) {
+            let is = |name: &&str| header.spelled.eq_ignore_ascii_case(name.as_bytes());
+            if let Some(name) = NAMES_UPSTREAM.into_iter().chain(["In-Reply-To"]).find(is) {
+                add(header.value, name);
             }
         }
         if message.method() == Method::Invite

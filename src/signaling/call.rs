@@ -6,6 +6,7 @@ use rustc_hash::FxBuildHasher;
 
 use crate::packet::Endpoint;
 use crate::signaling::attempt::Attempt;
+use crate::signaling::challenge::Chain;
 use crate::signaling::coverage::Coverage;
 use crate::signaling::dialog::Dialog;
 use crate::signaling::log::CallLog;
@@ -134,6 +135,8 @@ pub struct Call<'c> {
     pub dialogs: Vec<Dialog<'c>>,
     /// Every subscription, in order.
     pub subscriptions: Vec<Subscription<'c>>,
+    /// Challenges and what followed on them.
+    chains: Vec<Chain<'c>>,
     /// The clients whose retransmissions show a T1 of their own.
     timers: Vec<(Endpoint, Span)>,
     surroundings: Surroundings<'c>,
@@ -173,15 +176,22 @@ impl<'c> Call<'c> {
             attempts: Vec::new(),
             dialogs: Vec::new(),
             subscriptions: Vec::new(),
+            chains: Vec::new(),
             surroundings,
         };
         call.link_hops();
         call.link_cancels();
         call.subscriptions = subscription::subscriptions(&call.transactions);
+        call.chains = call.collect_chains();
         call.collect_attempts();
         call.collect_dialogs();
         call.find_answers();
         call
+    }
+
+    /// The challenges that each sender met, sorted by what followed on what.
+    pub fn chains(&self) -> &[Chain<'c>] {
+        &self.chains
     }
 
     /// 64*T1 of a client: how long it waits for a response (RFC 3261, section 17, timers B and F).

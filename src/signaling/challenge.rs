@@ -82,7 +82,7 @@ impl<'c> Call<'c> {
     }
 
     /// The same, sorted by what followed on what.
-    pub fn chains(&self) -> Vec<Chain<'c>> {
+    pub(super) fn collect_chains(&self) -> Vec<Chain<'c>> {
         let rounds = self.rounds();
         let transactions: Vec<_> = rounds.iter().map(|round| round.transaction).collect();
         let mut rounds: Vec<_> = rounds.into_iter().map(Some).collect();
@@ -471,7 +471,7 @@ mod tests {
         ];
         with_texts(&texts, |call| {
             let chains = call.chains();
-            let [chain] = chains.as_slice() else { panic!("{chains:?}") };
+            let [chain] = chains else { panic!("{chains:?}") };
             assert_eq!((chain.rounds.len(), chain.answers()), (2, 1));
             assert_eq!(chain.end(call), ChainEnd::Challenged);
             assert!(chain.is_refused(call));

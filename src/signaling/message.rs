@@ -1,5 +1,6 @@
 //! One SIP message at one place of its way.
 
+use std::cell::OnceCell;
 use std::ops::Deref;
 
 use crate::capture::FrameId;
@@ -39,6 +40,7 @@ pub struct Message<'c> {
     branch: Option<&'c [u8]>,
     from_tag: Option<&'c [u8]>,
     to_tag: Option<&'c [u8]>,
+    audio_endpoint: OnceCell<Option<Endpoint>>,
 }
 
 impl<'c> Message<'c> {
@@ -60,6 +62,7 @@ impl<'c> Message<'c> {
             branch: sip.branch(),
             from_tag: sip.from_tag(),
             to_tag: sip.to_tag(),
+            audio_endpoint: OnceCell::new(),
             sip,
         }
     }
@@ -96,9 +99,11 @@ impl<'c> Message<'c> {
 
     /// Where its SDP wants audio to go.
     pub fn audio_endpoint(&self) -> Option<Endpoint> {
-        let (session, _) = sdp::Session::parse(self.sdp()?);
-        let address = session.audio()?.rtp_endpoint()?;
-        Some(Endpoint { address: address.ip(), port: address.port() })
+        *self.audio_endpoint.get_or_init(|| {
+            let (session, _) = sdp::Session::parse(self.sdp()?);
+            let address = session.audio()?.rtp_endpoint()?;
+            Some(Endpoint { address: address.ip(), port: address.port() })
+        })
     }
 
     /// The two responses may come from one fork: they have the same To-tag, or one has none.

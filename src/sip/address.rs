@@ -7,7 +7,7 @@ use memchr::{memchr, memchr2};
 use super::anomaly::{Anomalies, Anomaly};
 use super::lws::{self, is_lws, trim, trim_start};
 use super::quoted::{self, Parameters};
-use super::uri::Uri;
+use super::uri::{self, Uri};
 use crate::transport::start_line::is_token;
 
 /// A `name-addr` or `addr-spec` with its header parameters (RFC 3261, section 20.10).
@@ -26,13 +26,11 @@ pub struct Address<'a> {
 impl<'a> Address<'a> {
     /// The address that `value` is, and what is wrong with it.
     pub fn parse(value: &'a [u8]) -> (Self, Anomalies) {
-        let mut anomalies = Anomalies::NONE;
-        let value = trim(value);
-        let (display, rest) = split_display(value, &mut anomalies);
-        let address = match rest.strip_prefix(b"<") {
-            Some(inside) => Self::bracketed(display, inside, &mut anomalies),
-            None => Self::bare(rest, &mut anomalies),
-        };
+        let (address, mut anomalies) = Self::split(value);
+        let is_plain = |display: &[u8]| display.iter().all(|b| is_token(*b) || is_lws(*b));
+        let is_unquoted = !trim_start(value).starts_with(b"\"");
+        let needs_quotes = is_unquoted && !address.display.is_none_or(is_plain);
+        anomalies.insert_if(needs_quotes, Anomaly::DisplayNameUnquoted);
         anomalies.insert_if(!address.uri.is_valid(), Anomaly::InvalidUri);
         anomalies.insert_if(address.parameters.has_empty(), Anomaly::EmptyParameter);
         (address, anomalies)
@@ -40,7 +38,27 @@ impl<'a> Address<'a> {
 
     /// Like [`Address::parse`], without what is wrong.
     pub fn of(value: &'a [u8]) -> Self {
-        Self::parse(value).0
+        Self::split(value).0
+    }
+
+    /// The parts, and what is wrong with their arrangement.
+    fn split(value: &'a [u8]) -> (Self, Anomalies) {
+        let mut anomalies = Anomalies::NONE;
+        let value = trim(value);
+        let (display, rest) = split_display(value, &mut anomalies);
+        let address = match rest.strip_prefix(b"<") {
+            Some(inside) => Self::bracketed(display, inside, &mut anomalies),
+            None => Self::bare(rest, &mut anomalies),
+        };
+        (address, anomalies)
+    }
+
+    /// Whether the URI in `value` is valid without doubt; sooner than [`Address::parse`] tells.
+    pub(crate) fn is_plain(value: &[u8]) -> bool {
+        let (_, rest) = split_display(value, &mut Anomalies::default());
+        let Some(inside) = rest.strip_prefix(b"<") else { return false };
+        let length = uri::plain_length(inside);
+        length.is_some_and(|length| inside.get(length) == Some(&b'>'))
     }
 
     fn bracketed(display: Option<&'a [u8]>, inside: &'a [u8], anomalies: &mut Anomalies) -> Self {
@@ -88,7 +106,7 @@ impl<'a> Address<'a> {
 
 /// The tag in `value`, without a look at the URI.
 pub(crate) fn tag_of(value: &[u8]) -> Option<&[u8]> {
-    let (_, rest) = split_display(value, &mut Anomalies::NONE.clone());
+    let (_, rest) = split_display(value, &mut Anomalies::default());
     let stop = if rest.first() == Some(&b'<') { b'>' } else { b';' };
     let parameters = rest.get(memchr(stop, rest)?.checked_add(1)?..)?;
     Parameters::of(parameters).value("tag")
@@ -111,8 +129,6 @@ fn split_display<'a>(value: &'a [u8], anomalies: &mut Anomalies) -> (Option<&'a 
     }
     let Some((display, rest)) = split_at_bracket(value) else { return (None, value) };
     let display = trim(display);
-    let is_plain = display.iter().all(|byte| is_token(*byte) || is_lws(*byte));
-    anomalies.insert_if(!is_plain, Anomaly::DisplayNameUnquoted);
     (Some(display).filter(|display| !display.is_empty()), rest)
 }
 

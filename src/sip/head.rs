@@ -1,10 +1,8 @@
 //! The few facts of a message that decide where it goes, in one pass and without an allocation.
 
-use super::address;
 use super::cseq;
 use super::header_name::HeaderName;
 use super::lexer::{Line, Lines};
-use super::lws::number;
 use super::method::Method;
 use super::start::Start;
 use super::status::Status;
@@ -18,18 +16,8 @@ pub struct Head<'a> {
     pub start: Start<'a>,
     /// `Call-ID`, compared byte by byte.
     pub call_id: Option<&'a [u8]>,
-    /// The number in `CSeq`, if it is one below 2^32.
-    pub cseq_number: Option<u32>,
-    /// The method in `CSeq`.
-    pub cseq_method: Option<Method<'a>>,
-    /// Whether `To` has a tag: the request is inside a dialog.
-    pub has_to_tag: bool,
-    /// `Content-Length`, if it is a number below 2^32.
-    pub content_length: Option<u32>,
-    /// `Expires` in seconds, if it is a number below 2^32.
-    pub expires: Option<u32>,
-    /// Where the body begins; none if no empty line ends the headers.
-    pub body_offset: Option<usize>,
+    /// The method in `CSeq`; not looked for in every request.
+    cseq_method: Option<Method<'a>>,
 }
 
 impl<'a> Head<'a> {
@@ -62,69 +50,30 @@ pub fn head(bytes: &[u8]) -> Option<Head<'_>> {
         return None;
     }
     let mut lines = Lines::of(without_leading_line_ends(bytes));
-    let mut head = Head {
-        start: Start::parse(lines.start_line()?).0,
-        call_id: None,
-        cseq_number: None,
-        cseq_method: None,
-        has_to_tag: false,
-        content_length: None,
-        expires: None,
-        body_offset: None,
-    };
-    let mut seen = Seen::default();
-    let mut headers = 0..HEADERS_PER_MESSAGE_MAX;
-    for line in lines.by_ref() {
-        match line {
-            Line::Header(header) if headers.next().is_some() => {
-                seen.take(&mut head, header.name, header.value);
+    let start = Start::parse(lines.start_line()?).0;
+    let mut head = Head { start, call_id: None, cseq_method: None };
+    let mut has_cseq = false;
+    let headers = lines.filter_map(|line| match line {
+        Line::Header(header) => Some(header),
+        Line::Malformed | Line::Empty => None,
+    });
+    for header in headers.take(HEADERS_PER_MESSAGE_MAX) {
+        match header.name {
+            HeaderName::CallId if head.call_id.is_none() && !header.value.is_empty() => {
+                head.call_id = Some(header.value);
             }
-            Line::Header(_) | Line::Malformed => {}
-            Line::Empty => head.body_offset = Some(usize::MAX),
+            HeaderName::CSeq if !has_cseq => {
+                has_cseq = true;
+                head.cseq_method = cseq::split(header.value).map(|(_, method)| method);
+            }
+            _ => continue,
+        }
+        // A request has its method in the start line, too.
+        if head.call_id.is_some() && (has_cseq || head.is_request()) {
+            break;
         }
     }
-    head.body_offset = head.body_offset.and(bytes.len().checked_sub(lines.rest().len()));
     Some(head)
-}
-
-/// Which headers were there, so that the second does not count.
-#[derive(Default)]
-struct Seen {
-    cseq: bool,
-    to: bool,
-    content_length: bool,
-    expires: bool,
-}
-
-impl Seen {
-    #[inline]
-    fn take<'a>(&mut self, head: &mut Head<'a>, name: HeaderName, value: &'a [u8]) {
-        match name {
-            HeaderName::CallId if head.call_id.is_none() && !value.is_empty() => {
-                head.call_id = Some(value);
-            }
-            HeaderName::CSeq if !self.cseq => {
-                self.cseq = true;
-                if let Some((digits, method)) = cseq::split(value) {
-                    head.cseq_number = number(digits);
-                    head.cseq_method = Some(method);
-                }
-            }
-            HeaderName::To if !self.to => {
-                self.to = true;
-                head.has_to_tag = address::tag_of(value).is_some();
-            }
-            HeaderName::ContentLength if !self.content_length => {
-                self.content_length = true;
-                head.content_length = number(value);
-            }
-            HeaderName::Expires if !self.expires => {
-                self.expires = true;
-                head.expires = number(value);
-            }
-            _ => {}
-        }
-    }
 }
 
 #[cfg(test)]
@@ -133,24 +82,24 @@ mod tests {
 
     #[test]
     fn facts_of_a_request() {
-        let bytes = b"\r\nREGISTER sip:example.com SIP/2.0\r\nt: \"a;tag=x\" <sip:a@b;tag=y>\r\n\
-                      i: 1@host\r\nCSeq: 7 REGISTER\r\nExpires: 3600\r\nl: 3\r\ni: 2\r\n\r\nabc";
+        let bytes = b"\r\nREGISTER sip:example.com SIP/2.0\r\nt: <sip:a@b;tag=y>\r\n\
+                      i:\r\nCall-ID: 1@host\r\nCSeq: 7 INVITE\r\ni: 2\r\n\r\nabc";
         let Some(head) = head(bytes) else { panic!("a head") };
         assert_eq!((head.method(), head.status()), (Some(Method::Register), None));
         assert_eq!(head.call_id, Some(&b"1@host"[..]));
-        assert_eq!((head.cseq_number, head.cseq_method), (Some(7), Some(Method::Register)));
-        assert_eq!((head.content_length, head.expires), (Some(3), Some(3600)));
-        assert!(head.is_request() && !head.has_to_tag);
-        assert_eq!(head.body_offset.and_then(|at| bytes.get(at..)), Some(&b"abc"[..]));
+        assert!(head.is_request());
     }
 
     #[test]
     fn facts_of_a_response() {
-        let bytes = b"SIP/2.0 180 Ringing\nTo: sip:a@b;tag=1\nCSeq: 99999999999 INVITE\n";
-        let Some(head) = head(bytes) else { panic!("a head") };
-        assert_eq!((head.method(), head.status()), (Some(Method::Invite), Some(Status::RINGING)));
-        assert_eq!((head.cseq_number, head.call_id, head.body_offset), (None, None, None));
-        assert!(head.has_to_tag);
+        let bytes = b"SIP/2.0 180 Ringing\nTo: sip:a@b;tag=1\nCSeq: 99999999999 INVITE\n\
+                      CSeq: 1 BYE\ni: 1\n\nCall-ID: 2\n";
+        let Some(response) = head(bytes) else { panic!("a head") };
+        assert_eq!(response.method(), Some(Method::Invite));
+        assert_eq!(response.status(), Some(Status::RINGING));
+        assert_eq!(response.call_id, Some(&b"1"[..]));
+        let in_body = head(b"SIP/2.0 180 Ringing\n\nCall-ID: 2\nCSeq: 1 BYE\n");
+        assert!(in_body.is_some_and(|head| head.call_id.is_none() && head.method().is_none()));
     }
 
     #[test]

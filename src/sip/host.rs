@@ -89,7 +89,14 @@ impl fmt::Display for Host<'_> {
 pub(crate) struct HostPort<'a> {
     pub(crate) host: Host<'a>,
     pub(crate) port: Option<u16>,
-    pub(crate) is_valid: bool,
+    /// A port is there, and is none.
+    has_bad_port: bool,
+}
+
+impl Default for HostPort<'_> {
+    fn default() -> Self {
+        Self { host: Host(&[]), port: None, has_bad_port: false }
+    }
 }
 
 impl<'a> HostPort<'a> {
@@ -101,8 +108,11 @@ impl<'a> HostPort<'a> {
         let host = Host(trim(host));
         let number = port.map(|digits| lws::number(trim(digits)));
         let port = number.flatten().and_then(|number| u16::try_from(number).ok());
-        let is_valid = host.is_valid() && (number.is_none() || port.is_some());
-        Self { host, port, is_valid }
+        Self { host, port, has_bad_port: number.is_some() && port.is_none() }
+    }
+
+    pub(crate) fn is_valid(&self) -> bool {
+        !self.has_bad_port && self.host.is_valid()
     }
 }
 
@@ -153,7 +163,7 @@ mod tests {
         for (text, host, port, is_valid) in cases {
             let parsed = HostPort::parse(text.as_bytes());
             assert_eq!(parsed.host.as_str(), host, "{text}");
-            assert_eq!((parsed.port, parsed.is_valid), (port, is_valid), "{text}");
+            assert_eq!((parsed.port, parsed.is_valid()), (port, is_valid), "{text}");
         }
     }
 

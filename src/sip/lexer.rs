@@ -76,6 +76,10 @@ impl<'a> Iterator for Lines<'a> {
         if self.is_done {
             return None;
         }
+        if let Some((header, rest)) = usual_line(self.rest) {
+            self.rest = rest;
+            return Some(Line::Header(header));
+        }
         if let Ok((value, (spelled, is_spaced))) = name(self.rest) {
             let (value, rest) = folded(value, &mut self.anomalies)?;
             self.rest = rest;
@@ -94,8 +98,22 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-/// The name of a header before its colon, and whether there was white space between.
+/// A header as nearly all of them are: the colon right after the name, and one line that ends with
+/// CR LF; and what follows it. The same as the general way finds, sooner.
 #[inline]
+fn usual_line(input: &[u8]) -> Option<(Header<'_>, &[u8])> {
+    let name = input.iter().position(|byte| !is_token(*byte)).filter(|name| *name > 0)?;
+    let (spelled, [b':', value @ ..]) = input.split_at_checked(name)? else { return None };
+    let (value, end) = value.split_at_checked(memchr2(b'\r', b'\n', value)?)?;
+    let [b'\r', b'\n', rest @ ..] = end else { return None };
+    if matches!(rest.first(), Some(b' ' | b'\t')) {
+        return None;
+    }
+    let header = Header { name: HeaderName::of(spelled), spelled, value: lws::trim(value) };
+    Some((header, rest))
+}
+
+/// The name of a header before its colon, and whether there was white space between.
 fn name(input: &[u8]) -> Lexed<'_, (&[u8], bool)> {
     let (input, name) = take_while1(is_token).parse(input)?;
     let (input, space) = terminated(space0, char(':')).parse(input)?;
@@ -104,7 +122,6 @@ fn name(input: &[u8]) -> Lexed<'_, (&[u8], bool)> {
 
 /// A value with the lines that continue it (RFC 3261, section 7.3.1), and what follows it; none if
 /// the last line has no end.
-#[inline]
 fn folded<'a>(input: &'a [u8], anomalies: &mut Anomalies) -> Option<(&'a [u8], &'a [u8])> {
     let mut from = 0;
     loop {

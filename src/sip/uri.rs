@@ -8,6 +8,7 @@ use memchr::memchr;
 use super::host::{Host, HostPort};
 use super::lws::trim;
 use super::quoted::{Parameters, Split, name_and_value};
+use crate::transport::start_line::is_token;
 
 /// The scheme of a URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,11 +34,10 @@ pub struct Uri<'a> {
     scheme: Scheme<'a>,
     user: Option<&'a [u8]>,
     password: Option<&'a [u8]>,
-    host: Option<Host<'a>>,
-    port: Option<u16>,
+    /// Of a `sip:` or `sips:` URI; else empty.
+    place: HostPort<'a>,
     parameters: Parameters<'a>,
     headers: &'a [u8],
-    is_valid: bool,
 }
 
 impl<'a> Uri<'a> {
@@ -50,11 +50,9 @@ impl<'a> Uri<'a> {
             scheme,
             user: None,
             password: None,
-            host: None,
-            port: None,
+            place: HostPort::default(),
             parameters: Parameters::default(),
             headers: &[],
-            is_valid: raw.iter().all(|byte| (b'!'..=b'~').contains(byte) && !is_delimiter(*byte)),
         };
         match scheme {
             Scheme::Sip | Scheme::Sips => uri.take_sip(rest),
@@ -62,10 +60,8 @@ impl<'a> Uri<'a> {
                 let (number, parameters) = split(rest, b';');
                 uri.user = Some(number).filter(|number| !number.is_empty());
                 uri.parameters = Parameters::of(parameters.unwrap_or_default());
-                uri.is_valid &= uri.user.is_some();
             }
-            Scheme::Urn | Scheme::Other(_) => uri.is_valid &= !rest.is_empty(),
-            Scheme::Missing => uri.is_valid = false,
+            Scheme::Urn | Scheme::Other(_) | Scheme::Missing => {}
         }
         uri
     }
@@ -80,16 +76,12 @@ impl<'a> Uri<'a> {
             let (name, password) = split(user, b':');
             self.user = Some(name);
             self.password = password;
-            self.is_valid &= !name.is_empty();
         }
         let (rest, headers) = split(rest, b'?');
         self.headers = headers.unwrap_or_default();
-        let (sent_by, parameters) = split(rest, b';');
+        let (place, parameters) = split(rest, b';');
         self.parameters = Parameters::of(parameters.unwrap_or_default());
-        let HostPort { host, port, is_valid } = HostPort::parse(sent_by);
-        self.host = Some(host).filter(|host| !host.as_bytes().is_empty());
-        self.port = port;
-        self.is_valid &= is_valid;
+        self.place = HostPort::parse(place);
     }
 
     /// As it was sent.
@@ -123,13 +115,13 @@ impl<'a> Uri<'a> {
     }
 
     /// The host of a `sip:` or `sips:` URI.
-    pub const fn host(&self) -> Option<Host<'a>> {
-        self.host
+    pub fn host(&self) -> Option<Host<'a>> {
+        Some(self.place.host).filter(|host| !host.as_bytes().is_empty())
     }
 
     /// The port, if there is one.
     pub const fn port(&self) -> Option<u16> {
-        self.port
+        self.place.port
     }
 
     /// The parameters after the host, or after the number of a `tel:` URI.
@@ -153,8 +145,17 @@ impl<'a> Uri<'a> {
     }
 
     /// Whether the grammar allows it.
-    pub const fn is_valid(&self) -> bool {
-        self.is_valid
+    pub fn is_valid(&self) -> bool {
+        let is_plain = |byte: &u8| (b'!'..=b'~').contains(byte) && !is_delimiter(*byte);
+        let has_parts = match self.scheme {
+            Scheme::Sip | Scheme::Sips => {
+                self.user.is_none_or(|user| !user.is_empty()) && self.place.is_valid()
+            }
+            Scheme::Tel => self.user.is_some(),
+            Scheme::Urn | Scheme::Other(_) => !matches!(split(self.raw, b':'), (_, Some([]))),
+            Scheme::Missing => false,
+        };
+        has_parts && self.raw.iter().all(is_plain)
     }
 
     /// Whether `sip:` or `sips:`.
@@ -174,8 +175,8 @@ impl<'a> Uri<'a> {
         matches!(self.scheme, Scheme::Sips) == matches!(other.scheme, Scheme::Sips)
             && same(self.user, other.user)
             && same(self.password, other.password)
-            && self.host == other.host
-            && self.port == other.port
+            && self.host() == other.host()
+            && self.port() == other.port()
             && have_same_parameters(self.parameters, other.parameters)
             && have_same_headers(self.headers, other.headers)
     }
@@ -214,6 +215,38 @@ fn have_same_headers(a: &[u8], b: &[u8]) -> bool {
         list
     };
     a == b || list(a) == list(b)
+}
+
+/// How many bytes a `sip:` URI takes that `bytes` begin with and that is valid without doubt: no
+/// password, an ordinary host, nothing unusual behind it. Sooner than [`Uri::is_valid`] tells.
+pub(crate) fn plain_length(bytes: &[u8]) -> Option<usize> {
+    let is_of_user = |byte: &u8| is_token(*byte) || matches!(byte, b'&' | b'=' | b'$' | b',');
+    let is_of_host = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    let is_of_rest = |byte: &u8| is_token(*byte) || matches!(byte, b';' | b'=' | b':');
+    let rest = bytes.strip_prefix(b"sip:")?;
+    let rest = match skip(rest, is_of_user)? {
+        (1.., [b'@', rest @ ..]) => rest,
+        _ => rest,
+    };
+    let (1.., rest) = skip(rest, is_of_host)? else { return None };
+    let rest = match rest {
+        [b':', rest @ ..] => match skip(rest, u8::is_ascii_digit)? {
+            (1..=4, rest) => rest,
+            _ => return None,
+        },
+        rest => rest,
+    };
+    let rest = match rest {
+        [b';', ..] => skip(rest, is_of_rest)?.1,
+        rest => rest,
+    };
+    bytes.len().checked_sub(rest.len())
+}
+
+/// How many bytes at the beginning are of a kind, and what follows them.
+fn skip(bytes: &[u8], is_of_kind: impl Fn(&u8) -> bool) -> Option<(usize, &[u8])> {
+    let count = bytes.iter().position(|byte| !is_of_kind(byte)).unwrap_or(bytes.len());
+    Some((count, bytes.get(count..)?))
 }
 
 impl fmt::Debug for Uri<'_> {
@@ -369,5 +402,24 @@ mod tests {
         assert_eq!(&*unescaped(b"%Z%45%4"), b"%ZE%4");
         let uri = Uri::parse(b"sip:a@b?Replaces=1%402%3Bto-tag%3Dx%3Bfrom-tag%3Dy&x=1");
         assert_eq!(uri.header("replaces").as_deref(), Some(&b"1@2;to-tag=x;from-tag=y"[..]));
+    }
+
+    #[test]
+    fn what_is_plain_is_valid() {
+        let plain = [
+            "sip:alice@example.com",
+            "sip:+1-555@192.0.2.1:5060;transport=udp;lr",
+            "sip:example.com",
+            "sip:a%20b@h.example;x=y:z",
+        ];
+        for text in plain {
+            assert_eq!(plain_length(text.as_bytes()), Some(text.len()), "{text}");
+            assert!(Uri::parse(text.as_bytes()).is_valid(), "{text}");
+        }
+        assert_eq!(plain_length(b"sip:a@b>;tag=1"), Some(7));
+        for text in ["sip:@b", "sip:a@", "sip:", "tel:1", "sip:a@b:99999", "sip:[::1]", "sip:a:b@c"]
+        {
+            assert_ne!(plain_length(text.as_bytes()), Some(text.len()), "{text}");
+        }
     }
 }

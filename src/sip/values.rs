@@ -2,7 +2,7 @@
 //!
 //! A header that is there twice counts once, the first; see [`Message::duplicates`].
 
-use super::address::Address;
+use super::address::{self, Address};
 use super::cseq::{self, CSeq, RAck};
 use super::dialog_id::DialogId;
 use super::digest::{Challenge, Credentials};
@@ -13,7 +13,7 @@ use super::method::Method;
 use super::reason::{Reason, Warning};
 use super::seconds::{RetryAfter, SessionExpires};
 use super::subscription::{Event, SubscriptionState};
-use super::via::Via;
+use super::via::{self, Via};
 
 impl<'a> Message<'a> {
     /// The first `Call-ID` that is not empty; compared byte by byte (RFC 3261, section 20.8).
@@ -63,12 +63,12 @@ impl<'a> Message<'a> {
 
     /// The tag in `From`.
     pub fn from_tag(&self) -> Option<&'a [u8]> {
-        self.from()?.tag()
+        address::tag_of(self.values(HeaderName::From).next()?)
     }
 
     /// The tag in `To`.
     pub fn to_tag(&self) -> Option<&'a [u8]> {
-        self.to()?.tag()
+        address::tag_of(self.values(HeaderName::To).next()?)
     }
 
     /// The hops of the request, the last one first.
@@ -83,7 +83,11 @@ impl<'a> Message<'a> {
 
     /// The branch of the last hop.
     pub fn branch(&self) -> Option<&'a [u8]> {
-        self.top_via()?.branch()
+        match self.values(HeaderName::Via).next()? {
+            // The long way passes over values that name no hop; this one does.
+            value if value.starts_with(b"SIP/2.0/") => via::branch_of(value),
+            _ => self.top_via()?.branch(),
+        }
     }
 
     /// The values of `Reason`.

@@ -39,23 +39,28 @@ pub enum Rport {
 impl<'a> Via<'a> {
     /// The hop that `value` is, and what is wrong with it.
     pub fn parse(value: &'a [u8]) -> (Self, Anomalies) {
-        let end = memchr(b';', value).unwrap_or(value.len());
-        let (hop, parameters) = value.split_at_checked(end).unwrap_or((value, &[]));
-        let (protocol, rest) = split_protocol(hop);
-        let (transport, sent_by) = word(rest);
-        let HostPort { host, port, is_valid } = HostPort::parse(sent_by);
-        let parameters = Parameters::of(parameters);
-
+        let (via, sent_by) = Self::split(value);
         let mut anomalies = Anomalies::NONE;
-        let is_whole = is_valid && !protocol.is_empty() && !transport.is_empty();
-        anomalies.insert_if(!is_whole, Anomaly::ViaInvalid);
-        anomalies.insert_if(parameters.has_empty(), Anomaly::EmptyParameter);
-        (Self { protocol, transport, host, port, parameters }, anomalies)
+        let has_parts = !via.protocol.is_empty() && !via.transport.is_empty();
+        anomalies.insert_if(!has_parts || !sent_by.is_valid(), Anomaly::ViaInvalid);
+        anomalies.insert_if(via.parameters.has_empty(), Anomaly::EmptyParameter);
+        (via, anomalies)
     }
 
     /// Like [`Via::parse`], without what is wrong.
     pub fn of(value: &'a [u8]) -> Self {
-        Self::parse(value).0
+        Self::split(value).0
+    }
+
+    fn split(value: &'a [u8]) -> (Self, HostPort<'a>) {
+        let end = memchr(b';', value).unwrap_or(value.len());
+        let (hop, parameters) = value.split_at_checked(end).unwrap_or((value, &[]));
+        let (protocol, rest) = split_protocol(hop);
+        let (transport, sent_by) = word(rest);
+        let sent_by = HostPort::parse(sent_by);
+        let HostPort { host, port, .. } = sent_by;
+        let parameters = Parameters::of(parameters);
+        (Self { protocol, transport, host, port, parameters }, sent_by)
     }
 
     /// Whether nothing names a hop, as between the commas of `;,;,,`.
@@ -106,6 +111,12 @@ impl<'a> Via<'a> {
         };
         self.port.unwrap_or(default)
     }
+}
+
+/// The branch in one value, without a look at the hop itself.
+pub(crate) fn branch_of(value: &[u8]) -> Option<&[u8]> {
+    let parameters = value.get(memchr(b';', value)?..)?;
+    Parameters::of(parameters).value("branch")
 }
 
 /// `SIP / 2.0`, and what follows the slash after it.

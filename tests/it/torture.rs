@@ -334,8 +334,7 @@ fn every_message_has_its_verdict() {
         assert!(is_start(&bytes), "{file}");
         let head = head(&bytes).expect("a start line");
         assert_eq!(head.call_id, message.call_id(), "{file}");
-        assert_eq!(head.has_to_tag, message.to_tag().is_some(), "{file}");
-        assert_eq!(head.cseq_number, message.cseq().map(|cseq| cseq.number), "{file}");
+
         assert_eq!(head.method().unwrap_or(Method::Other(b"")), message.method(), "{file}");
     }
 }

@@ -30,7 +30,7 @@ fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
         let Some(hop) = attempt.first_hop(call) else { continue };
         let Some(progress) = progress(hop) else { continue };
         let Some(end) = end_of_silence(hop, progress) else { continue };
-        if is_gated(hop) || end.time.since(progress.time) < SILENCE_MIN {
+        if end.time.since(progress.time) < SILENCE_MIN || is_gated(hop) {
             continue;
         }
         match progress.sdp() {

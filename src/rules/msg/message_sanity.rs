@@ -84,9 +84,12 @@ fn tags(message: &Message<'_>, wrong: &mut Defects) {
 }
 
 fn uris(message: &Message<'_>, wrong: &mut Defects) {
-    wrong.insert_if(message.request_uri().is_some_and(|uri| !uri.is_valid()), Defect::RequestUri);
+    let is_valid =
+        message.has_plain_request_uri() || message.request_uri().is_none_or(|uri| uri.is_valid());
+    wrong.insert_if(!is_valid, Defect::RequestUri);
     let names = [HeaderName::From, HeaderName::To, HeaderName::Contact];
-    let is_wrong = names.into_iter().filter_map(|name| message.values(name).next()).any(|value| {
+    let values = names.into_iter().filter_map(|name| message.values(name).next());
+    let is_wrong = values.filter(|value| !Address::is_plain(value)).any(|value| {
         let (address, anomalies) = Address::parse(value);
         anomalies.contains(Anomaly::InvalidUri) && !address.is_star()
     });

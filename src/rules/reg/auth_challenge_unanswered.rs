@@ -44,7 +44,7 @@ fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
         {
             continue;
         }
-        report(call, &chain, (hop, last), findings);
+        report(call, chain, (hop, last), findings);
     }
 }
 

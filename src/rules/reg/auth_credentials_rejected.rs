@@ -29,9 +29,9 @@ fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
         };
         let waited = refusal.request.time.since(refusal.round.at());
         let fits = fits(call, &refusal);
-        let confidence = confidence(call, &chain, &refusal, fits);
+        let confidence = confidence(call, chain, &refusal, fits);
         if let Some(confidence) = confidence.filter(|_| waited <= nonce_life(call)) {
-            report(call, &chain, &refusal, (fits, confidence), findings);
+            report(call, chain, &refusal, (fits, confidence), findings);
         }
     }
 }

@@ -41,7 +41,7 @@ fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
         }
         let rounds = u64::try_from(chain.rounds.len()).unwrap_or(u64::MAX);
         let is_loop = rounds >= call.settings().count(&ROUNDS) && answers >= ANSWERS_MIN;
-        report(call, &chain, is_loop, findings);
+        report(call, chain, is_loop, findings);
     }
 }
 

@@ -41,8 +41,8 @@ struct Difference<'c> {
 fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
     for chain in call.chains() {
         let Some(refusal) = chain.refusal(call) else { continue };
-        if let Some(difference) = difference(&chain, &refusal) {
-            report(call, &chain, &refusal, &difference, findings);
+        if let Some(difference) = difference(chain, &refusal) {
+            report(call, chain, &refusal, &difference, findings);
         }
     }
 }

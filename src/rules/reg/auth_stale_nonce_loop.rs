@@ -31,8 +31,8 @@ fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
         if chain.answers() == 0 || chain.end(call) == ChainEnd::Passed {
             continue;
         }
-        if let Some(misuse) = misuse(call, &chain) {
-            report(call, &chain, misuse, findings);
+        if let Some(misuse) = misuse(call, chain) {
+            report(call, chain, misuse, findings);
         }
     }
 }
