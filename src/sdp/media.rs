@@ -52,11 +52,14 @@ impl<'a> Media<'a> {
         let is_whole = port.is_some() && port_count != Some(None) && !formats.is_empty();
         anomalies.insert_if(!is_whole, Anomaly::MediaInvalid);
 
-        let own = Lines::of(lines).find(|line| line.kind == b'c').map(|line| {
+        let mut own = None;
+        let mut rest = Lines::of(lines);
+        for line in rest.by_ref().filter(|line| line.kind == b'c') {
             let (connection, is_sane) = Connection::parse(line.value);
-            anomalies.insert_if(!is_sane, Anomaly::ConnectionInvalid);
-            connection
-        });
+            anomalies.insert_if(!is_sane && own.is_none(), Anomaly::ConnectionInvalid);
+            own = own.or(Some(connection));
+        }
+        anomalies.extend(rest.anomalies());
         let connection = own.or(session.connection);
         let port = port.unwrap_or(0);
         anomalies.insert_if(connection.is_none() && port != 0, Anomaly::MissingConnection);

@@ -124,7 +124,8 @@ impl<'a> Session<'a> {
             Self { bytes, origin: None, name: None, connection: None, media: Vec::new(), lines };
         let mut has_timing = false;
         let mut has_version = false;
-        for (index, line) in Lines::of(lines).enumerate() {
+        let mut own = Lines::of(lines);
+        for (index, line) in own.by_ref().enumerate() {
             match line.kind {
                 b'v' => has_version |= index == 0 && line.value == b"0",
                 b'o' => {
@@ -142,6 +143,7 @@ impl<'a> Session<'a> {
                 _ => {}
             }
         }
+        anomalies.extend(own.anomalies());
         session.take_media(&mut anomalies);
         anomalies.insert_if(!has_version, Anomaly::VersionInvalid);
         anomalies.insert_if(session.origin.is_none(), Anomaly::MissingOrigin);
@@ -152,9 +154,6 @@ impl<'a> Session<'a> {
 
     fn take_media(&mut self, anomalies: &mut Anomalies) {
         let mut rest = self.bytes.get(self.lines.len()..).unwrap_or_default();
-        let mut noted = Lines::of(self.lines);
-        noted.by_ref().for_each(drop);
-        anomalies.extend(noted.anomalies());
         let (connection, direction) = (self.connection, self.direction());
         let common = SessionPart { lines: self.lines, connection, direction };
         while !rest.is_empty() {
@@ -168,12 +167,8 @@ impl<'a> Session<'a> {
             let (media, wrong) = Media::parse(first.value, own, &common);
             anomalies.extend(wrong);
             self.media.push(media);
-            rest = lines.rest().get(own.len()..).unwrap_or_default();
-
-            let mut own = Lines::of(own);
-            own.by_ref().for_each(drop);
             anomalies.extend(lines.anomalies());
-            anomalies.extend(own.anomalies());
+            rest = lines.rest().get(own.len()..).unwrap_or_default();
         }
     }
 

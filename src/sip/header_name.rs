@@ -235,7 +235,8 @@ impl HeaderName {
         loop {
             let Some(&index) = TABLE.get(slot) else { return Self::Other };
             let Some(&name) = Self::ALL.get(usize::from(index)) else { return Self::Other };
-            if is_same(NAMES.get(usize::from(index)).copied().unwrap_or_default(), spelled) {
+            let known = NAMES.get(usize::from(index)).copied().unwrap_or_default();
+            if known == spelled || is_same(known, spelled) {
                 return name;
             }
             slot = (slot + 1) % SLOTS;
