@@ -15,7 +15,7 @@ mod tunnel;
 mod wireless;
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::capture::Frame;
 use crate::limits;
@@ -33,6 +33,12 @@ pub struct Endpoint {
 }
 
 /// `192.0.2.1:5060`, `[2001:db8::1]:5060`.
+impl From<SocketAddr> for Endpoint {
+    fn from(address: SocketAddr) -> Self {
+        Self { address: address.ip(), port: address.port() }
+    }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.address {

@@ -140,6 +140,25 @@ impl<'a> RtpMap<'a> {
             && self.channels == other.channels
     }
 
+    /// Whether it carries media by itself: neither events, comfort noise nor what goes along with
+    /// another codec.
+    pub fn is_real(&self) -> bool {
+        const COMPANIONS: [&str; 11] = [
+            "telephone-event",
+            "tone",
+            "CN",
+            "red",
+            "rtx",
+            "ulpfec",
+            "parityfec",
+            "flexfec",
+            "flexfec-03",
+            "1d-interleaved-parityfec",
+            "t140",
+        ];
+        !COMPANIONS.into_iter().any(|name| self.is(name))
+    }
+
     /// Whether the encoding has this name, in any case.
     pub fn is(&self, encoding: &str) -> bool {
         self.encoding.eq_ignore_ascii_case(encoding.as_bytes())

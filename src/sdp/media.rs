@@ -182,6 +182,12 @@ impl<'a> Media<'a> {
         self.attribute("rtcp-mux").is_some()
     }
 
+    /// Whether it only goes along with another media description and has no port of its own in an
+    /// offer (RFC 9143, section 6).
+    pub fn is_bundle_only(&self) -> bool {
+        self.attribute("bundle-only").is_some()
+    }
+
     /// Keys for SRTP (RFC 4568), as they were sent.
     pub fn cryptos(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         self.values("crypto")
@@ -260,6 +266,15 @@ impl<'a> Media<'a> {
         if self.has_rtcp_mux() {
             return Some(rtp);
         }
+        Some(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?))
+    }
+
+    /// The same, for a peer that does not want both on one port.
+    pub fn rtcp_endpoint_alone(&self) -> Option<SocketAddr> {
+        if self.attribute("rtcp").is_some() || !self.has_rtcp_mux() {
+            return self.rtcp_endpoint();
+        }
+        let rtp = self.rtp_endpoint()?;
         Some(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?))
     }
 

@@ -11,6 +11,7 @@ use crate::signaling::coverage::Coverage;
 use crate::signaling::dialog::Dialog;
 use crate::signaling::log::CallLog;
 use crate::signaling::message::Message;
+use crate::signaling::negotiation::Negotiations;
 use crate::signaling::settings::Settings;
 use crate::signaling::state::State as TransactionState;
 use crate::signaling::subscription::{self, Subscription};
@@ -140,6 +141,7 @@ pub struct Call<'c> {
     /// The clients whose retransmissions show a T1 of their own.
     timers: Vec<(Endpoint, Span)>,
     surroundings: Surroundings<'c>,
+    negotiations: Negotiations<'c>,
 }
 
 impl CallLog {
@@ -178,6 +180,7 @@ impl<'c> Call<'c> {
             subscriptions: Vec::new(),
             chains: Vec::new(),
             surroundings,
+            negotiations: Negotiations::default(),
         };
         call.link_hops();
         call.link_cancels();
@@ -186,6 +189,7 @@ impl<'c> Call<'c> {
         call.collect_attempts();
         call.collect_dialogs();
         call.find_answers();
+        call.negotiations = Negotiations::of(&call);
         call
     }
 
@@ -223,6 +227,11 @@ impl<'c> Call<'c> {
     /// What the network said of packets that did not arrive.
     pub fn network(&self) -> Network<'c> {
         self.surroundings.network
+    }
+
+    /// Offers and answers.
+    pub const fn negotiations(&self) -> &Negotiations<'c> {
+        &self.negotiations
     }
 
     /// What the user has set for the rules.
