@@ -132,6 +132,13 @@ pub const RTP_STREAMS_MAX: usize = 100_000;
 /// Spells of activity remembered of one RTP stream; the last one grows beyond.
 pub const RTP_SPELLS_MAX: usize = 32;
 
+/// Runs of one payload type remembered of one RTP stream; the last one grows beyond. A digit that
+/// is pressed makes two.
+pub const RTP_RUNS_MAX: usize = 64;
+
+/// Telephone events remembered of one RTP stream; more are counted. A calling card takes 40 digits.
+pub const TELEPHONE_EVENTS_MAX: usize = 128;
+
 /// Spells of a run without a long pause that are told apart; beyond, pauses are forgotten.
 pub const SPELLS_MAX: usize = 1024;
 

@@ -1,67 +1,66 @@
-//! RTP as far as the calls need it: who sent media where, and when.
+//! RTP as far as the calls need it: who sent media where, when, and how well it came.
 //!
-//! A stream is known by its addresses and SSRC (RFC 3550, section 8). Of its packets only the
-//! spells of activity are kept, so a stream costs the same for a second and for an hour. Knows
-//! nothing of rules.
+//! A stream is known by its addresses and SSRC (RFC 3550, section 8). Of its packets only figures
+//! are kept, so a stream costs the same for a second and for an hour. Knows nothing of rules.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::limits::{RTP_SPELLS_MAX, RTP_STREAMS_MAX};
+use crate::limits::RTP_STREAMS_MAX;
 use crate::packet::Endpoint;
-use crate::time::{Span, Time};
+use crate::time::Time;
 
+mod event;
 mod gaps;
+mod jitter;
+mod packet;
 mod pair;
+#[cfg(test)]
+pub(crate) mod samples;
+mod sequence;
+mod stream;
 
 use gaps::Gaps;
 
+pub use event::TelephoneEvent;
+pub use jitter::Jitter;
+pub use packet::{Column, Columns, RtpFlow, RtpPacket};
 pub use pair::MediaPair;
-
-/// A pause that ends a spell of activity.
-const PAUSE: Span = Span::from_millis(500);
-
-/// An RTP packet, reduced to what a stream needs.
-#[derive(Clone, Copy, Debug)]
-pub struct RtpPacket {
-    /// The sender.
-    pub source: Endpoint,
-    /// The receiver.
-    pub destination: Endpoint,
-    /// The synchronization source.
-    pub ssrc: u32,
-    /// Its number in the stream.
-    pub sequence: u16,
-    /// When it was captured.
-    pub time: Time,
-}
-
-/// The packets of one synchronization source on one way.
-#[derive(Clone, Debug)]
-pub struct Stream {
-    /// The sender.
-    pub source: Endpoint,
-    /// The receiver.
-    pub destination: Endpoint,
-    /// The synchronization source.
-    pub ssrc: u32,
-    /// Packets seen.
-    pub packets: u64,
-    /// First and last time of each spell without a pause; bounded, the last one grows.
-    pub spells: Vec<(Time, Time)>,
-    /// The number that comes next.
-    due: u16,
-}
+pub use sequence::Sequence;
+pub use stream::{Gap, Run, Seen, Stream, static_clock};
 
 /// Every stream under way; one shard of it or the whole.
 #[derive(Debug)]
 pub struct Streams {
     streams: Vec<Stream>,
-    by_key: HashMap<(Endpoint, Endpoint, u32), usize, foldhash::fast::RandomState>,
+    by_key: HashMap<RtpFlow, usize, foldhash::fast::RandomState>,
     by_endpoint: HashMap<Endpoint, Vec<usize>, foldhash::fast::RandomState>,
     streams_max: usize,
     evicted: u64,
+    /// How often streams gave way, and indexes changed.
+    generation: u64,
     gaps: Gaps,
+}
+
+/// A column under way into the streams.
+#[derive(Debug)]
+pub struct Feed<'c> {
+    column: &'c Column,
+    /// The stream of each flow of the column, once it is known.
+    streams: Vec<Option<u32>>,
+    generation: u64,
+}
+
+impl<'c> Feed<'c> {
+    /// The packets of the column, none of them taken yet.
+    pub fn of(column: &'c Column) -> Self {
+        Self { column, streams: vec![None; column.flows.len()], generation: 0 }
+    }
+
+    /// The packets, in order of the frames.
+    pub fn packets(&self) -> &'c [RtpPacket] {
+        &self.column.packets
+    }
 }
 
 impl Streams {
@@ -74,35 +73,69 @@ impl Streams {
             by_endpoint: HashMap::default(),
             streams_max: (RTP_STREAMS_MAX / shards.max(1)).max(1),
             evicted: 0,
+            generation: 0,
             gaps: Gaps::default(),
         }
     }
 
+    /// Takes all packets of a column.
+    pub fn take(&mut self, column: &Column) {
+        let mut feed = Feed::of(column);
+        for packet in feed.packets() {
+            self.push(&mut feed, packet);
+        }
+    }
+
     /// Takes the next packet in order of capture.
-    pub fn push(&mut self, packet: RtpPacket) {
-        let key = (packet.source, packet.destination, packet.ssrc);
-        if let Some(stream) = self.by_key.get(&key).and_then(|i| self.streams.get_mut(*i)) {
-            if gaps::is_gap(packet.sequence, stream.due) {
+    #[inline]
+    pub fn push(&mut self, feed: &mut Feed<'_>, packet: &RtpPacket) {
+        if feed.generation != self.generation {
+            feed.generation = self.generation;
+            feed.streams.fill(None);
+        }
+        let known = feed.streams.get(Column::flow(packet)).copied().flatten();
+        if let Some(stream) = known.and_then(|index| self.streams.get_mut(index as usize))
+            && !stream.is_over(packet)
+        {
+            if gaps::is_gap(packet.sequence, stream.due()) {
                 self.gaps.add(packet.time);
             }
-            stream.push(packet.time, packet.sequence);
+            stream.push(packet);
             return;
         }
+        self.look_up(feed, packet);
+    }
+
+    /// Finds the stream of the packet in the table, or begins it.
+    #[cold]
+    fn look_up(&mut self, feed: &mut Feed<'_>, packet: &RtpPacket) {
+        let Some(flow) = feed.column.flows.get(Column::flow(packet)).copied() else { return };
+        let known = self.by_key.get(&flow).copied();
+        let index = match known.and_then(|index| Some((index, self.streams.get_mut(index)?))) {
+            Some((index, stream)) if !stream.is_over(packet) => {
+                if gaps::is_gap(packet.sequence, stream.due()) {
+                    self.gaps.add(packet.time);
+                }
+                stream.push(packet);
+                index
+            }
+            _ => self.begin(flow, packet),
+        };
+        if let Some(place) = feed.streams.get_mut(Column::flow(packet)) {
+            *place = u32::try_from(index).ok();
+        }
+    }
+
+    fn begin(&mut self, flow: RtpFlow, packet: &RtpPacket) -> usize {
         if self.streams.len() >= self.streams_max {
             self.make_room();
         }
         let index = self.streams.len();
-        self.by_key.insert(key, index);
-        self.by_endpoint.entry(packet.source).or_default().push(index);
-        self.by_endpoint.entry(packet.destination).or_default().push(index);
-        self.streams.push(Stream {
-            source: packet.source,
-            destination: packet.destination,
-            ssrc: packet.ssrc,
-            packets: 1,
-            spells: vec![(packet.time, packet.time)],
-            due: packet.sequence.wrapping_add(1),
-        });
+        self.by_key.insert(flow, index);
+        self.by_endpoint.entry(flow.source).or_default().push(index);
+        self.by_endpoint.entry(flow.destination).or_default().push(index);
+        self.streams.push(Stream::new(flow, packet));
+        index
     }
 
     /// The streams that come from or go to the endpoint.
@@ -135,52 +168,14 @@ impl Streams {
         let before = self.streams.len();
         self.streams.retain(|stream| stream.last() > limit);
         self.evicted += (before - self.streams.len()) as u64;
+        self.generation += 1;
         self.by_key.clear();
         self.by_endpoint.clear();
         for (index, stream) in self.streams.iter().enumerate() {
-            self.by_key.insert((stream.source, stream.destination, stream.ssrc), index);
+            let Stream { source, destination, ssrc, .. } = *stream;
+            self.by_key.insert(RtpFlow { source, destination, ssrc }, index);
             self.by_endpoint.entry(stream.source).or_default().push(index);
             self.by_endpoint.entry(stream.destination).or_default().push(index);
-        }
-    }
-}
-
-impl Stream {
-    /// A packet of it was seen between the two moments.
-    pub fn is_active(&self, from: Time, to: Time) -> bool {
-        self.spells.iter().any(|(first, last)| *first <= to && *last >= from)
-    }
-
-    /// How long it was active between the two moments; `None` if it was not at all.
-    pub fn active_for(&self, from: Time, to: Time) -> Option<Span> {
-        let active = self.spells.iter().filter(|(first, last)| *first <= to && *last >= from);
-        let spans = active.map(|(first, last)| (*last).min(to).since((*first).max(from)));
-        spans.reduce(|sum, span| sum + span)
-    }
-
-    /// When it was last active between the two moments; `None` if it was not at all.
-    pub fn last_between(&self, from: Time, to: Time) -> Option<Time> {
-        let active = self.spells.iter().filter(|(first, last)| *first <= to && *last >= from);
-        active.map(|(_, last)| (*last).min(to)).max()
-    }
-
-    /// The time of the last packet.
-    pub fn last(&self) -> Time {
-        self.spells.last().map(|(_, last)| *last).unwrap_or_default()
-    }
-
-    fn push(&mut self, time: Time, sequence: u16) {
-        self.packets += 1;
-        // One that comes late is not what the next one follows.
-        if sequence.wrapping_sub(self.due) < 0x8000 {
-            self.due = sequence.wrapping_add(1);
-        }
-        let spells = self.spells.len();
-        match self.spells.last_mut() {
-            Some((_, last)) if time.since(*last) <= PAUSE || spells >= RTP_SPELLS_MAX => {
-                *last = time.max(*last);
-            }
-            _ => self.spells.push((time, time)),
         }
     }
 }
@@ -220,31 +215,15 @@ impl<'s> Media<'s> {
 
 #[cfg(test)]
 mod tests {
+    use super::samples::{Sample, at, endpoint, streams};
     use super::*;
-
-    fn endpoint(port: u16) -> Endpoint {
-        Endpoint { address: [192, 0, 2, 1].into(), port }
-    }
-
-    fn packet(port: u16, millis: i64) -> RtpPacket {
-        RtpPacket {
-            source: endpoint(port),
-            destination: endpoint(9),
-            ssrc: 1,
-            sequence: 0,
-            time: Time::default() + Span::from_millis(millis),
-        }
-    }
+    use crate::time::Span;
 
     #[test]
     fn remembers_when_media_flowed() {
-        let mut streams = Streams::with_share_of(1);
-        for millis in [0, 20, 40, 2000, 2020] {
-            streams.push(packet(1, millis));
-        }
-        let shards = [streams];
+        let times = [0, 20, 40, 2000, 2020];
+        let shards = [streams(times.map(|millis| Sample { millis, ..Sample::default() }))];
         let media = Media::new(&shards);
-        let at = |millis| Time::default() + Span::from_millis(millis);
         assert!(media.came_from(endpoint(1), at(30), at(1000)));
         assert!(!media.came_from(endpoint(1), at(500), at(1000)));
         assert!(media.went_to(endpoint(9), at(1990), at(3000)));
@@ -260,9 +239,8 @@ mod tests {
     #[test]
     fn the_table_is_bounded_and_says_so() {
         let mut streams = Streams::with_share_of(RTP_STREAMS_MAX / 10);
-        for port in 0..100 {
-            streams.push(packet(port, i64::from(port)));
-        }
+        let sample = |port: u16| Sample { port, millis: i64::from(port), ..Sample::default() };
+        samples::push(&mut streams, (0..100).map(sample));
         assert!(streams.streams.len() <= 10);
         assert_eq!(streams.count(), 100);
         assert!(Media::new(&[streams]).is_visible(endpoint(99)));

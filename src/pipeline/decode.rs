@@ -11,7 +11,7 @@ use rustc_hash::FxHashSet;
 
 use crate::capture::{Frame, FrameId};
 use crate::limits::QUOTED_CHARS_MAX;
-use crate::media::{self, RtpPacket};
+use crate::media::{self, RtpFlow, RtpPacket};
 use crate::packet::{
     self, Defragmenter, Endpoint, Fragment, IcmpError, Packet, Path, Reassembled, Unread,
 };
@@ -85,7 +85,7 @@ pub(crate) struct Decoded<'b> {
     pub(crate) sip: [Vec<Sighting<'b>>; SHARDS],
     pub(crate) tcp: [Vec<(Order, Arrival<'b>)>; SHARDS],
     pub(crate) sctp: [Vec<(Order, SctpArrival<'b>)>; SHARDS],
-    pub(crate) rtp: [Vec<RtpPacket>; SHARDS],
+    pub(crate) rtp: media::Columns<SHARDS>,
     pub(crate) fragments: Vec<(Order, (Frame<'b>, Fragment<'b>))>,
     /// What ICMP says of packets that did not arrive.
     pub(crate) disruptions: Vec<(Order, Disruption)>,
@@ -206,14 +206,22 @@ impl Decoder<'_> {
         parts: &[Decoded<'_>],
         whole: &Decoded<'_>,
     ) {
-        let columns = parts.iter().chain([whole]).filter_map(|part| part.rtp.get(shard));
+        let columns = parts.iter().chain([whole]).filter_map(|part| part.rtp.shard(shard));
         if !self.is_several {
-            columns.flatten().for_each(|packet| streams.push(*packet));
+            columns.for_each(|column| streams.take(column));
             return;
         }
-        let mut packets: Vec<&RtpPacket> = columns.flatten().collect();
-        packets.sort_by_key(|packet| packet.time);
-        packets.into_iter().for_each(|packet| streams.push(*packet));
+        let mut feeds: Vec<media::Feed<'_>> = columns.map(media::Feed::of).collect();
+        let packets = feeds.iter().enumerate();
+        let mut packets: Vec<(usize, &RtpPacket)> = packets
+            .flat_map(|(from, feed)| feed.packets().iter().map(move |packet| (from, packet)))
+            .collect();
+        packets.sort_by_key(|(_, packet)| packet.time);
+        for (from, packet) in packets {
+            if let Some(feed) = feeds.get_mut(from) {
+                streams.push(feed, packet);
+            }
+        }
     }
 }
 
@@ -239,7 +247,7 @@ impl<'b> Decoded<'b> {
                     if is_cut {
                         self.cut_rtp.add(order.1, time, b"");
                     }
-                    self.take_media(time, path, &header, hash);
+                    self.take_media((time, order.1), path, &header, payload, hash);
                 } else {
                     self.ways.insert((path.source.address, path.destination.address));
                     if is_strange(path, payload) {
@@ -285,13 +293,18 @@ impl<'b> Decoded<'b> {
     }
 
     #[inline]
-    fn take_media(&mut self, time: Time, path: Path, header: &rtp::Header, hash: &FixedState) {
-        let Path { source, destination, .. } = path;
-        let rtp::Header { ssrc, sequence, .. } = *header;
-        let shard = flow_shard(hash, source, destination);
-        if let Some(column) = self.rtp.get_mut(shard) {
-            column.push(RtpPacket { source, destination, ssrc, sequence, time });
-        }
+    fn take_media(
+        &mut self,
+        (time, frame): (Time, FrameId),
+        path: Path,
+        header: &rtp::Header,
+        payload: &[u8],
+        hash: &FixedState,
+    ) {
+        let Path { source, destination, ip_id, .. } = path;
+        let flow = RtpFlow { source, destination, ssrc: header.ssrc };
+        let packet = RtpPacket::new(time, frame, ip_id, header, payload);
+        self.rtp.push(flow, packet, || flow_shard(hash, source, destination));
     }
 
     fn take_icmp(&mut self, order: Order, time: Time, path: Path, message: &[u8]) {

@@ -1,0 +1,532 @@
+//! The packets of one synchronization source on one way, reduced to figures.
+//!
+//! A stream costs the same for a second and for an hour.
+
+use super::event::{self, Events};
+use super::gaps;
+use super::jitter::Jitters;
+use super::sequence::Turn;
+use super::{Jitter, RtpFlow, RtpPacket, Sequence, TelephoneEvent};
+use crate::capture::FrameId;
+use crate::limits::{RTP_RUNS_MAX, RTP_SPELLS_MAX};
+use crate::packet::Endpoint;
+use crate::time::{Span, Time};
+
+/// A pause that ends a spell of activity.
+const PAUSE: Span = Span::from_millis(500);
+
+/// After such a pause, numbers that do not go on are another stream: a later call with the same
+/// addresses and SSRC, as those that play a recording have.
+const ANOTHER_USE: Span = Span::from_secs(5);
+
+/// The same packet again within this time is a capture copy.
+const COPY_WINDOW: Span = Span::from_millis(2);
+
+/// The same packet with the same IP identification within this time is a capture copy.
+const COPY_WINDOW_SAME_ID: Span = Span::from_millis(50);
+
+/// Packets looked back at for a copy; a power of two.
+const COPY_LOOK_BACK: usize = 4;
+
+/// Comfort noise (RFC 3389), by its number of today and by its former one.
+const COMFORT_NOISE: [u8; 2] = [13, 19];
+
+/// A packet of a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seen {
+    /// When it was captured.
+    pub time: Time,
+    /// Its frame.
+    pub frame: FrameId,
+}
+
+impl Seen {
+    #[inline]
+    pub(super) fn of(packet: &RtpPacket) -> Self {
+        Self { time: packet.time, frame: packet.frame() }
+    }
+}
+
+/// Packets of one payload type, one after another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// 0 to 127.
+    pub payload_type: u8,
+    /// How many.
+    pub packets: u64,
+    /// The first one.
+    pub first: Seen,
+    /// The last one.
+    pub last: Seen,
+}
+
+/// A time without packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gap {
+    /// When the packet before it came.
+    pub from: Time,
+    /// The packet after it.
+    pub to: Seen,
+}
+
+impl Gap {
+    /// How long it was.
+    pub fn span(&self) -> Span {
+        self.to.time.since(self.from)
+    }
+}
+
+/// The packets of one synchronization source on one way.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    /// The sender.
+    pub source: Endpoint,
+    /// The receiver.
+    pub destination: Endpoint,
+    /// The synchronization source.
+    pub ssrc: u32,
+    /// First and last time of each spell without a pause; bounded, the last one grows.
+    pub spells: Vec<(Time, Time)>,
+    sequence: Sequence,
+    runs: Vec<Run>,
+    events: Option<Box<Events>>,
+    jitters: Jitters,
+    octets: u64,
+    markers: u32,
+    copies: u64,
+    /// The capture whose packets are measured; those that only another one has do not count as
+    /// lost.
+    capture: u16,
+    longest_gap: Option<Gap>,
+    latest: Latest,
+    drift: Drift,
+    step: Step,
+}
+
+/// What the next packet is compared with.
+#[derive(Clone, Copy, Debug)]
+struct Latest {
+    /// The latest packet with media in order of its timestamp.
+    time: Time,
+    timestamp: u32,
+    payload_type: u8,
+    /// The latest ones, by their number.
+    few: [(u16, u16, Time); COPY_LOOK_BACK],
+}
+
+/// How far the clock of the sender and that of the capture came within spells without a pause.
+#[derive(Clone, Copy, Debug, Default)]
+struct Drift {
+    ticks: i64,
+    nanos: i64,
+}
+
+/// The step of the timestamp from packet to packet that most have.
+#[derive(Clone, Copy, Debug, Default)]
+struct Step {
+    ticks: u32,
+    votes: u32,
+}
+
+impl Stream {
+    pub(super) fn new(flow: RtpFlow, packet: &RtpPacket) -> Self {
+        let RtpFlow { source, destination, ssrc } = flow;
+        let seen = Seen::of(packet);
+        let mut stream = Self {
+            source,
+            destination,
+            ssrc,
+            spells: vec![(packet.time, packet.time)],
+            sequence: Sequence::new(packet.sequence),
+            runs: vec![Run {
+                payload_type: packet.payload_type,
+                packets: 1,
+                first: seen,
+                last: seen,
+            }],
+            events: None,
+            jitters: Jitters::new(static_clock(packet.payload_type)),
+            octets: u64::from(packet.octets),
+            markers: u32::from(packet.marker),
+            copies: 0,
+            capture: packet.capture(),
+            longest_gap: None,
+            latest: Latest {
+                time: packet.time,
+                timestamp: packet.timestamp,
+                payload_type: packet.payload_type,
+                few: [(0, 0, Time::from_nanos(i64::MIN)); COPY_LOOK_BACK],
+            },
+            drift: Drift::default(),
+            step: Step::default(),
+        };
+        stream.remember(packet);
+        if event::is_event(packet) {
+            stream.events.get_or_insert_default().push(packet);
+        }
+        stream
+    }
+
+    /// The packet belongs to a later use of the same addresses and SSRC.
+    #[inline]
+    pub(super) fn is_over(&self, packet: &RtpPacket) -> bool {
+        packet.time.since(self.last()) > ANOTHER_USE && !self.goes_on_with(packet.sequence)
+    }
+
+    #[cold]
+    fn goes_on_with(&self, number: u16) -> bool {
+        gaps::is_gap(number, self.due()) || number == self.due()
+    }
+
+    /// The number that comes next.
+    #[inline]
+    pub(super) fn due(&self) -> u16 {
+        (self.sequence.highest() as u16).wrapping_add(1)
+    }
+
+    /// Takes the next packet.
+    #[inline]
+    pub(super) fn push(&mut self, packet: &RtpPacket) {
+        let turn = self.sequence.push(packet.sequence);
+        if turn == Turn::Again && self.is_copy(packet) {
+            self.sequence.withdraw_duplicate();
+            self.copies += 1;
+            return;
+        }
+        self.remember(packet);
+        self.octets += u64::from(packet.octets);
+        self.markers = self.markers.saturating_add(u32::from(packet.marker));
+        self.extend(packet);
+        if packet.capture() == self.capture {
+            self.measure(packet, turn);
+        }
+    }
+
+    #[inline]
+    fn remember(&mut self, packet: &RtpPacket) {
+        let at = usize::from(packet.sequence) % COPY_LOOK_BACK;
+        if let Some(place) = self.latest.few.get_mut(at) {
+            *place = (packet.sequence, packet.ip_id, packet.time);
+        }
+    }
+
+    #[cold]
+    fn is_copy(&self, packet: &RtpPacket) -> bool {
+        if packet.capture() != self.capture {
+            return true;
+        }
+        self.latest.few.iter().any(|(sequence, ip_id, time)| {
+            let passed = packet.time.since(*time).abs();
+            let is_same_id = *ip_id == packet.ip_id && *ip_id != 0;
+            let window = if is_same_id { COPY_WINDOW_SAME_ID } else { COPY_WINDOW };
+            *sequence == packet.sequence && passed <= window
+        })
+    }
+
+    /// Lets the spell and the run go on, or begins the next ones.
+    #[inline]
+    fn extend(&mut self, packet: &RtpPacket) {
+        let (time, seen) = (packet.time, Seen::of(packet));
+        let spells = self.spells.len();
+        match self.spells.last_mut() {
+            Some((_, last)) if time.since(*last) <= PAUSE || spells >= RTP_SPELLS_MAX => {
+                *last = time.max(*last);
+            }
+            _ => self.spells.push((time, time)),
+        }
+        let runs = self.runs.len();
+        match self.runs.last_mut() {
+            Some(run) if run.payload_type == packet.payload_type || runs >= RTP_RUNS_MAX => {
+                run.packets += 1;
+                run.last = seen;
+            }
+            _ => {
+                let (payload_type, first, last) = (packet.payload_type, seen, seen);
+                self.runs.push(Run { payload_type, packets: 1, first, last });
+            }
+        }
+    }
+
+    /// Reckons jitter, gap and drift against the packet before.
+    #[inline]
+    fn measure(&mut self, packet: &RtpPacket, turn: Turn) {
+        if event::is_event(packet) {
+            // Their timestamp stands still while they last (RFC 4733, section 2.2.1).
+            self.events.get_or_insert_default().push(packet);
+            self.jitters.pass_over();
+            return;
+        }
+        let elapsed = packet.time.since(self.latest.time);
+        let ticks = packet.timestamp.wrapping_sub(self.latest.timestamp).cast_signed();
+        let is_noise = COMFORT_NOISE.contains(&packet.payload_type)
+            || COMFORT_NOISE.contains(&self.latest.payload_type);
+        let is_regular = ticks >= 0 && !packet.marker && !is_noise;
+        if matches!(turn, Turn::Stray | Turn::Restart) {
+            self.jitters.pass_over();
+        } else {
+            self.jitters.push(elapsed, ticks, is_regular);
+        }
+        if is_regular && self.longest_gap.is_none_or(|gap| elapsed > gap.span()) {
+            self.longest_gap = Some(Gap { from: self.latest.time, to: Seen::of(packet) });
+        }
+        if is_regular && elapsed <= PAUSE && turn == Turn::Next {
+            self.drift.ticks += i64::from(ticks);
+            self.drift.nanos += elapsed.nanos();
+            self.step.vote(ticks.cast_unsigned());
+        }
+        self.latest.payload_type = packet.payload_type;
+        if ticks >= 0 || turn == Turn::Restart {
+            self.latest.time = packet.time;
+            self.latest.timestamp = packet.timestamp;
+        }
+    }
+}
+
+impl Step {
+    /// The majority vote of Boyer and Moore.
+    #[inline]
+    fn vote(&mut self, ticks: u32) {
+        if self.ticks == ticks {
+            self.votes = self.votes.saturating_add(1);
+        } else if self.votes == 0 {
+            *self = Self { ticks, votes: 1 };
+        } else {
+            self.votes -= 1;
+        }
+    }
+}
+
+/// What is known of a stream.
+impl Stream {
+    /// Packets seen, without copies that only the capture made.
+    pub fn packets(&self) -> u64 {
+        self.sequence.packets()
+    }
+
+    /// Bytes of media in them.
+    pub fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// What their numbers tell: lost, duplicates, reordered, restarts.
+    pub fn sequence(&self) -> &Sequence {
+        &self.sequence
+    }
+
+    /// Packets that were captured more than once.
+    pub fn copies(&self) -> u64 {
+        self.copies
+    }
+
+    /// Packets with the marker bit.
+    pub fn markers(&self) -> u64 {
+        u64::from(self.markers)
+    }
+
+    /// The first packet.
+    pub fn first_seen(&self) -> Seen {
+        self.runs.first().map(|run| run.first).unwrap_or_default()
+    }
+
+    /// The last packet.
+    pub fn last_seen(&self) -> Seen {
+        self.runs.last().map(|run| run.last).unwrap_or_default()
+    }
+
+    /// The time of the last packet.
+    #[inline]
+    pub fn last(&self) -> Time {
+        self.spells.last().map(|(_, last)| *last).unwrap_or_default()
+    }
+
+    /// Its payload types one after another; bounded, the last one grows.
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// Its payload types with their packets, the commonest first.
+    pub fn payload_types(&self) -> Vec<(u8, u64)> {
+        let mut sums: Vec<(u8, u64)> = Vec::new();
+        for run in &self.runs {
+            match sums.iter_mut().find(|(payload_type, _)| *payload_type == run.payload_type) {
+                Some((_, packets)) => *packets += run.packets,
+                None => sums.push((run.payload_type, run.packets)),
+            }
+        }
+        sums.sort_by_key(|(_, packets)| std::cmp::Reverse(*packets));
+        sums
+    }
+
+    /// What reads like telephone events, whatever payload type they have.
+    pub fn events(&self) -> &[TelephoneEvent] {
+        self.events.as_ref().map(|events| events.listed.as_slice()).unwrap_or_default()
+    }
+
+    /// Events beyond those that are listed.
+    pub fn events_dropped(&self) -> u64 {
+        self.events.as_ref().map(|events| events.dropped).unwrap_or_default()
+    }
+
+    /// How unevenly packets came, if their timestamps count by this clock; `None` for clocks that
+    /// are not in common use.
+    pub fn jitter(&self, clock: u32) -> Option<Jitter> {
+        self.jitters.by(clock)
+    }
+
+    /// The clock of a static payload type, else that in common use which the timestamps keep best.
+    pub fn clock(&self) -> Option<u32> {
+        let (payload_type, _) = *self.payload_types().first()?;
+        static_clock(payload_type).or_else(|| {
+            let jitters = self.jitters.clocks().into_iter();
+            let by = jitters.filter_map(|clock| Some((self.jitter(clock)?.mean, clock)));
+            let moved = self.drift.ticks > 0;
+            by.min().map(|(_, clock)| clock).filter(|_| moved)
+        })
+    }
+
+    /// The longest time between two packets of which the second does not begin a spurt of talk.
+    pub fn longest_gap(&self) -> Option<Gap> {
+        self.longest_gap
+    }
+
+    /// The media that most packets carry, in units of their clock.
+    pub fn packet_ticks(&self) -> Option<u32> {
+        Some(self.step.ticks).filter(|ticks| *ticks > 0 && self.step.votes > 0)
+    }
+
+    /// How much faster the clock of the sender runs than that of the capture, in millionths.
+    pub fn skew_ppm(&self, clock: u32) -> Option<f64> {
+        let Drift { ticks, nanos } = self.drift;
+        let by_sender = ticks as f64 * 1e9 / f64::from(clock.max(1));
+        (nanos > 0).then(|| (by_sender / nanos as f64 - 1.0) * 1e6)
+    }
+
+    /// A packet of it was seen between the two moments.
+    pub fn is_active(&self, from: Time, to: Time) -> bool {
+        self.spells.iter().any(|(first, last)| *first <= to && *last >= from)
+    }
+
+    /// How long it was active between the two moments; `None` if it was not at all.
+    pub fn active_for(&self, from: Time, to: Time) -> Option<Span> {
+        let active = self.spells.iter().filter(|(first, last)| *first <= to && *last >= from);
+        let spans = active.map(|(first, last)| (*last).min(to).since((*first).max(from)));
+        spans.reduce(|sum, span| sum + span)
+    }
+
+    /// When it was last active between the two moments; `None` if it was not at all.
+    pub fn last_between(&self, from: Time, to: Time) -> Option<Time> {
+        let active = self.spells.iter().filter(|(first, last)| *first <= to && *last >= from);
+        active.map(|(_, last)| (*last).min(to)).max()
+    }
+}
+
+/// The clock of a static payload type (RFC 3551, section 6).
+pub fn static_clock(payload_type: u8) -> Option<u32> {
+    match payload_type {
+        0..=5 | 7..=9 | 12 | 13 | 15 | 18 | 19 => Some(8000),
+        6 => Some(16_000),
+        10 | 11 => Some(44_100),
+        16 => Some(11_025),
+        17 => Some(22_050),
+        14 | 25 | 26 | 28 | 31..=34 => Some(90_000),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{Sample, at, streams};
+    use super::*;
+
+    fn stream(samples: impl IntoIterator<Item = Sample>) -> Stream {
+        let streams = streams(samples);
+        streams.streams.first().cloned().expect("there is one")
+    }
+
+    #[test]
+    fn an_even_stream() {
+        let stream = stream((0..100).map(Sample::of_speech));
+        assert_eq!((stream.packets(), stream.octets()), (100, 500));
+        assert_eq!((stream.clock(), stream.packet_ticks()), (Some(8000), Some(160)));
+        assert_eq!(stream.jitter(8000).map(|jitter| jitter.max), Some(Span::ZERO));
+        assert_eq!(stream.longest_gap().map(|gap| gap.span()), Some(Span::from_millis(20)));
+        assert_eq!(stream.skew_ppm(8000), Some(0.0));
+        assert_eq!((stream.first_seen().frame.number, stream.last_seen().frame.number), (1, 100));
+    }
+
+    #[test]
+    fn a_doubled_capture_doubles_nothing() {
+        let doubled = (0..100).map(Sample::of_speech).flat_map(|sample| [sample, sample]);
+        let doubled = stream(doubled);
+        assert_eq!((doubled.packets(), doubled.copies()), (100, 100));
+        assert_eq!(doubled.sequence().duplicates(), 0);
+        assert_eq!(doubled.jitter(8000).map(|jitter| jitter.max), Some(Span::ZERO));
+    }
+
+    #[test]
+    fn the_same_from_two_captures_is_one() {
+        let both = (0..100).map(Sample::of_speech).flat_map(|sample| {
+            let other = Sample { millis: sample.millis + 7, capture: 1, ..sample };
+            let is_lost = sample.sequence == 50;
+            [Some(sample).filter(|_| !is_lost), Some(other)].into_iter().flatten()
+        });
+        let both = stream(both);
+        assert_eq!((both.packets(), both.copies()), (100, 99));
+        assert_eq!(both.sequence().lost(), 0);
+    }
+
+    #[test]
+    fn what_the_network_repeats_is_a_duplicate() {
+        let late = |sample: Sample| Sample { millis: sample.millis + 5, ip_id: 7, ..sample };
+        let twice = (0..10).map(Sample::of_speech).flat_map(|sample| [sample, late(sample)]);
+        let twice = stream(twice);
+        assert_eq!((twice.packets(), twice.sequence().duplicates(), twice.copies()), (20, 10, 0));
+    }
+
+    #[test]
+    fn a_recording_played_again_is_another_stream() {
+        let first = (0..10).map(Sample::of_speech);
+        let again = (0..10).map(|number| {
+            let sample = Sample::of_speech(number);
+            Sample { millis: sample.millis + 60_000, ..sample }
+        });
+        let streams = streams(first.chain(again));
+        assert_eq!(streams.count(), 2);
+        assert!(streams.streams.iter().all(|stream| stream.packets() == 10));
+    }
+
+    #[test]
+    fn a_pause_is_neither_jitter_nor_another_stream() {
+        let talk = (0..20).map(|number| {
+            let sample = Sample::of_speech(number);
+            let pause = if number < 10 { 0 } else { 60_000 };
+            Sample { millis: sample.millis + pause, ..sample }
+        });
+        let stream = stream(talk);
+        assert_eq!((stream.packets(), stream.spells.len()), (20, 2));
+        assert_eq!(stream.jitter(8000).map(|jitter| jitter.max), Some(Span::ZERO));
+        assert_eq!(stream.longest_gap().map(|gap| gap.from), Some(at(180)));
+    }
+
+    #[test]
+    fn digits_are_events_and_no_jitter() {
+        const TONE: &[u8] = b"\x05\x0a\x01\x40";
+        const END: &[u8] = b"\x05\x8a\x01\xe0";
+        let samples = (0..30).map(|number| {
+            let sample = Sample::of_speech(number);
+            let media = if number < 13 { TONE } else { END };
+            match number {
+                10..16 => Sample { payload_type: 101, timestamp: 1600, media, ..sample },
+                _ => sample,
+            }
+        });
+        let stream = stream(samples);
+        let [event] = stream.events() else { panic!("one event, not {:?}", stream.events()) };
+        assert_eq!((event.key(), event.duration, event.packets), (Some('5'), 480, 6));
+        assert!(event.has_end);
+        assert_eq!((event.first.time, event.last.time), (at(200), at(300)));
+        assert_eq!(stream.jitter(8000).map(|jitter| jitter.max), Some(Span::ZERO));
+        assert_eq!(stream.payload_types(), [(0, 24), (101, 6)]);
+        assert_eq!(stream.runs().len(), 3);
+    }
+}
