@@ -129,6 +129,10 @@ pub const DISRUPTIONS_MAX: usize = 65_536;
 /// RTP streams followed at a time; the one that was silent longest gives way.
 pub const RTP_STREAMS_MAX: usize = 100_000;
 
+/// RTP streams looked at in one call: audio and video both ways on some hops, and again after each
+/// hold.
+pub const STREAMS_PER_CALL_MAX: usize = 256;
+
 /// Spells of activity remembered of one RTP stream; the last one grows beyond.
 pub const RTP_SPELLS_MAX: usize = 32;
 

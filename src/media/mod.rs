@@ -10,6 +10,7 @@ use crate::limits::RTP_STREAMS_MAX;
 use crate::packet::Endpoint;
 use crate::time::Time;
 
+mod bound;
 mod event;
 mod gaps;
 mod jitter;
@@ -22,6 +23,7 @@ mod stream;
 
 use gaps::Gaps;
 
+pub use bound::{Bound, Fit};
 pub use event::TelephoneEvent;
 pub use jitter::Jitter;
 pub use packet::{Column, Columns, RtpFlow, RtpPacket};

@@ -1,0 +1,189 @@
+//! Which streams belong to a call: those that go where a side of it wanted media, or come from
+//! there.
+//!
+//! The SDP tells where a side receives. Nearly all send from there as well (symmetric RTP, RFC
+//! 4961), so behind a NAT, where the announced place never shows up, the streams are found by the
+//! other side's, and by the places that those come from.
+
+use super::{Media, Stream, static_clock};
+use crate::limits::STREAMS_PER_CALL_MAX;
+use crate::packet::Endpoint;
+use crate::sdp::RtpMap;
+use crate::signaling::{Announced, Call, Side};
+use crate::time::{Span, Time};
+
+/// Media may still be under way for so long when something else was agreed.
+const UNDER_WAY: Span = Span::from_secs(2);
+
+/// Clocks of captures may differ by so much.
+const CLOCKS: Span = Span::from_millis(500);
+
+/// A stream of a call.
+#[derive(Clone, Debug)]
+pub struct Bound<'m, 'c> {
+    /// The stream.
+    pub stream: &'m Stream,
+    /// Who sends it.
+    pub sender: Side,
+    /// How it was found.
+    pub fit: Fit,
+    /// What it was found by: of the receiver where it goes to the place that it announced, else of
+    /// the sender.
+    pub announced: Announced<'c>,
+    /// The codec that most of its packets have, as far as the SDP tells.
+    pub codec: Option<RtpMap<'c>>,
+}
+
+/// How a stream was found to belong to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fit {
+    /// It goes where the receiver wants media.
+    Destination,
+    /// It comes from where the sender wants media, and goes elsewhere: to where media of the
+    /// receiver come from (latching), or astray.
+    Source,
+    /// It goes to where media of the receiver come from, and comes from no place that was
+    /// announced.
+    Latched,
+}
+
+impl Bound<'_, '_> {
+    /// The clock of its timestamps: by the SDP, by its payload type, or by what fits best.
+    pub fn clock(&self) -> Option<u32> {
+        self.codec.map(|codec| codec.clock_rate).filter(|c| *c > 0).or_else(|| self.stream.clock())
+    }
+
+    /// The codec whose media make up most of it.
+    pub fn payload_type(&self) -> Option<u8> {
+        self.codec
+            .map(|codec| codec.payload_type)
+            .or_else(|| self.stream.payload_types().first().map(|(payload_type, _)| *payload_type))
+    }
+}
+
+impl<'m> Media<'m> {
+    /// The streams of a call in order of their first packets, each with the side that sends it.
+    pub fn of_call<'c>(self, call: &Call<'c>) -> Vec<Bound<'m, 'c>> {
+        let mut places: Vec<Place<'c>> = Vec::new();
+        for announced in call.negotiations().announced() {
+            places.extend(Place::of(call, announced));
+            if places.len() >= STREAMS_PER_CALL_MAX {
+                break;
+            }
+        }
+        let mut found: Vec<Bound<'m, 'c>> = Vec::new();
+        for place in &places {
+            let streams = self.at(place.endpoint).filter(|stream| place.is_in_time(stream));
+            for stream in streams {
+                let fit = match stream.destination == place.endpoint {
+                    true => Fit::Destination,
+                    false => Fit::Source,
+                };
+                take(&mut found, stream, fit, place);
+            }
+        }
+        self.latched(&mut found);
+        found.sort_by_key(|bound| (bound.stream.first_seen(), bound.stream.ssrc));
+        found
+    }
+
+    /// Adds what goes to where a side that stands behind a NAT sends from.
+    fn latched<'c>(self, found: &mut Vec<Bound<'m, 'c>>) {
+        let is_known = |found: &[Bound<'_, '_>], endpoint: Endpoint| {
+            found.iter().any(|bound| bound.announced.rtp == endpoint)
+        };
+        let places: Vec<Place<'c>> = found
+            .iter()
+            .filter(|bound| bound.fit == Fit::Destination)
+            .filter(|bound| !is_known(found, bound.stream.source))
+            .map(|bound| Place {
+                endpoint: bound.stream.source,
+                side: bound.sender,
+                from: bound.stream.first_seen().time,
+                until: bound.announced.until + UNDER_WAY,
+                announced: bound.announced,
+            })
+            .collect();
+        for place in &places {
+            let taken = self.at(place.endpoint).filter(|s| s.destination == place.endpoint);
+            for stream in taken.filter(|stream| place.is_in_time(stream)) {
+                take(found, stream, Fit::Latched, place);
+            }
+        }
+    }
+}
+
+/// Where a side of the call takes media.
+struct Place<'c> {
+    endpoint: Endpoint,
+    side: Side,
+    /// Streams that began earlier belong to an earlier call.
+    from: Time,
+    until: Time,
+    announced: Announced<'c>,
+}
+
+impl<'c> Place<'c> {
+    /// The announced place, and those of its candidates.
+    fn of(call: &Call<'c>, announced: Announced<'c>) -> impl Iterator<Item = Self> {
+        // Of a call whose beginning was not captured, media may be older than what is known of it.
+        let is_whole = call.messages.first().is_some_and(|first| first.to_tag().is_none());
+        let from = match is_whole {
+            true => announced.message.time - CLOCKS,
+            false => Time::from_nanos(i64::MIN),
+        };
+        let candidates = announced.media.candidate_addresses().map(Endpoint::from);
+        let endpoints = std::iter::once(announced.rtp).chain(candidates);
+        endpoints.map(move |endpoint| Self {
+            endpoint,
+            side: announced.side,
+            from,
+            until: announced.until + UNDER_WAY,
+            announced,
+        })
+    }
+
+    fn is_in_time(&self, stream: &Stream) -> bool {
+        let first = stream.first_seen().time;
+        self.from <= first && first <= self.until
+            || (self.from == Time::from_nanos(i64::MIN) && stream.is_active(self.from, self.until))
+    }
+}
+
+/// Keeps what the stream was found by, unless it was found by something better.
+fn take<'m, 'c>(found: &mut Vec<Bound<'m, 'c>>, stream: &'m Stream, fit: Fit, place: &Place<'c>) {
+    let announced = place.announced;
+    let codec = codec(stream, &announced);
+    // Its own announcement tells of the side that takes media there.
+    let sender = match fit {
+        Fit::Destination => place.side.other(),
+        Fit::Source => place.side,
+        Fit::Latched => place.side.other(),
+    };
+    let bound = Bound { stream, sender, fit, announced, codec };
+    let rank = |bound: &Bound<'_, '_>| {
+        let first = bound.stream.first_seen().time;
+        let Announced { message, until, .. } = bound.announced;
+        let is_current = message.time <= first && first <= until;
+        (bound.fit, bound.codec.is_none(), !is_current)
+    };
+    let is_full = found.len() >= STREAMS_PER_CALL_MAX;
+    match found.iter_mut().find(|known| std::ptr::eq(known.stream, stream)) {
+        Some(known) if rank(&bound) < rank(known) => *known = bound,
+        Some(_) => {}
+        None if is_full => {}
+        None => found.push(bound),
+    }
+}
+
+/// The real codec with the most packets, else any.
+fn codec<'c>(stream: &Stream, announced: &Announced<'c>) -> Option<RtpMap<'c>> {
+    let types = stream.payload_types();
+    let media = &announced.media;
+    let is_listed = |payload_type: u8| media.payload_types().any(|own| own == payload_type);
+    let codecs = types.iter().filter_map(|(payload_type, _)| {
+        let codec = media.codec(*payload_type)?;
+        (is_listed(*payload_type) || static_clock(*payload_type).is_some()).then_some(codec)
+    });
+    codecs.clone().find(RtpMap::is_real).or_else(|| codecs.clone().next())
+}
