@@ -94,6 +94,9 @@ pub const MESSAGE_BYTES_MAX: usize = 256 << 10;
 /// Header fields looked at in one message.
 pub const HEADERS_PER_MESSAGE_MAX: usize = 512;
 
+/// Signed identities looked at in one message: the caller's, and one for each diversion.
+pub const IDENTITIES_PER_MESSAGE_MAX: usize = 16;
+
 /// Parts looked at in one multipart body.
 pub const BODY_PARTS_MAX: usize = 32;
 

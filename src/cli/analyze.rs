@@ -19,7 +19,8 @@ use crate::pipeline;
 use crate::report;
 use crate::report::text::{TextOptions, Verbosity};
 use crate::rules::Profile;
-use crate::signaling::{Accounts, Net};
+use crate::signaling::{Accounts, EmergencyNumber, Net};
+use crate::sip::CountryCode;
 use crate::transport::KeyLog;
 
 /// Calls that the text report may list.
@@ -58,6 +59,13 @@ pub(super) struct AnalyzeArgs {
     /// may be repeated or separated by commas
     #[arg(long, value_name = "NET", value_delimiter = ',')]
     local_net: Vec<Net>,
+    /// The country code of numbers that are written without one, such as 49
+    #[arg(long, value_name = "CC")]
+    home_cc: Option<CountryCode>,
+    /// A number that calls for help besides urn:service:sos, such as 112; may be repeated or
+    /// separated by commas
+    #[arg(long, value_name = "NUMBER", value_delimiter = ',')]
+    emergency: Vec<EmergencyNumber>,
     /// Passwords to check rejected digest credentials with: lines user:realm:password, an empty
     /// realm for any; they are never shown
     #[arg(long, value_name = "FILE")]
@@ -216,6 +224,8 @@ pub(super) fn analyze(args: &AnalyzeArgs, config: &Config) -> Result<bool, Analy
     let mut settings = config.settings.clone();
     settings.local_nets.extend(&args.local_net);
     settings.accounts = accounts(args)?;
+    settings.home_cc = args.home_cc.clone().or(settings.home_cc);
+    settings.emergency.extend_from_slice(&args.emergency);
     let options = pipeline::Options {
         profile: Profile { rules, settings },
         keep: Keep {

@@ -4,8 +4,10 @@
 //! command line, which goes before it.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
 use toml::{Spanned, Value};
@@ -13,7 +15,7 @@ use toml::{Spanned, Value};
 use crate::catalogue::Lang;
 use crate::finding::Rule;
 use crate::rules;
-use crate::signaling::{Amount, NotANet, Settings};
+use crate::signaling::{Amount, Settings, Stir};
 use crate::time::Span;
 
 /// The name of the file.
@@ -24,7 +26,10 @@ const FILE: &str = "siptrace.toml";
 pub(super) struct Config {
     /// The language of reports: `lang = "fr"`.
     pub(super) lang: Option<Lang>,
-    /// Networks of the user's own, `local-nets = ["10.1.0.0/16"]`, and thresholds of rules,
+    /// Networks of the user's own, `local-nets = ["10.1.0.0/16"]`, his country code,
+    /// `home-cc = "49"`, numbers that call for help, `emergency = ["112"]`, whether callers must
+    /// sign who they are, `stir = "required"`, for these servers only,
+    /// `stir-servers = ["198.51.100.0/24"]`, and thresholds of rules,
     /// `[rules.slow-post-dial-delay]` and `delay = "8s"`.
     pub(super) settings: Settings,
 }
@@ -37,6 +42,14 @@ struct Raw {
     lang: Option<Lang>,
     #[serde(default)]
     local_nets: Vec<Spanned<String>>,
+    #[serde(default)]
+    home_cc: Option<Spanned<String>>,
+    #[serde(default)]
+    emergency: Vec<Spanned<String>>,
+    #[serde(default)]
+    stir: Option<Spanned<String>>,
+    #[serde(default)]
+    stir_servers: Vec<Spanned<String>>,
     #[serde(default)]
     rules: BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, Spanned<Value>>>,
 }
@@ -106,9 +119,19 @@ impl Config {
 /// The networks and thresholds that are set; else what is wrong, and at which byte.
 fn settings(raw: &Raw) -> Result<Settings, (usize, String)> {
     let mut settings = Settings::default();
-    for net in &raw.local_nets {
-        let wrong = |error: NotANet| (net.span().start, error.to_string());
-        settings.local_nets.push(net.get_ref().parse().map_err(wrong)?);
+    settings.local_nets = raw.local_nets.iter().map(parsed).collect::<Result<_, _>>()?;
+    settings.home_cc = raw.home_cc.as_ref().map(parsed).transpose()?;
+    settings.emergency = raw.emergency.iter().map(parsed).collect::<Result<_, _>>()?;
+    settings.stir_servers = raw.stir_servers.iter().map(parsed).collect::<Result<_, _>>()?;
+    if let Some(stir) = &raw.stir {
+        settings.stir = match stir.get_ref().as_str() {
+            "required" => Stir::Required,
+            "optional" => Stir::Optional,
+            _ => {
+                let problem = "expected \"required\" or \"optional\"".to_owned();
+                return Err((stir.span().start, problem));
+            }
+        };
     }
     for (rule, table) in &raw.rules {
         let known = rules::find(rule.get_ref()).ok_or_else(|| {
@@ -125,6 +148,11 @@ fn settings(raw: &Raw) -> Result<Settings, (usize, String)> {
         }
     }
     Ok(settings)
+}
+
+/// The value of a text; else what is wrong, and at which byte.
+fn parsed<T: FromStr<Err: Display>>(text: &Spanned<String>) -> Result<T, (usize, String)> {
+    text.get_ref().parse().map_err(|error: T::Err| (text.span().start, error.to_string()))
 }
 
 fn unknown_threshold(rule: &Rule, name: &str) -> String {
@@ -226,6 +254,9 @@ mod tests {
                 "line 1, column 29: expected an address and the bits of its network",
             ),
             ("[rules.slow-pdd]\nlimit = 3\n", "line 1, column 8: there is no rule `slow-pdd`"),
+            ("home-cc = \"0\"\n", "line 1, column 11: expected a country code such as 49"),
+            ("emergency = [\"SOS\"]\n", "line 1, column 14: expected a number as it is dialled"),
+            ("stir = \"yes\"\n", "line 1, column 8: expected \"required\" or \"optional\""),
             (
                 "[rules.trying-then-server-failure]\nwait = \"3s\"\n",
                 "line 2, column 1: trying-then-server-failure has no `wait`, but `long-wait`",

@@ -17,6 +17,7 @@ mod msg;
 mod net;
 mod precedence;
 mod reg;
+mod sec;
 mod txn;
 mod xfr;
 
@@ -89,6 +90,7 @@ pub static ALL: &[&Rule] = &[
     &reg::auth_stale_nonce_loop::RULE,
     &reg::auth_parameter_mismatch::RULE,
     &reg::options_unanswered::RULE,
+    &sec::identity_required::RULE,
     &txn::invite_no_response::RULE,
     &txn::request_retransmitted::RULE,
     &txn::request_no_response::RULE,

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use crate::signaling::accounts::Accounts;
+use crate::signaling::emergency::EmergencyNumber;
 use crate::signaling::reach::{Net, Reach};
+use crate::sip::CountryCode;
 use crate::time::Span;
 
 /// A number of a rule that `siptrace.toml` can set.
@@ -46,6 +48,16 @@ impl Threshold {
     }
 }
 
+/// Whether requests need a signed identity (RFC 8224) for a server to take them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stir {
+    /// They may have one.
+    #[default]
+    Optional,
+    /// They need one.
+    Required,
+}
+
 /// What is set; the defaults where nothing is.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
@@ -53,6 +65,14 @@ pub struct Settings {
     pub local_nets: Vec<Net>,
     /// Passwords that the user knows.
     pub accounts: Accounts,
+    /// The country in which numbers without a `+` are written.
+    pub home_cc: Option<CountryCode>,
+    /// Numbers that call for help.
+    pub emergency: Vec<EmergencyNumber>,
+    /// Whether callers must sign who they are.
+    pub stir: Stir,
+    /// The networks of the servers for which that holds; all servers if there is none.
+    pub stir_servers: Vec<Net>,
     amounts: Vec<(&'static Threshold, Amount)>,
 }
 
@@ -98,6 +118,12 @@ impl Settings {
             true => Reach::Public,
             false => Reach::of(address),
         }
+    }
+
+    /// The user says that this server takes only requests with a signed identity.
+    pub fn requires_identity(&self, server: IpAddr) -> bool {
+        let is_named = self.stir_servers.iter().any(|net| net.holds(server));
+        self.stir == Stir::Required && (self.stir_servers.is_empty() || is_named)
     }
 
     fn amount(&self, threshold: &'static Threshold) -> Amount {

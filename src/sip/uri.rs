@@ -94,6 +94,11 @@ impl<'a> Uri<'a> {
         String::from_utf8_lossy(self.raw)
     }
 
+    /// Whether there is nothing.
+    pub const fn is_empty(&self) -> bool {
+        self.raw.is_empty()
+    }
+
     /// The scheme.
     pub const fn scheme(&self) -> Scheme<'a> {
         self.scheme

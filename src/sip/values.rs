@@ -7,6 +7,7 @@ use super::cseq::{self, CSeq, RAck};
 use super::dialog_id::DialogId;
 use super::digest::{Challenge, Credentials};
 use super::header_name::HeaderName;
+use super::identity::Identity;
 use super::lws::number;
 use super::message::Message;
 use super::method::Method;
@@ -14,6 +15,7 @@ use super::reason::{Reason, Warning};
 use super::seconds::{RetryAfter, SessionExpires};
 use super::subscription::{Event, SubscriptionState};
 use super::via::{self, Via};
+use crate::limits::IDENTITIES_PER_MESSAGE_MAX;
 
 impl<'a> Message<'a> {
     /// The first `Call-ID` that is not empty; compared byte by byte (RFC 3261, section 20.8).
@@ -213,5 +215,10 @@ impl<'a> Message<'a> {
         self.lines(HeaderName::Authorization)
             .chain(self.lines(HeaderName::ProxyAuthorization))
             .map(Credentials::parse)
+    }
+
+    /// The values of `Identity`.
+    pub fn identities(&self) -> impl Iterator<Item = Identity<'a>> + '_ {
+        self.values(HeaderName::Identity).take(IDENTITIES_PER_MESSAGE_MAX).map(Identity::parse)
     }
 }

@@ -21,6 +21,7 @@ mod rules;
 mod run;
 mod shared;
 mod spelling;
+mod stir;
 mod tidy;
 mod torture;
 mod transports;

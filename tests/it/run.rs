@@ -7,6 +7,7 @@ use siptrace::capture::{FrameId, Source};
 use siptrace::catalogue::Lang;
 use siptrace::finding::{Finding, Severity, Value};
 use siptrace::rules::Profile;
+use siptrace::signaling::Settings;
 use siptrace::{pipeline, report, rules};
 
 /// What `siptrace analyze` does with its defaults, with ladders.
@@ -45,9 +46,16 @@ pub(crate) fn analyze_with(path: &Path, threads: usize) -> Analysis {
 
 /// Analyses one capture where the user calls these networks local.
 pub(crate) fn analyze_in(path: &Path, local_nets: &[&str]) -> Analysis {
-    let mut options = options(None);
     let nets = local_nets.iter().map(|net| net.parse().expect("a network"));
-    options.profile.settings.local_nets = nets.collect();
+    let mut settings = Settings::default();
+    settings.local_nets = nets.collect();
+    analyze_set(path, settings)
+}
+
+/// Analyses one capture with what the user has set.
+pub(crate) fn analyze_set(path: &Path, settings: Settings) -> Analysis {
+    let mut options = options(None);
+    options.profile.settings = settings;
     let source = Source::open(path, 0).unwrap_or_else(|error| panic!("{error}"));
     pipeline::run(vec![source], &options, &|_| {}).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -1,0 +1,3 @@
+//! Security, overload, identity, emergency calls.
+
+pub(crate) mod identity_required;
