@@ -91,6 +91,8 @@ pub static ALL: &[&Rule] = &[
     &reg::auth_parameter_mismatch::RULE,
     &reg::options_unanswered::RULE,
     &sec::identity_required::RULE,
+    &sec::call_blocked::RULE,
+    &sec::emergency_call_failed::RULE,
     &txn::invite_no_response::RULE,
     &txn::request_retransmitted::RULE,
     &txn::request_no_response::RULE,

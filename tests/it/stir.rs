@@ -37,3 +37,11 @@ fn a_signature_may_be_required_by_the_profile() {
     assert_eq!(only("203.0.113.0/24"), ["identity-required"]);
     assert!(only("198.51.100.0/24").is_empty());
 }
+
+#[test]
+fn numbers_call_for_help_if_the_user_says_so() {
+    let extension = case("emergency-call-failed/silent-extension.sip");
+    let set = |own: &mut Settings| own.emergency.push("112".parse().expect("a number"));
+    assert_eq!(found(&extension, |_| {}), ["final-response"]);
+    assert_eq!(found(&extension, set), ["emergency-call-failed"]);
+}
