@@ -89,6 +89,7 @@ pub static ALL: &[&Rule] = &[
     &reg::auth_loop::RULE,
     &reg::auth_stale_nonce_loop::RULE,
     &reg::auth_parameter_mismatch::RULE,
+    &reg::register_rejected::RULE,
     &reg::options_unanswered::RULE,
     &sec::identity_required::RULE,
     &sec::call_blocked::RULE,

@@ -76,7 +76,7 @@ const ANNOUNCED: &str = "early-media-announcement-then-failure";
 
 /// Rules that explain what became of any other request, or of the ACK, the most specific first: of
 /// those on one transaction the first one stands.
-const REQUESTS: [&str; 38] = [
+const REQUESTS: [&str; 39] = [
     "icmp-unreachable",
     "tcp-connect-failed",
     "stream-closed-mid-transaction",
@@ -113,6 +113,7 @@ const REQUESTS: [&str; 38] = [
     "method-not-supported",
     "cseq-out-of-order",
     "reinvite-rejected",
+    "register-rejected",
     "late-final-after-timeout",
     "request-no-response",
 ];

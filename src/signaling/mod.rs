@@ -61,7 +61,7 @@ pub use negotiation::{Announced, Negotiation, Negotiations};
 pub use period::{Line, Period};
 pub use pings::{Outage, Pings, Watch};
 pub use reach::{Net, NotANet, Reach};
-pub use registration::{AddressOfRecord, Binding};
+pub use registration::{AddressOfRecord, Binding, FailedRegisters};
 pub use route::{Route, address_in, routes};
 pub use session_timer::SessionTimer;
 pub use settings::{Amount, Settings, Stir, Threshold};

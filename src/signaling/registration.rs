@@ -40,7 +40,42 @@ pub struct AddressOfRecord<'c> {
     pub host: &'c [u8],
 }
 
+/// REGISTERs of one host for one user that failed one after another, and what came after them.
+#[derive(Debug)]
+pub struct FailedRegisters<'a, 'c> {
+    /// Those that failed, in order, as their sender saw it; at least one.
+    pub failed: Vec<&'a Transaction<'c>>,
+    /// The next one, which succeeded.
+    pub success: Option<&'a Transaction<'c>>,
+}
+
 impl<'c> Call<'c> {
+    /// The REGISTERs that ended as `is_failed` says, each row up to the next success of the same
+    /// user.
+    pub fn failed_registers(
+        &self,
+        is_failed: impl Fn(&Transaction<'c>) -> bool,
+    ) -> Vec<FailedRegisters<'_, 'c>> {
+        let mut rows: Vec<(Sender<'c>, FailedRegisters<'_, 'c>)> = Vec::new();
+        for hop in &self.transactions {
+            let is_first = hop.method == Method::Register && hop.upstream.is_none();
+            let Some(sender) = sender_of(hop).filter(|_| is_first) else { continue };
+            let open = |(own, row): &&mut (_, FailedRegisters<'_, 'c>)| {
+                *own == sender && row.success.is_none()
+            };
+            let own = rows.iter_mut().find(open).map(|(_, row)| row);
+            match own {
+                Some(row) if hop.first_success().is_some() => row.success = Some(hop),
+                Some(row) if is_failed(hop) => row.failed.push(hop),
+                None if is_failed(hop) => {
+                    rows.push((sender, FailedRegisters { failed: vec![hop], success: None }));
+                }
+                _ => {}
+            }
+        }
+        rows.into_iter().map(|(_, row)| row).collect()
+    }
+
     /// What the REGISTERs of the first sender bound and removed, in order. A REGISTER that asks
     /// only (without a Contact) binds nothing.
     pub fn bindings(&self) -> Vec<Binding<'c>> {
@@ -74,6 +109,13 @@ impl<'c> Binding<'c> {
             _ => false,
         }
     }
+}
+
+/// A host, and the user whom it registers.
+type Sender<'c> = (IpAddr, Option<&'c [u8]>);
+
+fn sender_of<'c>(hop: &Transaction<'c>) -> Option<Sender<'c>> {
+    Some((hop.client.address, hop.request?.to().and_then(|to| to.uri.user())))
 }
 
 fn add_bindings<'c>(transaction: &Transaction<'c>, bindings: &mut Vec<Binding<'c>>) {
@@ -137,6 +179,31 @@ mod tests {
         register(cseq, contact)
             .replace("REGISTER sip:example.com SIP/2.0", "SIP/2.0 200 OK")
             .replace("To: <sip:1001@example.com>", "To: <sip:1001@example.com>;tag=b")
+    }
+
+    #[test]
+    fn failures_end_with_the_next_success() {
+        let refused = |cseq| ok(cseq, "").replace("200 OK", "503 Unavailable");
+        let texts = [
+            (0, 1, 2, register(1, "")),
+            (9, 2, 1, refused(1)),
+            (10, 1, 2, register(2, "")),
+            (19, 2, 1, refused(2)),
+            (20, 1, 2, register(3, "")),
+            (29, 2, 1, ok(3, "")),
+            (30, 1, 2, register(4, "")),
+            (39, 2, 1, refused(4)),
+        ];
+        let samples: Vec<_> =
+            texts.iter().map(|(time, from, to, text)| (*time, *from, *to, text.as_str())).collect();
+        with_call(&samples, |call| {
+            let rows = call.failed_registers(|hop| hop.first_success().is_none());
+            let found: Vec<_> = rows
+                .iter()
+                .map(|row| (row.failed.len(), row.success.map(|hop| hop.cseq)))
+                .collect();
+            assert_eq!(found, [(2, Some(3)), (1, None)]);
+        });
     }
 
     #[test]

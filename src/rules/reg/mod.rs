@@ -1,5 +1,5 @@
 //! Authentication and keep-alive: what became of digest challenges, of the credentials that
-//! answered them, and of OPTIONS.
+//! answered them, of registrations, and of OPTIONS.
 
 use crate::finding::{Report, Value};
 use crate::signaling::{Call, Chain};
@@ -11,6 +11,7 @@ pub(super) mod auth_loop;
 pub(super) mod auth_parameter_mismatch;
 pub(super) mod auth_stale_nonce_loop;
 pub(super) mod options_unanswered;
+pub(super) mod register_rejected;
 
 /// A report on the end of a chain of challenges: who asked whom for which password, and how often.
 fn report_on(call: &Call<'_>, chain: &Chain<'_>) -> Option<Report> {
