@@ -55,13 +55,38 @@ fn recordings() -> Vec<Recording> {
     found
 }
 
-/// The rules that a cell names as findings, of those that exist: not those said to be propagated
-/// or not to be asserted.
-fn named(cell: &str) -> Vec<&'static str> {
+/// Rules that notes name and that are still to be written. A recording waits for its rules.
+const TO_COME: [&str; 16] = [
+    "answer-mline-mismatch",
+    "direction-conflict",
+    "media-gap",
+    "no-common-codec",
+    "no-rtp",
+    "offer-unanswered",
+    "one-way-rtp",
+    "overload-storm",
+    "private-sdp-from-public",
+    "retry-after-ignored",
+    "rtp-quality",
+    "rtp-to-unexpected-port",
+    "scanner",
+    "srtp-profile-mismatch",
+    "telephone-event-mismatch",
+    "unexpected-payload-type",
+];
+
+/// The rules that a cell names as findings: not those said to be propagated or not to be asserted.
+/// Nothing if one of them is still to come.
+fn named(cell: &str) -> Option<Vec<&'static str>> {
     let is_finding = |part: &&str| !part.contains("propagated") && !part.contains("Too short");
     let parts = cell.split([';', '.']).filter(is_finding);
     let words = parts.flat_map(|part| part.split('`').skip(1).step_by(2));
-    words.filter_map(|word| rules::find(word).map(|rule| rule.name)).collect()
+    let rule = |word: &str| {
+        let found = rules::find(word).map(|rule| rule.name);
+        assert!(found.is_some() || TO_COME.contains(&word), "{word} is not a rule");
+        found
+    };
+    words.map(rule).collect()
 }
 
 /// How often each rule found something worse than a note.
@@ -85,12 +110,11 @@ fn recordings_have_the_messages_of_their_notes() {
 #[test]
 fn recordings_give_the_findings_of_their_notes() {
     for recording in recordings() {
+        let cell = recording.finding.as_deref().unwrap_or_default();
+        let Some(names) = named(cell) else { continue };
         let analysis = analyze(&folder().join(&recording.name));
         let seen = worse_than_notes(&analysis);
-        let mut expected = BTreeMap::new();
-        for name in recording.finding.iter().flat_map(|cell| named(cell)) {
-            expected.insert(name, 1);
-        }
+        let expected = names.into_iter().map(|name| (name, 1)).collect();
         assert_eq!(seen, expected, "{}", recording.name);
     }
 }
