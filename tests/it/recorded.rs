@@ -1,6 +1,6 @@
 //! Recorded captures give what their notes say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -126,6 +126,23 @@ fn every_recording_has_its_note() {
         let name = entry.expect("the folder is readable").file_name();
         let name = name.to_string_lossy().into_owned();
         assert!(!name.contains(".pcap") || noted.contains(&name), "{name} is not in README.md");
+    }
+}
+
+#[test]
+fn every_recording_can_be_made_again() {
+    let script = fs::read_to_string(folder().join("record.sh")).expect("the script is there");
+    let words: BTreeSet<&str> = script.split_whitespace().collect();
+    for recording in recordings() {
+        let (capture, _) = recording.name.split_once('.').expect("an extension");
+        assert!(script.contains(&format!("\n{capture}() {{")), "nothing makes {capture}");
+        assert!(words.contains(capture), "{capture} is not in the list of all");
+    }
+    for entry in fs::read_dir(folder().join("scenarios")).expect("the scenarios are there") {
+        let name = entry.expect("the folder is readable").file_name();
+        let name = name.to_string_lossy().into_owned();
+        let (scenario, _) = name.split_once('.').expect("an extension");
+        assert!(words.contains(scenario), "nothing uses {name}");
     }
 }
 
