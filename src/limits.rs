@@ -176,6 +176,9 @@ pub const TALK_LENGTHS_MAX: usize = 1 << 14;
 /// twice a minute sends 2880 a day.
 pub const PINGS_MAX: usize = 1 << 15;
 
+/// Differences between the clocks of speakers and of the capture, in seconds, a part of the run.
+pub const CLOCK_OFFSETS_MAX: usize = 1 << 12;
+
 /// Findings kept with all their evidence; more are counted.
 pub const FINDINGS_MAX: usize = 200_000;
 

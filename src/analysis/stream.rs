@@ -214,7 +214,9 @@ impl Known<'_> {
             Visibility::WayElseNothing(source, destination) => {
                 self.has_whole_way(source, destination)
             }
-            Visibility::UnlessInvited(_) | Visibility::UnlessLenient(_) => false,
+            Visibility::UnlessInvited(_)
+            | Visibility::UnlessLenient(_)
+            | Visibility::UnlessClock { .. } => false,
         }
     }
 

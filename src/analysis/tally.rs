@@ -347,10 +347,7 @@ fn loss(finding: &Finding, facts: &Facts) -> Option<&'static str> {
 
 /// What the whole capture shows lets the finding stand.
 fn is_shown(finding: &mut Finding, facts: &Facts) -> bool {
-    // These say that something is missing; a digest URI is there.
-    let is_about_presence =
-        matches!(finding.visibility, Visibility::Proven | Visibility::UnlessLenient(_));
-    if !is_about_presence && !is_covered(finding, facts) {
+    if !finding.visibility.is_about_presence() && !is_covered(finding, facts) {
         return false;
     }
     match finding.visibility {
@@ -370,6 +367,13 @@ fn is_shown(finding: &mut Finding, facts: &Facts) -> bool {
         Visibility::UnlessLenient(server) => !facts.is_lenient(server),
         Visibility::UnlessInvited(targets) => {
             !targets.into_iter().flatten().any(|target| facts.has_invited(target))
+        }
+        Visibility::UnlessClock { age, limit } => {
+            let offset = facts.dates.offset();
+            if offset.is_none() {
+                finding.confidence = Confidence::Possible;
+            }
+            (age + offset.unwrap_or_default()).abs() > limit
         }
     }
 }

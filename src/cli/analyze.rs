@@ -19,7 +19,7 @@ use crate::pipeline;
 use crate::report;
 use crate::report::text::{TextOptions, Verbosity};
 use crate::rules::Profile;
-use crate::signaling::{Accounts, EmergencyNumber, Net};
+use crate::signaling::{Accounts, Certificates, EmergencyNumber, Net, NotACertificate};
 use crate::sip::CountryCode;
 use crate::transport::KeyLog;
 
@@ -70,6 +70,12 @@ pub(super) struct AnalyzeArgs {
     /// realm for any; they are never shown
     #[arg(long, value_name = "FILE")]
     credentials: Option<PathBuf>,
+    /// Certificate of a signer of caller identities (PEM; the first one of a chain), to check
+    /// signatures with; may be repeated. One that has the name by which the calls refer to it can
+    /// tell that a signature is wrong
+    #[cfg(feature = "stir")]
+    #[arg(long, value_name = "FILE")]
+    stir_cert: Vec<PathBuf>,
     /// Do not follow RTP; rules that need media stay silent or say that it was not captured
     #[arg(long)]
     no_media: bool,
@@ -124,6 +130,9 @@ pub(super) enum AnalyzeError {
     /// The passwords are of no use.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+    /// A certificate is of no use.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// An input could not be opened.
     #[error(transparent)]
     Capture(#[from] capture::Error),
@@ -143,6 +152,7 @@ impl AnalyzeError {
             Self::KeyLog(error) => Some(error.hint()),
             Self::Credentials(error) => error.hint(),
             Self::Capture(error) | Self::Pipeline(pipeline::Error::Capture(error)) => error.hint(),
+            Self::Certificate(error) => error.hint(),
             Self::Pipeline(_) | Self::Write(_) => None,
         }
     }
@@ -212,6 +222,39 @@ impl CredentialsError {
     }
 }
 
+/// What is wrong with a certificate.
+#[cfg_attr(not(feature = "stir"), allow(dead_code))]
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CertificateError {
+    /// It could not be read.
+    #[error("could not read the certificate {path:?}")]
+    Read {
+        /// The path as given.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is none that signs identities.
+    #[error("could not use the certificate {path:?}: {problem}")]
+    Wrong {
+        /// The path as given.
+        path: PathBuf,
+        /// What is wrong.
+        problem: NotACertificate,
+    },
+}
+
+impl CertificateError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Read { .. } => None,
+            Self::Wrong { .. } => {
+                Some("give the PEM file that `info` in the Identity header names".to_owned())
+            }
+        }
+    }
+}
+
 /// Runs the command; true when the findings are bad enough to fail.
 ///
 /// # Errors
@@ -224,6 +267,7 @@ pub(super) fn analyze(args: &AnalyzeArgs, config: &Config) -> Result<bool, Analy
     let mut settings = config.settings.clone();
     settings.local_nets.extend(&args.local_net);
     settings.accounts = accounts(args)?;
+    settings.certificates = certificates(args)?;
     settings.home_cc = args.home_cc.clone().or(settings.home_cc);
     settings.emergency.extend_from_slice(&args.emergency);
     let options = pipeline::Options {
@@ -292,6 +336,24 @@ fn accounts(args: &AnalyzeArgs) -> Result<Accounts, CredentialsError> {
     let text = std::fs::read(path).map_err(read)?;
     Accounts::parse(&text)
         .map_err(|wrong| CredentialsError::Wrong { path: path.clone(), line: wrong.line })
+}
+
+#[cfg(feature = "stir")]
+fn certificates(args: &AnalyzeArgs) -> Result<Certificates, CertificateError> {
+    let mut certificates = Certificates::default();
+    for path in &args.stir_cert {
+        let read = |source| CertificateError::Read { path: path.clone(), source };
+        let bytes = std::fs::read(path).map_err(read)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let wrong = |problem| CertificateError::Wrong { path: path.clone(), problem };
+        certificates.add(&name, &bytes).map_err(wrong)?;
+    }
+    Ok(certificates)
+}
+
+#[cfg(not(feature = "stir"))]
+fn certificates(_: &AnalyzeArgs) -> Result<Certificates, CertificateError> {
+    Ok(Certificates::default())
 }
 
 #[cfg(feature = "tls")]

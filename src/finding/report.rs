@@ -149,6 +149,22 @@ pub enum Visibility {
     /// No success by this server for credentials with a digest URI that is not the request's; with
     /// one the finding falls.
     UnlessLenient(IpAddr),
+    /// The clocks of those who speak agree with that of the capture so far that an age remains too
+    /// large; where they show that it does not, the finding falls, and where they show nothing, it
+    /// is only possible.
+    UnlessClock {
+        /// The age by the clock of the capture; negative if it lies in the future.
+        age: Span,
+        /// Up to which age is not too large.
+        limit: Span,
+    },
+}
+
+impl Visibility {
+    /// What is found is there; no other one says that something is missing.
+    pub const fn is_about_presence(self) -> bool {
+        matches!(self, Self::Proven | Self::UnlessLenient(_) | Self::UnlessClock { .. })
+    }
 }
 
 /// A message in the ladder of a finding.
@@ -241,8 +257,7 @@ impl<'r> Findings<'r> {
             statuses: report.statuses,
             evidence,
             transaction: report.transaction,
-            asserts_absence: report.is_absence
-                || !matches!(report.visibility, Visibility::Proven | Visibility::UnlessLenient(_)),
+            asserts_absence: report.is_absence || !report.visibility.is_about_presence(),
             visibility: report.visibility,
             ending: None,
             propagated: Vec::new(),

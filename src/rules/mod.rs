@@ -92,6 +92,8 @@ pub static ALL: &[&Rule] = &[
     &reg::register_rejected::RULE,
     &reg::options_unanswered::RULE,
     &sec::identity_required::RULE,
+    &sec::identity_content_mismatch::RULE,
+    &sec::identity_invalid::RULE,
     &sec::call_blocked::RULE,
     &sec::emergency_call_failed::RULE,
     &txn::invite_no_response::RULE,

@@ -34,8 +34,8 @@ const OUTCOMES: [&str; 39] = [
     "prack-failure",
     "emergency-call-failed",
     "identity-required",
-    "identity-invalid",
     "identity-content-mismatch",
+    "identity-invalid",
     "call-blocked",
     "auth-parameter-mismatch",
     "auth-stale-nonce-loop",
@@ -218,7 +218,9 @@ fn is_firm(finding: &Finding) -> bool {
     !finding.needs_company
         && !matches!(
             finding.visibility,
-            Visibility::UnlessInvited(_) | Visibility::UnlessLenient(_)
+            Visibility::UnlessInvited(_)
+                | Visibility::UnlessLenient(_)
+                | Visibility::UnlessClock { .. }
         )
 }
 

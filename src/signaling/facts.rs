@@ -11,6 +11,7 @@ use crate::capture::{Description, FrameId, Note};
 use crate::limits::{DISRUPTIONS_MAX, HOSTS_MAX};
 use crate::packet::Endpoint;
 use crate::signaling::call::Call;
+use crate::signaling::clock::Dates;
 use crate::signaling::coverage::Coverage;
 use crate::signaling::losses::{Loss, LossKind, Losses};
 use crate::signaling::message::Message;
@@ -73,6 +74,8 @@ pub struct Facts {
     pub last_time: Time,
     /// When there were frames at all.
     pub coverage: Coverage,
+    /// What the clocks of those who speak say.
+    pub dates: Dates,
     /// Connections for SIP that were not opened.
     pub failed_connects: Vec<Disruption>,
     /// Those of them that a call shows the harm of, by their first frames.
@@ -312,6 +315,7 @@ impl Facts {
         self.traffic.merge(other.traffic);
         self.talks.merge(other.talks);
         self.pings.merge(other.pings);
+        self.dates.merge(other.dates);
         self.last_time = self.last_time.max(other.last_time);
         self.coverage.merge(&other.coverage);
         self.losses.merge(other.losses);
@@ -347,6 +351,7 @@ impl Facts {
         self.traffic.add_call(call);
         self.talks.add_call(call);
         self.pings.add_call(call);
+        self.dates.add_call(call);
     }
 
     fn add_invited(&mut self, call: &Call<'_>) {

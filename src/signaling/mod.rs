@@ -9,6 +9,7 @@ mod ack;
 mod attempt;
 mod call;
 mod challenge;
+mod clock;
 mod coverage;
 mod defects;
 mod dialog;
@@ -46,6 +47,7 @@ pub use ack::{Answer, Field};
 pub use attempt::Attempt;
 pub use call::{Call, Kind, State as CallState, Surroundings};
 pub use challenge::{Chain, ChainEnd, Refusal, Round};
+pub use clock::Dates;
 pub use coverage::Coverage;
 pub use defects::{Batch, Defect, Defects, Harm};
 pub use dialog::Dialog;
@@ -66,7 +68,9 @@ pub use route::{Route, address_in, routes};
 pub use session_timer::SessionTimer;
 pub use settings::{Amount, Settings, Stir, Threshold};
 pub use state::{Event, Oddity, State, TransactionKind};
-pub use stir::Objection;
+pub use stir::{
+    Certificate, Certificates, Discrepancy, NotACertificate, Objection, Signed, Turn, Verdict,
+};
 pub use subscription::Subscription;
 pub use talk::{Answered, SHORT_TALK, SameLength, Talk, Talks};
 pub use traffic::{Repeating, Traffic};

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::signaling::accounts::Accounts;
 use crate::signaling::emergency::EmergencyNumber;
 use crate::signaling::reach::{Net, Reach};
+use crate::signaling::stir::Certificates;
 use crate::sip::CountryCode;
 use crate::time::Span;
 
@@ -73,6 +74,8 @@ pub struct Settings {
     pub stir: Stir,
     /// The networks of the servers for which that holds; all servers if there is none.
     pub stir_servers: Vec<Net>,
+    /// Certificates to check signatures of callers with.
+    pub certificates: Certificates,
     amounts: Vec<(&'static Threshold, Amount)>,
 }
 

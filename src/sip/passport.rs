@@ -237,6 +237,14 @@ impl Party {
         }
     }
 
+    /// The name that JSON has for it.
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Number(_) => "tn",
+            Self::Uri(_) => "uri",
+        }
+    }
+
     /// As it was written.
     pub fn as_str(&self) -> &str {
         match self {
@@ -245,15 +253,15 @@ impl Party {
     }
 }
 
-/// What a compact token for these two numbers leaves out, as its signer must have written it: names
-/// in order, no white space (RFC 8225, section 9).
-pub fn rebuilt(info: &str, orig: &str, dest: &str, issued_at: i64) -> Vec<u8> {
+/// What a compact token for these two leaves out, as its signer must have written it: names in
+/// order, no white space (RFC 8225, section 9).
+pub fn rebuilt(info: &str, orig: &Party, dest: &Party, issued_at: i64) -> Vec<u8> {
     let quoted = |text: &str| Value::from(text).to_string();
     let header = format!(r#"{{"alg":"ES256","typ":"passport","x5u":{}}}"#, quoted(info));
+    let (dest, orig) = ((dest.kind(), quoted(dest.as_str())), (orig.kind(), quoted(orig.as_str())));
     let payload = format!(
-        r#"{{"dest":{{"tn":[{}]}},"iat":{issued_at},"orig":{{"tn":{}}}}}"#,
-        quoted(dest),
-        quoted(orig)
+        r#"{{"dest":{{"{}":[{}]}},"iat":{issued_at},"orig":{{"{}":{}}}}}"#,
+        dest.0, dest.1, orig.0, orig.1
     );
     format!("{}.{}", base64::encoded(header.as_bytes()), base64::encoded(payload.as_bytes()))
         .into_bytes()
@@ -348,11 +356,16 @@ mod tests {
 
     #[test]
     fn the_compact_form_leaves_out_what_the_example_of_the_rfc_has() {
-        let signed = rebuilt("https://cert.example.org/passport.cer", "1", "2", 3);
-        let start = "eyJhbGciOiJFUzI1NiIsInR5cCI6InBhc3Nwb3J0IiwieDV1IjoiaHR0cHM6Ly9j";
-        assert!(signed.starts_with(start.as_bytes()));
-        let payload = signed.rsplit(|byte| *byte == b'.').next().and_then(base64::decoded);
-        let expected = br#"{"dest":{"tn":["2"]},"iat":3,"orig":{"tn":"1"}}"#;
-        assert_eq!(payload.as_deref(), Some(&expected[..]));
+        let orig = Party::Number("12155551212".to_owned());
+        let dest = Party::Uri("sip:alice@example.com".to_owned());
+        let info = "https://cert.example.org/passport.cer";
+        let signed = rebuilt(info, &orig, &dest, 1_471_375_418);
+        let expected = concat!(
+            "eyJhbGciOiJFUzI1NiIsInR5cCI6InBhc3Nwb3J0IiwieDV1IjoiaHR0cHM6Ly9j",
+            "ZXJ0LmV4YW1wbGUub3JnL3Bhc3Nwb3J0LmNlciJ9.",
+            "eyJkZXN0Ijp7InVyaSI6WyJzaXA6YWxpY2VAZXhhbXBsZS5jb20iXX0sImlhdCI",
+            "6MTQ3MTM3NTQxOCwib3JpZyI6eyJ0biI6IjEyMTU1NTUxMjEyIn19",
+        );
+        assert_eq!(String::from_utf8_lossy(&signed), expected);
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("identity_required.md")]
 
 use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
+use crate::rules::sec::{with_objection, with_turn};
 use crate::signaling::{Attempt, Call, Message, Objection, Transaction};
 use crate::sip::{Class, Status};
 use crate::time::Span;
@@ -61,25 +62,13 @@ fn report_objection(
     objection: &Objection<'_>,
     findings: &mut Findings<'_>,
 ) {
-    let answer = objection.response;
-    let is_due = call.is_observed(answer.time, TAKEN_UP_WITHIN);
-    let (report, severity) = match objection.is_refusal {
-        true if is_due => (Report::on(hop), Severity::Error),
-        // The caller may still sign (guard G1).
-        true => (Report::on(hop), Severity::Info),
-        false => (Report::beside(hop), Severity::Warn),
+    let report = with_objection(hop, objection);
+    // The caller may still sign (guard G1).
+    let is_due = call.is_observed(objection.response.time, TAKEN_UP_WITHIN);
+    let report = match objection.is_refusal && !is_due {
+        true => report.severity(Severity::Info),
+        false => report,
     };
-    let report = match answer.status() {
-        Some(status) => report.status(status).with("status", status.code()),
-        None => report,
-    };
-    let phrase = answer.reason_phrase().unwrap_or_default();
-    let text = objection.text.as_deref().map(|text| Value::quoted(text.as_bytes()));
-    let report = report
-        .at([answer])
-        .severity(severity)
-        .with("phrase", Value::quoted(phrase.as_bytes()))
-        .with_some("reason", text);
     findings.report(with_request(report, call, hop));
 }
 
@@ -89,13 +78,11 @@ fn report_profile(call: &Call<'_>, hop: &Transaction<'_>, findings: &mut Finding
 
 /// Adds what became of the signature on the way.
 fn with_request(report: Report, call: &Call<'_>, hop: &Transaction<'_>) -> Report {
-    let removed = call.removes_identity(hop);
     let is_signed = |request: &Message<'_>| request.identities().next().is_some();
-    report
-        .at(hop.request)
-        .at(removed.and_then(|removed| removed.request))
+    let is_unsigned = hop.request.is_some_and(|request| !is_signed(request));
+    let turn = call.turn(hop, is_signed).filter(|_| is_unsigned);
+    with_turn(report.at(hop.request), "removed_by", turn)
         .with_some("identity", hop.request.map(is_signed))
-        .with_some("removed_by", removed.map(|removed| removed.client))
         .with("transport", Value::Word(hop.transport.name()))
         .with_some("bytes", hop.request.map(|request| request.bytes().len()))
 }

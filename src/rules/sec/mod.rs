@@ -2,4 +2,75 @@
 
 pub(crate) mod call_blocked;
 pub(crate) mod emergency_call_failed;
+pub(crate) mod identity_content_mismatch;
+pub(crate) mod identity_invalid;
 pub(crate) mod identity_required;
+
+use crate::finding::{Report, Severity, Value};
+use crate::signaling::{Call, Objection, Transaction, Turn, Verdict};
+use crate::sip::Status;
+
+/// A report on a fault of the identity itself: on how the request ended, if it was refused with one
+/// of these codes.
+fn on_refusal(hop: &Transaction<'_>, codes: &[u16]) -> Report {
+    let refused = hop.final_status().filter(|status| codes.contains(&status.code()));
+    match refused {
+        Some(status) => Report::on(hop).status(status),
+        None => Report::beside(hop),
+    }
+}
+
+/// A report on what a verifier says; a warning where it let the call through.
+fn with_objection(hop: &Transaction<'_>, objection: &Objection<'_>) -> Report {
+    let answer = objection.response;
+    let report = match (objection.is_refusal, answer.status()) {
+        (true, Some(status)) => Report::on(hop).status(status),
+        (false, Some(status)) => Report::beside(hop).status(status).severity(Severity::Warn),
+        (_, None) => Report::beside(hop),
+    };
+    let phrase = answer.reason_phrase().unwrap_or_default();
+    let text = objection.text.as_deref().map(|text| Value::quoted(text.as_bytes()));
+    let status = answer.status().map(Status::code);
+    let told = Some(objection.code).filter(|code| Some(*code) != status);
+    report
+        .at([answer])
+        .with_some("status", status)
+        .with("phrase", Value::quoted(phrase.as_bytes()))
+        .with_some("stir_code", told)
+        .with_some("reason", text)
+}
+
+/// Adds what the first signed identity of the request says, and which part of it was checked.
+fn with_token(report: Report, call: &Call<'_>, hop: &Transaction<'_>) -> Report {
+    let Some(request) = hop.request else { return report };
+    let Some(signed) = request.signed().next() else { return report };
+    let certificates = &call.settings().certificates;
+    let (word, own) = match signed.verdict(request, certificates) {
+        Verdict::Fits(own) => (Value::Word("signature-fits"), Some(own)),
+        Verdict::Fails(own) => (Value::Word("signature-does-not-fit"), Some(own)),
+        Verdict::NotChecked => (Value::Word("signature-not-checked"), None),
+    };
+    let text = |text: &str| Value::quoted(text.as_bytes());
+    let authority = own.map(|own| own.authority.iter().map(|entry| text(entry)).collect());
+    report
+        .with("signature", word)
+        .with_some(
+            "certificate_at",
+            signed.identity.info().map(|uri| Value::quoted(uri.as_bytes())),
+        )
+        .with_some("subject", own.map(|own| text(&own.subject)))
+        .with_some(
+            "valid_until",
+            own.and_then(|own| own.not_after).map(|end| text(&end.to_string())),
+        )
+        .with_some("signs_for", authority.filter(|list: &Vec<_>| !list.is_empty()).map(Value::List))
+        .with_some("attest", signed.passport.attestation().map(text))
+}
+
+/// Adds who got the request right and handed it on wrong.
+fn with_turn(report: Report, name: &'static str, turn: Option<Turn<'_, '_>>) -> Report {
+    match turn {
+        Some(turn) => report.at([turn.right]).at(turn.wrong.request).with(name, turn.wrong.client),
+        None => report,
+    }
+}

@@ -4,12 +4,19 @@
 //! RFC 8224 has the codes of refusals; RFC 9410 lets a verifier that lets the call through name
 //! the same codes in a Reason header.
 
+mod certificate;
+mod der;
+mod signed;
+
 use std::borrow::Cow;
 
 use crate::signaling::call::Call;
 use crate::signaling::message::Message;
 use crate::signaling::transaction::Transaction;
 use crate::sip::{Reason, Status};
+
+pub use certificate::{Certificate, Certificates, NotACertificate, Verdict};
+pub use signed::{Discrepancy, Signed};
 
 /// A response in which a verifier finds fault with the identity of a request.
 #[derive(Clone, Debug)]
@@ -24,6 +31,15 @@ pub struct Objection<'c> {
     pub is_refusal: bool,
 }
 
+/// Where a request was still right, and where it no longer was.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn<'a, 'c> {
+    /// The request as it came.
+    pub right: &'c Message<'c>,
+    /// The hop on which it went on.
+    pub wrong: &'a Transaction<'c>,
+}
+
 impl<'c> Call<'c> {
     /// The verifier's objection to the request with one of these codes, on the hop where it was
     /// made (guard G9); none if the caller took the refusal up or had given up (guard G7).
@@ -36,18 +52,19 @@ impl<'c> Call<'c> {
         (!is_of_other && !is_over).then_some(objection)
     }
 
-    /// The nearest sender on the way to this hop that got the request with an `Identity` and handed
-    /// it on without.
-    pub fn removes_identity<'a>(&'a self, hop: &'a Transaction<'c>) -> Option<&'a Transaction<'c>> {
-        let is_signed = |hop: &Transaction<'c>| {
-            hop.request.is_some_and(|request| request.identities().next().is_some())
-        };
-        let mut last = hop;
+    /// The two hops between which somebody got the request right and handed it on wrong, of those on
+    /// the way to this one; none if nobody is seen to have got it right.
+    pub fn turn<'a>(
+        &'a self,
+        hop: &'a Transaction<'c>,
+        is_right: impl Fn(&Message<'c>) -> bool,
+    ) -> Option<Turn<'a, 'c>> {
+        let mut wrong = hop;
         for before in self.hops_before(hop) {
-            if is_signed(before) {
-                return (!is_signed(last)).then_some(last);
+            match before.request.filter(|request| is_right(request)) {
+                Some(right) => return Some(Turn { right, wrong }),
+                None => wrong = before,
             }
-            last = before;
         }
         None
     }
@@ -89,6 +106,7 @@ fn says_stale(answer: &Message<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use crate::signaling::Message;
     use crate::signaling::samples::{Sample, with_call};
 
     const INVITE: &str = "INVITE sip:b@example.com SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\n\
@@ -133,8 +151,10 @@ mod tests {
             let samples: [Sample<'_>; 2] = [(0, 10, 20, INVITE), (5, 20, 30, &below)];
             with_call(&samples, |call| {
                 let hop = call.transactions.get(1).expect("a second hop");
-                let found = call.removes_identity(hop).map(|found| found.index);
-                assert_eq!(found, is_removed.then_some(1));
+                let is_signed = |request: &Message<'_>| request.identities().next().is_some();
+                assert_eq!(hop.request.map(is_signed), Some(!is_removed));
+                let found = call.turn(hop, is_signed).map(|turn| turn.wrong.index);
+                assert_eq!(found, Some(1));
             });
         }
     }

@@ -1,0 +1,117 @@
+//! How far the clocks of those who speak are from that of the capture, by their `Date` headers.
+
+use std::collections::BTreeMap;
+
+use crate::limits::CLOCK_OFFSETS_MAX;
+use crate::signaling::call::Call;
+use crate::signaling::message::Message;
+use crate::sip::HeaderName;
+use crate::time::{Span, Time};
+
+/// Messages of one call that are looked at.
+const LOOKED_AT: usize = 32;
+
+/// What the clocks of those who signed nothing say, a call at a time.
+#[derive(Clone, Debug, Default)]
+pub struct Dates {
+    /// Calls by whole seconds that the clock of a speaker is ahead of the capture.
+    calls: BTreeMap<i64, u64>,
+}
+
+impl Message<'_> {
+    /// `Date` (RFC 3261, section 20.17).
+    pub fn date(&self) -> Option<Time> {
+        let text = str::from_utf8(self.header(HeaderName::Date)?).ok()?;
+        let parser = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true);
+        let moment = parser.parse_timestamp(text.trim()).ok()?;
+        Some(Time::from_parts(moment.as_second(), 0))
+    }
+}
+
+impl Call<'_> {
+    /// How far the clock of somebody who has signed no identity is ahead of that of the capture; none
+    /// if nobody tells the time.
+    pub fn clock_offset(&self) -> Option<Span> {
+        let signers: Vec<_> = self
+            .messages
+            .iter()
+            .take(LOOKED_AT)
+            .filter(|message| message.has(HeaderName::Identity))
+            .map(|message| message.source.address)
+            .collect();
+        let messages = self.messages.iter().take(LOOKED_AT);
+        let mut others = messages.filter(|message| !signers.contains(&message.source.address));
+        others.find_map(|message| Some(message.date()?.since(message.time)))
+    }
+}
+
+impl Dates {
+    /// Takes in what one call shows.
+    pub(crate) fn add_call(&mut self, call: &Call<'_>) {
+        let Some(offset) = call.clock_offset() else { return };
+        let seconds = offset.nanos().div_euclid(1_000_000_000);
+        if self.calls.len() < CLOCK_OFFSETS_MAX || self.calls.contains_key(&seconds) {
+            *self.calls.entry(seconds).or_default() += 1;
+        }
+    }
+
+    /// Adds what another part of the run found.
+    pub(crate) fn merge(&mut self, other: Self) {
+        for (seconds, count) in other.calls {
+            *self.calls.entry(seconds).or_default() += count;
+        }
+    }
+
+    /// How far most clocks are ahead of that of the capture: the median; none if nobody tells the
+    /// time.
+    pub fn offset(&self) -> Option<Span> {
+        let all: u64 = self.calls.values().sum();
+        let mut before = 0;
+        let middle = self.calls.iter().find(|(_, count)| {
+            before += **count;
+            before * 2 >= all
+        });
+        middle.map(|(seconds, _)| Span::from_secs(*seconds))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signaling::samples::with_call;
+
+    fn offset(invite: &str, answer: &str) -> Option<Span> {
+        let request = format!(
+            "INVITE sip:b@example.com SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\n\
+             From: <sip:a@example.com>;tag=a\nTo: <sip:b@example.com>\nCall-ID: sample\n\
+             CSeq: 1 INVITE\n{invite}Content-Length: 0\n\n"
+        );
+        let response = format!(
+            "SIP/2.0 100 Trying\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\n\
+             From: <sip:a@example.com>;tag=a\nTo: <sip:b@example.com>\nCall-ID: sample\n\
+             CSeq: 1 INVITE\n{answer}Content-Length: 0\n\n"
+        );
+        with_call(&[(0, 10, 20, &request), (0, 20, 10, &response)], |call| call.clock_offset())
+    }
+
+    #[test]
+    fn the_clock_of_the_signer_does_not_count() {
+        let date = "Date: Thu, 01 Jan 1970 00:01:00 GMT\n";
+        let other = "Date: Thu, 01 Jan 1970 00:00:05 GMT\n";
+        assert_eq!(offset(date, ""), Some(Span::from_secs(60)));
+        let signed = format!("{date}Identity: ..AA\n");
+        assert_eq!(offset(&signed, other), Some(Span::from_secs(5)));
+        assert_eq!(offset(&signed, "Date: yesterday\n"), None);
+    }
+
+    #[test]
+    fn the_median_counts() {
+        let mut dates = Dates::default();
+        assert_eq!(dates.offset(), None);
+        for seconds in [-3600, 1, 1, 2, 900] {
+            *dates.calls.entry(seconds).or_default() += 1;
+        }
+        dates.merge(Dates { calls: [(1, 4)].into_iter().collect() });
+        assert_eq!(dates.offset(), Some(Span::from_secs(1)));
+    }
+}
