@@ -22,6 +22,7 @@ mod response;
 mod sdp;
 mod syntax;
 mod tcp;
+mod tls;
 mod wire;
 mod word;
 

@@ -432,6 +432,9 @@ impl<'o> Run<'o> {
             for encrypted in flows.tcp.encrypted() {
                 self.tally.facts.saw_encrypted(encrypted.clone());
             }
+            for (server, client, own) in flows.tcp.handshakes() {
+                self.tally.facts.saw_handshakes(server, client, own.clone());
+            }
             self.tally.facts.stream_copies += counts.copies;
             let (holes, bytes, listed) = flows.tcp.holes();
             self.tally.facts.losses.holes += holes;

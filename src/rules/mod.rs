@@ -84,6 +84,7 @@ pub static ALL: &[&Rule] = &[
     &net::udp_fragment_lost::RULE,
     &net::stream_closed_mid_transaction::RULE,
     &net::tcp_connect_failed::RULE,
+    &net::tls_handshake_failed::RULE,
     &reg::auth_challenge_unanswered::RULE,
     &reg::auth_credentials_rejected::RULE,
     &reg::auth_loop::RULE,

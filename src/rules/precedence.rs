@@ -79,6 +79,7 @@ const ANNOUNCED: &str = "early-media-announcement-then-failure";
 const REQUESTS: [&str; 39] = [
     "icmp-unreachable",
     "tcp-connect-failed",
+    "tls-handshake-failed",
     "stream-closed-mid-transaction",
     "missing-mandatory-header",
     "auth-parameter-mismatch",

@@ -20,10 +20,16 @@ use crate::signaling::talk::Talks;
 use crate::signaling::traffic::Traffic;
 use crate::sip::{Method, Uri};
 use crate::time::{Span, Time};
-use crate::transport::{Delivery, Disruption, Encrypted};
+use crate::transport::{Delivery, Disruption, Encrypted, Handshakes};
 
 /// Examples kept of one fact.
 const EXAMPLES_MAX: usize = 3;
+
+/// The registered ports of SIP (RFC 3261, section 19.1.2), and one that PBXs use beside them.
+const SIP_PORTS: [u16; 3] = [5060, 5061, 5081];
+
+/// The port of the web: what goes there is SIP only if it says so.
+const WEB_PORT: u16 = 443;
 
 /// Between two files of one recording there is no longer pause.
 const PAUSE_MAX: Span = Span::from_secs(60);
@@ -58,6 +64,8 @@ pub struct Facts {
     pub one_sided: BTreeMap<(IpAddr, IpAddr), OneSided>,
     /// Servers and clients between which TLS was spoken that could not be read.
     pub encrypted: BTreeMap<(Endpoint, IpAddr), Encrypted>,
+    /// How TLS handshakes went, by server and client.
+    pub handshakes: BTreeMap<(Endpoint, IpAddr), Handshakes>,
     /// What went between two hosts, by time.
     pub traffic: Traffic,
     /// How long the calls of each host lasted.
@@ -143,6 +151,17 @@ pub struct ClockDifference {
     pub is_corrected: bool,
 }
 
+/// What tells that TLS carries SIP, the weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SipEvidence {
+    /// The two hosts exchange SIP that can be read.
+    Peers,
+    /// The port of the server.
+    Port,
+    /// A handshake names SIP (ALPN, RFC 7301).
+    Handshake,
+}
+
 impl Examples {
     /// Counts one more.
     pub fn add(&mut self, frame: FrameId, time: Time, call_id: &[u8]) {
@@ -195,6 +214,29 @@ impl Facts {
             Entry::Vacant(place) => {
                 place.insert(encrypted);
             }
+        }
+    }
+
+    /// TLS handshakes of a client with a server were seen.
+    pub fn saw_handshakes(&mut self, server: Endpoint, client: IpAddr, own: Handshakes) {
+        self.handshakes.entry((server, client)).or_default().merge(own);
+    }
+
+    /// What tells that TLS between the two carries SIP; nothing if nothing does.
+    pub fn evidence_of_sip(
+        &self,
+        server: Endpoint,
+        client: IpAddr,
+        names_sip: bool,
+    ) -> Option<SipEvidence> {
+        if names_sip {
+            Some(SipEvidence::Handshake)
+        } else if SIP_PORTS.contains(&server.port) {
+            Some(SipEvidence::Port)
+        } else if server.port != WEB_PORT && self.has_sip_between(server.address, client) {
+            Some(SipEvidence::Peers)
+        } else {
+            None
         }
     }
 
@@ -311,6 +353,9 @@ impl Facts {
         }
         for encrypted in other.encrypted.into_values() {
             self.saw_encrypted(encrypted);
+        }
+        for ((server, client), own) in other.handshakes {
+            self.saw_handshakes(server, client, own);
         }
         self.traffic.merge(other.traffic);
         self.talks.merge(other.talks);

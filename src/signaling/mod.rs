@@ -54,6 +54,7 @@ pub use dialog::Dialog;
 pub use exchange::{Description, Exchange, ExchangeId, Side};
 pub use emergency::{Emergency, EmergencyNumber, NotAnEmergencyNumber};
 pub use facts::{ClockDifference, Examples, Facts, OneSided, Target};
+pub use facts::{ClockDifference, Examples, Facts, OneSided, SipEvidence, Target};
 pub use in_dialog::Mismatch;
 pub use log::{CallLog, Pushed};
 pub use losses::{Loss, LossKind, Losses};

@@ -98,6 +98,22 @@ impl<'c> Call<'c> {
         (!is_late && end.first() >= last && end.first() <= self.observed_until()).then_some(end)
     }
 
+    /// The end of the connection under a request that nobody answered in another way (guards G3 and
+    /// G7), and whose client had not given up.
+    pub fn broken_off(&self, hop: &Transaction<'c>) -> Option<&'c Disruption> {
+        let end = self.end_under(hop)?;
+        let attempt = self.attempts.iter().find(|attempt| attempt.hops.contains(&hop.index));
+        let is_passed = match attempt {
+            Some(attempt) => attempt.is_answered() || attempt.is_resolved(self),
+            None => self.got_through(hop),
+        };
+        let is_over = is_passed
+            || self.cancel_of(hop).is_some()
+            || self.implies_response(hop)
+            || self.is_told_above(hop);
+        (!is_over).then_some(end)
+    }
+
     /// The connection that the server of this hop wanted to its next hop and did not get, if that
     /// is the likely reason for its failure: nothing went on from it, and the time fits.
     pub fn failed_connect_of(&self, hop: &Transaction<'c>) -> Option<&'c Disruption> {

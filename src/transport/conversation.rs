@@ -9,7 +9,7 @@ use crate::limits::{MESSAGE_BYTES_MAX, TCP_WAITING_BYTES_MAX};
 use crate::packet::hep;
 use crate::transport::framing::{Framed, frame, header_end};
 use crate::transport::tcp::{Deliver, Holes, Seen, StreamCounts};
-use crate::transport::tls::{self, KeyLog};
+use crate::transport::tls::{self, Alert, KeyLog};
 use crate::transport::websocket::{self, Read};
 use crate::transport::{Delivery, Transport, message_in_datagram, start_line};
 
@@ -61,6 +61,8 @@ struct Side {
     needed: usize,
     /// It is not known where the next frame begins.
     is_lost: bool,
+    /// It began with an alert of TLS.
+    alert: Option<Alert>,
 }
 
 /// What one side speaks.
@@ -133,6 +135,11 @@ impl Conversation {
     /// This side is known to speak SIP, or something that carries it.
     pub(super) fn is_sip(&self, side: usize) -> bool {
         self.sides.get(side).is_some_and(Side::is_sip)
+    }
+
+    /// The alert of TLS that one side answered plain text with.
+    pub(super) fn alert(&self) -> Option<Alert> {
+        self.sides.iter().find_map(|side| side.alert)
     }
 
     /// Takes the next bytes of one side.
@@ -254,6 +261,10 @@ impl Side {
         }
         if plain == Transport::Tcp && tls::may_begin(bytes) {
             return Step::Incomplete;
+        }
+        if let Some(alert) = tls::alert(bytes).filter(|_| plain == Transport::Tcp) {
+            self.alert = Some(alert);
+            return self.is_foreign(bytes.len());
         }
         if hep::length(bytes).is_some() {
             self.kind = Kind::Hep;

@@ -14,6 +14,7 @@ use crate::capture::FrameId;
 use crate::limits::DISRUPTIONS_MAX;
 use crate::packet::{Endpoint, IcmpKind};
 use crate::time::{Span, Time};
+use crate::transport::tls::Alert;
 
 /// The same report again within this time is a capture copy.
 const COPY_WINDOW: Span = Span::from_millis(2);
@@ -69,6 +70,8 @@ pub struct LastWords {
     pub has_keep_alives: bool,
     /// Bytes of it are missing from the capture.
     pub has_gaps: bool,
+    /// Plain text was sent, and one side said in TLS that it expected TLS.
+    pub alert: Option<Alert>,
 }
 
 /// One packet, or several alike, that did not arrive, or a connection that ended.

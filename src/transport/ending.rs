@@ -5,6 +5,7 @@ use crate::packet::Endpoint;
 use crate::time::{Span, Time};
 use crate::transport::disruption::{Carried, Disruption, DisruptionKind, LastWords};
 use crate::transport::tcp::{ACK, Arrival, FIN, RST, SYN};
+use crate::transport::tls::Alert;
 
 /// SYN segments without an answer that are a failure.
 const SYN_MAX: usize = 3;
@@ -43,6 +44,8 @@ pub(super) struct Watch {
     pub(super) has_gaps: bool,
     /// A SIP message went over it.
     pub(super) has_sip: bool,
+    /// One side answered plain text with this.
+    pub(super) alert: Option<Alert>,
 }
 
 impl Watch {
@@ -98,6 +101,7 @@ impl Watch {
             idle: self.pause_until(arrival.time),
             has_keep_alives: self.has_keep_alives,
             has_gaps: self.has_gaps,
+            alert: self.alert,
         };
         let seen = (arrival.frame, arrival.time);
         let flow = (path.source, path.destination);

@@ -17,6 +17,7 @@ mod disruption;
 mod encrypted;
 mod ending;
 mod framing;
+mod handshake;
 mod order;
 #[cfg(test)]
 mod samples;
@@ -28,10 +29,11 @@ mod websocket;
 pub use disruption::{Carried, Disruption, DisruptionKind, Disruptions, LastWords, Network};
 pub use encrypted::Encrypted;
 pub use ending::Turn;
+pub use handshake::{Failed, Failure, Handshakes};
 pub use order::GAP_PATIENCE;
 pub use sctp::{Associations, SctpArrival};
 pub use tcp::{Arrival, Hole, StreamCounts, Streams};
-pub use tls::KeyLog;
+pub use tls::{Alert, KeyLog};
 
 /// What carried a message (the token of a Via, RFC 3261, section 20.42).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

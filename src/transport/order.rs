@@ -85,6 +85,11 @@ impl Order {
         !self.waiting.is_empty()
     }
 
+    /// Bytes before this sequence number have not come.
+    pub(super) fn lacks(&self, sequence: u32) -> bool {
+        self.next.is_none_or(|next| distance(sequence, next) > 0)
+    }
+
     /// Nothing of the direction was seen.
     pub(super) fn is_fresh(&self) -> bool {
         self.next.is_none() && self.waiting.is_empty()

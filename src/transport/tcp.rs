@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use crate::capture::FrameId;
 use crate::limits::{ENCRYPTED_PEERS_MAX, LOSSES_MAX, TCP_FLOWS_MAX, TCP_HELD_BYTES_MAX};
@@ -14,6 +15,7 @@ use crate::time::Time;
 use crate::transport::conversation::{Conversation, Sink, is_recognised};
 use crate::transport::encrypted::{Encrypted, Peers};
 use crate::transport::ending::{Turn, Watch};
+use crate::transport::handshake::{Attempt, End, Handshakes, Table};
 use crate::transport::order::{GAP_PATIENCE, Order, Reader, distance};
 use crate::transport::tls::{KeyLog, Session, Traffic};
 use crate::transport::{Delivery, Transport};
@@ -93,6 +95,7 @@ pub struct Streams {
     counts: StreamCounts,
     holes: Holes,
     encrypted: Peers,
+    handshakes: Table,
     flows_max: usize,
     /// Bytes that wait or are unread, of all flows.
     held: usize,
@@ -113,6 +116,8 @@ pub(super) struct Flow {
     last: Time,
     held: usize,
     watch: Watch,
+    /// How the first side ended it.
+    end: Option<End>,
 }
 
 /// What both directions say to each other.
@@ -151,6 +156,7 @@ impl Streams {
             held_max: share(TCP_HELD_BYTES_MAX),
             holes: Holes { max: share(LOSSES_MAX), ..Holes::default() },
             encrypted: Peers { max: share(ENCRYPTED_PEERS_MAX), ..Peers::default() },
+            handshakes: Table { max: share(ENCRYPTED_PEERS_MAX), ..Table::default() },
             ..Self::default()
         }
     }
@@ -175,8 +181,9 @@ impl Streams {
                 deliver,
                 keys,
             });
-            self.encrypted.add(key, flow);
-            *flow = Flow { last: flow.last, held: flow.held, ..Flow::default() };
+            let next = Flow { last: flow.last, held: flow.held, ..Flow::default() };
+            let over = std::mem::replace(flow, next);
+            take_down(&mut self.handshakes, &mut self.encrypted, key, &over);
         }
         let gaps = self.counts.gaps;
         let mut sink =
@@ -184,6 +191,9 @@ impl Streams {
         flow.push(side, arrival, &mut sink);
         flow.watch.has_sip |= sink.delivered > 0;
         flow.watch.has_gaps |= self.counts.gaps > gaps;
+        if let Talk::Plain(conversation) = &flow.talk {
+            flow.watch.alert = conversation.alert();
+        }
         self.turns.extend(flow.watch.take(side, arrival));
         if let Some(since) = flow.waits_since() {
             self.waits_since = self.waits_since.into_iter().chain([since]).min();
@@ -236,7 +246,7 @@ impl Streams {
                 deliver,
                 keys,
             });
-            self.encrypted.add(key, &flow);
+            take_down(&mut self.handshakes, &mut self.encrypted, key, &flow);
         }
         self.held = 0;
     }
@@ -248,7 +258,8 @@ impl Streams {
 
     /// What happened so far.
     pub fn counts(&self) -> StreamCounts {
-        StreamCounts { unlisted: self.encrypted.dropped, ..self.counts }
+        let unlisted = self.encrypted.dropped + self.handshakes.dropped;
+        StreamCounts { unlisted, ..self.counts }
     }
 
     /// Bytes that were acknowledged and are missing: how often, how many, and the first holes.
@@ -259,6 +270,11 @@ impl Streams {
     /// Who spoke TLS that could not be read; complete at the end of the capture.
     pub fn encrypted(&self) -> impl Iterator<Item = &Encrypted> {
         self.encrypted.known.values()
+    }
+
+    /// How TLS handshakes went; complete at the end of the capture.
+    pub fn handshakes(&self) -> impl Iterator<Item = (Endpoint, IpAddr, &Handshakes)> {
+        self.handshakes.known.iter().map(|((server, client), own)| (*server, *client, own))
     }
 
     /// Bytes that wait or are unread.
@@ -275,7 +291,7 @@ impl Streams {
         for (_, key) in ages.into_iter().take(leave) {
             if let Some(flow) = self.flows.remove(&key) {
                 self.held = self.held.saturating_sub(flow.held);
-                self.encrypted.add(key, &flow);
+                take_down(&mut self.handshakes, &mut self.encrypted, key, &flow);
             }
             self.counts.evicted += 1;
         }
@@ -308,6 +324,19 @@ impl Streams {
     }
 }
 
+/// Takes down what a flow that has come to its end shows of TLS.
+fn take_down(
+    handshakes: &mut Table,
+    encrypted: &mut Peers,
+    ends: (Endpoint, Endpoint),
+    flow: &Flow,
+) {
+    // A connection whose handshake failed has nothing to read.
+    if !handshakes.add(ends, flow) {
+        encrypted.add(ends, flow);
+    }
+}
+
 /// Bytes that a flow held before a step and after it.
 struct Held {
     before: usize,
@@ -334,9 +363,20 @@ impl Flow {
             order.open(segment.sequence, reader);
         }
         order.push(segment, seen, reader);
+        if segment.flags & (FIN | RST) != 0 && self.end.is_none() {
+            let at = (arrival.frame, arrival.time);
+            self.end = Some(End { side, is_reset: segment.flags & RST != 0, at });
+        }
         // What waits may still join on when the end has come early.
         if segment.flags & FIN != 0 && !order.is_waiting() {
             reader.end();
+        }
+        let end = segment.sequence.wrapping_add(segment.payload.len() as u32);
+        if segment.flags & FIN != 0
+            && order.lacks(end)
+            && let Talk::Tls(session) = &mut self.talk
+        {
+            session.miss();
         }
         if segment.flags & RST != 0 {
             self.end(sink);
@@ -384,6 +424,24 @@ impl Flow {
         };
         let now = self.orders.iter().map(Order::held).sum::<usize>() + talk;
         Held { before: std::mem::replace(&mut self.held, now), now }
+    }
+
+    /// What became of its TLS handshake, if one was seen.
+    pub(super) fn handshake(&self) -> Option<Attempt> {
+        match &self.talk {
+            Talk::Plain(_) => None,
+            Talk::Tls(session) => session.handshake(),
+        }
+    }
+
+    /// How the first side ended it.
+    pub(super) fn ended(&self) -> Option<End> {
+        self.end
+    }
+
+    /// Both sides were seen.
+    pub(super) fn has_both(&self) -> bool {
+        self.orders.iter().all(|order| !order.is_fresh())
     }
 
     /// The connection and what went over it, if it is one of TLS and nothing of it could be read.

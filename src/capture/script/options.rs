@@ -5,7 +5,7 @@ use super::word::Word;
 use crate::time::Span;
 
 /// What a line does, as far as options depend on it; a set of bits.
-pub(super) type Place = u8;
+pub(super) type Place = u16;
 
 pub(super) const REQUEST: Place = 1;
 pub(super) const RESPONSE: Place = 2;
@@ -16,10 +16,13 @@ pub(super) const RTP: Place = 32;
 pub(super) const RTCP: Place = 64;
 /// ICMP, TCP signals and keep-alives.
 pub(super) const PACKET: Place = 128;
+pub(super) const TLS: Place = 256;
 
 const MADE: Place = REQUEST | RESPONSE;
 const MESSAGE: Place = MADE | FORWARD | AGAIN | RAW;
-const ANY: Place = MESSAGE | RTP | RTCP | PACKET;
+/// What goes in segments.
+const STREAM: Place = MESSAGE | TLS;
+const ANY: Place = STREAM | RTP | RTCP | PACKET;
 
 /// How the value of an option reads.
 #[derive(Clone, Copy)]
@@ -33,7 +36,7 @@ enum Kind {
 }
 
 /// Name, value, and the lines it may stand on. A name comes twice where it means two things.
-const OPTIONS: [(&str, Kind, Place); 31] = [
+const OPTIONS: [(&str, Kind, Place); 37] = [
     ("call", Kind::Text, ANY),
     ("tag", Kind::Text, MADE),
     ("cseq", Kind::Number(0, u32::MAX as u64), MADE),
@@ -43,14 +46,14 @@ const OPTIONS: [(&str, Kind, Place); 31] = [
     ("sipfrag", Kind::Number(100, 699), REQUEST),
     ("reliable", Kind::Flag, RESPONSE),
     ("sdp", Kind::Flag, MADE),
-    ("unseen", Kind::Flag, MESSAGE),
+    ("unseen", Kind::Flag, STREAM),
     ("tcp", Kind::Flag, MESSAGE),
     ("udp", Kind::Flag, MESSAGE),
-    ("split", Kind::Number(2, 1000), MESSAGE),
-    ("join", Kind::Flag, MESSAGE),
-    ("reorder", Kind::Flag, MESSAGE),
-    ("duplicate", Kind::Flag, MESSAGE),
-    ("lose-segment", Kind::Number(1, 1000), MESSAGE),
+    ("split", Kind::Number(2, 1000), STREAM),
+    ("join", Kind::Flag, STREAM),
+    ("reorder", Kind::Flag, STREAM),
+    ("duplicate", Kind::Flag, STREAM),
+    ("lose-segment", Kind::Number(1, 1000), STREAM),
     ("fragment", Kind::Number(8, 65_000), MESSAGE),
     ("lose-fragment", Kind::Number(1, 10_000), MESSAGE),
     ("cut", Kind::Number(0, 65_535), ANY),
@@ -65,6 +68,12 @@ const OPTIONS: [(&str, Kind, Place); 31] = [
     ("from", Kind::Number(1, 65_535), RTP | RTCP),
     ("to", Kind::Number(1, 65_535), RTP | RTCP),
     ("seq", Kind::Number(0, 65_535), RTP),
+    ("version", Kind::Text, TLS),
+    ("name", Kind::Text, TLS),
+    ("alpn", Kind::Text, TLS),
+    ("size", Kind::Number(1, 16_000), TLS),
+    ("description", Kind::Number(0, 255), TLS),
+    ("warning", Kind::Flag, TLS),
 ];
 
 /// The value that was given.

@@ -68,6 +68,10 @@ impl<'a> Player<'_, 'a> {
             Action::Forward(pick) => return self.forward(index, stage, pick.as_ref()),
             Action::Again(pick) => return self.again(index, stage, pick.as_ref()),
             Action::Raw => return self.raw(index, stage),
+            Action::Tls(record) => {
+                let bytes = record.bytes(&event.options)?;
+                return self.transmit(index, event, self.hop(event, None), &bytes);
+            }
             Action::Rtp | Action::Rtcp => self.media(event)?,
             Action::KeepAlive => {
                 self.wire.udp(event, self.hop(event, None), Span::ZERO, b"\r\n\r\n")?

@@ -11,6 +11,7 @@ use super::error::{Error, quoted};
 use super::ip::Complaint;
 use super::options::Options;
 use super::sdp::Order;
+use super::tls::Record;
 use super::word::Word;
 use super::{HOSTS_MAX, LINES_MAX, TEXT_BYTES_MAX};
 use crate::time::{Span, Time};
@@ -101,6 +102,7 @@ pub(super) enum Action<'a> {
     Rtcp,
     Icmp(Complaint),
     Tcp(Signal),
+    Tls(Record),
     KeepAlive,
     End,
 }

@@ -2,7 +2,7 @@
 
 use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
 use crate::packet::Endpoint;
-use crate::signaling::Facts;
+use crate::signaling::{Facts, SipEvidence};
 use crate::transport::Encrypted;
 
 pub(crate) static RULE: Rule = Rule {
@@ -14,12 +14,6 @@ pub(crate) static RULE: Rule = Rule {
     thresholds: &[],
     check: Check::Capture(check),
 };
-
-/// The registered ports of SIP (RFC 3261, section 19.1.2), and one that PBXs use beside them.
-const SIP_PORTS: [u16; 3] = [5060, 5061, 5081];
-
-/// The port of the web: what goes there is SIP only if it says so.
-const WEB_PORT: u16 = 443;
 
 /// Clients and frames that a finding names.
 const EXAMPLES_MAX: usize = 3;
@@ -36,16 +30,12 @@ fn check(facts: &Facts, findings: &mut Findings<'_>) {
 
 /// How sure it is that the bytes are SIP; nothing if it is not.
 fn confidence(encrypted: &Encrypted, facts: &Facts) -> Option<Confidence> {
-    let Encrypted { server, client, .. } = encrypted;
-    if encrypted.names_sip {
-        Some(Confidence::Certain)
-    } else if SIP_PORTS.contains(&server.port) {
-        Some(Confidence::Likely)
-    } else if server.port != WEB_PORT && facts.has_sip_between(server.address, *client) {
-        Some(Confidence::Possible)
-    } else {
-        None
-    }
+    let Encrypted { server, client, names_sip, .. } = encrypted;
+    Some(match facts.evidence_of_sip(*server, *client, *names_sip)? {
+        SipEvidence::Handshake => Confidence::Certain,
+        SipEvidence::Port => Confidence::Likely,
+        SipEvidence::Peers => Confidence::Possible,
+    })
 }
 
 fn report(server: Endpoint, peers: &[(&Encrypted, Confidence)], findings: &mut Findings<'_>) {

@@ -10,4 +10,5 @@ pub(crate) mod sip_alg_rewrite;
 pub(crate) mod message_too_large;
 pub(crate) mod stream_closed_mid_transaction;
 pub(crate) mod tcp_connect_failed;
+pub(crate) mod tls_handshake_failed;
 pub(crate) mod udp_fragment_lost;

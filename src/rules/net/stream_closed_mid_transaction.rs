@@ -29,20 +29,10 @@ fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-/// The end of the connection under a request that nobody answered in another way (guards G3 and
-/// G7), and whose client had not given up.
+/// The end of the connection, unless the server had said that it expects TLS: that has a rule of
+/// its own.
 fn end_under<'c>(call: &Call<'c>, hop: &Transaction<'c>) -> Option<&'c Disruption> {
-    let end = call.end_under(hop)?;
-    let attempt = call.attempts.iter().find(|attempt| attempt.hops.contains(&hop.index));
-    let is_passed = match attempt {
-        Some(attempt) => attempt.is_answered() || attempt.is_resolved(call),
-        None => call.got_through(hop),
-    };
-    let is_over = is_passed
-        || call.cancel_of(hop).is_some()
-        || call.implies_response(hop)
-        || call.is_told_above(hop);
-    (!is_over).then_some(end)
+    call.broken_off(hop).filter(|end| end.last_words.is_none_or(|words| words.alert.is_none()))
 }
 
 fn report(call: &Call<'_>, hop: &Transaction<'_>, end: &Disruption, findings: &mut Findings<'_>) {

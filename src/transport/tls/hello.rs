@@ -14,6 +14,8 @@ const ALPN: u16 = 16;
 const ENCRYPT_THEN_MAC: u16 = 22;
 const SUPPORTED_VERSIONS: u16 = 43;
 
+const SSL_3_0: u16 = 0x0300;
+
 /// The version number of TLS 1.3.
 pub(super) const TLS_1_3: u16 = 0x0304;
 
@@ -22,6 +24,8 @@ pub(super) const TLS_1_3: u16 = 0x0304;
 pub(super) struct ClientHello {
     pub(super) random: [u8; 32],
     pub(super) server_name: Option<Vec<u8>>,
+    /// The highest version that is offered.
+    pub(super) version: u16,
     /// The protocols include SIP (RFC 7301; registered as `sip/2`).
     pub(super) offers_sip: bool,
 }
@@ -69,20 +73,21 @@ pub(super) fn read(bytes: &[u8]) -> Hello {
 }
 
 fn client(body: &[u8]) -> Option<ClientHello> {
-    let random = array(body, 2)?;
+    let (mut version, random) = (be16(body, 0)?, array(body, 2)?);
     let session = usize::from(*body.get(34)?);
     let suites = 35 + session;
     let methods = suites + 2 + usize::from(be16(body, suites)?);
     let at = methods + 1 + usize::from(*body.get(methods)?);
-    let mut hello = ClientHello { random, server_name: None, offers_sip: false };
+    let (mut name, mut offers_sip) = (None, false);
     for (kind, value) in extensions(body, at) {
         match kind {
-            SERVER_NAME => hello.server_name = server_name(value),
-            ALPN => hello.offers_sip = names_sip(value),
+            SERVER_NAME => name = server_name(value),
+            ALPN => offers_sip = names_sip(value),
+            SUPPORTED_VERSIONS => version = highest_version(value).unwrap_or(version),
             _ => {}
         }
     }
-    Some(hello)
+    Some(ClientHello { random, server_name: name, version, offers_sip })
 }
 
 fn server(body: &[u8]) -> Option<ServerHello> {
@@ -110,6 +115,14 @@ fn extensions(body: &[u8], at: usize) -> impl Iterator<Item = (u16, &[u8])> {
         rest = rest.get(4 + length..)?;
         Some((kind, value))
     })
+}
+
+/// The highest version of a list, those left out that only keep servers open for new ones (RFC
+/// 8701).
+fn highest_version(value: &[u8]) -> Option<u16> {
+    let (pairs, _) = value.get(1..)?.as_chunks::<2>();
+    let versions = pairs.iter().map(|pair| u16::from_be_bytes(*pair));
+    versions.filter(|version| (SSL_3_0..=TLS_1_3).contains(version)).max()
 }
 
 /// The first name of a list: type, length, name (RFC 6066, section 3).
@@ -144,9 +157,15 @@ mod tests {
         let random = [7; 32];
         let name = [0, 0, 0, 8, 0, 6, 0, 0, 3, b'p', b'b', b'x'];
         let alpn = [0, 16, 0, 8, 0, 6, 5, b's', b'i', b'p', b'/', b'2'];
-        let tail = [2, 9, 9, 0, 2, 0x13, 1, 1, 0, 0, 24];
-        let body = [&[3, 3], &random[..], &tail, &name, &alpn].concat();
-        let expected = ClientHello { random, server_name: Some(b"pbx".into()), offers_sip: true };
+        let versions = [0, 43, 0, 7, 6, 0x7a, 0x7a, 3, 4, 3, 3];
+        let tail = [2, 9, 9, 0, 2, 0x13, 1, 1, 0, 0, 35];
+        let body = [&[3, 3], &random[..], &tail, &name, &alpn, &versions].concat();
+        let expected = ClientHello {
+            random,
+            server_name: Some(b"pbx".into()),
+            version: TLS_1_3,
+            offers_sip: true,
+        };
         let client = hello(1, &body);
         assert_eq!(read(&client), Hello::Client(expected));
         for cut in 0..client.len() {

@@ -28,6 +28,10 @@ struct Line {
 pub(super) enum Label {
     /// The master secret of TLS 1.2.
     Master,
+    /// What the client sends in the handshake of TLS 1.3.
+    ClientHandshake,
+    /// What the server sends in it.
+    ServerHandshake,
     /// What the client sends after the handshake of TLS 1.3.
     ClientTraffic,
     /// What the server sends after it.
@@ -38,6 +42,8 @@ impl Label {
     fn of(word: &[u8]) -> Option<Self> {
         match word {
             b"CLIENT_RANDOM" => Some(Self::Master),
+            b"CLIENT_HANDSHAKE_TRAFFIC_SECRET" => Some(Self::ClientHandshake),
+            b"SERVER_HANDSHAKE_TRAFFIC_SECRET" => Some(Self::ServerHandshake),
             b"CLIENT_TRAFFIC_SECRET_0" => Some(Self::ClientTraffic),
             b"SERVER_TRAFFIC_SECRET_0" => Some(Self::ServerTraffic),
             _ => None,
@@ -49,8 +55,7 @@ impl KeyLog {
     /// Takes the lines of a key log and returns how many keys there were. Those that a capture
     /// carries count for its frames from the one named on.
     ///
-    /// Keys of handshakes, of early data and of exporters are counted, not kept. Other lines are
-    /// passed over.
+    /// Keys of early data and of exporters are counted, not kept. Other lines are passed over.
     pub fn add(&mut self, text: &[u8], from: Option<FrameId>) -> usize {
         let mut keys = 0;
         for line in text.split(|byte| matches!(byte, b'\n' | b'\r')) {

@@ -1,6 +1,7 @@
 //! Records of TLS: five bytes of header, then what they carry (RFC 8446, section 5.1).
 
 use crate::bytes::be16;
+use crate::transport::tls::course::Alert;
 
 pub(super) const CHANGE_CIPHER_SPEC: u8 = 20;
 pub(super) const ALERT: u8 = 21;
@@ -53,6 +54,21 @@ pub(in crate::transport) fn begins(bytes: &[u8]) -> bool {
         Some((APPLICATION_DATA, ..)) => is_followed(bytes),
         _ => false,
     }
+}
+
+/// The alert that the bytes are, where nothing else was said before (RFC 8446, section 6).
+pub(in crate::transport) fn alert(bytes: &[u8]) -> Option<Alert> {
+    match header(bytes) {
+        Some((ALERT, _, 2)) => Alert::read(bytes.get(HEADER..HEADER + 2)?),
+        _ => None,
+    }
+}
+
+/// Whether bytes that begin a side of a connection may be a record.
+pub(super) fn may_be(bytes: &[u8]) -> bool {
+    let is_version = bytes.get(1).is_none_or(|major| *major == 3);
+    is_version
+        && bytes.first().is_none_or(|kind| (CHANGE_CIPHER_SPEC..=APPLICATION_DATA).contains(kind))
 }
 
 /// The record at the front is followed by another one, by nothing, or ends behind the bytes.

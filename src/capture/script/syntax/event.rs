@@ -9,6 +9,7 @@ use crate::capture::script::ip::COMPLAINTS;
 use crate::capture::script::options::{self, Options, Place};
 use crate::capture::script::payload;
 use crate::capture::script::sdp::Order;
+use crate::capture::script::tls::RECORDS;
 use crate::capture::script::word::Word;
 
 /// The methods that there are (IANA, SIP parameters).
@@ -30,7 +31,8 @@ const METHODS: [&str; 14] = [
 ];
 
 /// The actions that are neither request nor response.
-const ACTIONS: [&str; 8] = ["forward", "again", "raw", "rtp", "rtcp", "icmp", "tcp", "keepalive"];
+const ACTIONS: [&str; 9] =
+    ["forward", "again", "raw", "rtp", "rtcp", "icmp", "tcp", "tls", "keepalive"];
 
 const SIGNALS: [(&str, Signal); 4] =
     [("syn", Signal::Syn), ("fin", Signal::Fin), ("rst", Signal::Reset), ("ack", Signal::Ack)];
@@ -267,6 +269,7 @@ impl<'a> Event<'a> {
             "keepalive" => (Action::KeepAlive, 0),
             "icmp" => (Action::Icmp(one_of(&self.word, first, &COMPLAINTS)?), 1),
             "tcp" => (Action::Tcp(one_of(&self.word, first, &SIGNALS)?), 1),
+            "tls" => (Action::Tls(one_of(&self.word, first, &RECORDS)?), 1),
             _ => {
                 let method = method(&self.word)?;
                 let uri = first.filter(|word| is_uri(word.text)).map(|word| word.text);
@@ -317,6 +320,9 @@ impl<'a> Event<'a> {
         if self.options.has("tcp") {
             self.transport = Transport::Tcp;
         }
+        if matches!(self.action, Action::Tls(_)) {
+            self.transport = Transport::Tcp;
+        }
         if self.options.has("sdp") {
             self.body = Some(Body::Sdp(Order::default()));
         }
@@ -335,6 +341,7 @@ impl<'a> Event<'a> {
             Action::Forward(_) => options::FORWARD,
             Action::Again(_) => options::AGAIN,
             Action::Raw => options::RAW,
+            Action::Tls(_) => options::TLS,
             Action::Rtp => options::RTP,
             Action::Rtcp => options::RTCP,
             Action::Icmp(_) | Action::Tcp(_) | Action::KeepAlive | Action::End => options::PACKET,
@@ -375,7 +382,7 @@ fn selector(word: Option<&Word<'_>>) -> Option<Selector> {
     }
 }
 
-/// The word behind `icmp` or `tcp`.
+/// The word behind `icmp`, `tcp` or `tls`.
 fn one_of<T: Copy>(
     action: &Word<'_>,
     word: Option<&Word<'_>>,

@@ -47,13 +47,13 @@ const WRONG: [(&str, &str, &str); 76] = [
     (
         "0 alice > bob INVTIE",
         "15:line 4: no method named \"INVTIE\"; expected a method, a status or one of forward, \
-         again, raw, rtp, rtcp, icmp, tcp, keepalive",
+         again, raw, rtp, rtcp, icmp, tcp, tls, keepalive",
         "did you mean \"INVITE\"?",
     ),
     (
         "0 alice > bob forwrad",
         "15:line 4: cannot read \"forwrad\"; expected a method, a status or one of forward, \
-         again, raw, rtp, rtcp, icmp, tcp, keepalive",
+         again, raw, rtp, rtcp, icmp, tcp, tls, keepalive",
         "did you mean \"forward\"?",
     ),
     (
