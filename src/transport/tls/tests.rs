@@ -5,16 +5,18 @@ use std::sync::{Arc, Mutex};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
+use rustls::server::WebPkiClientVerifier;
 use rustls::version::{TLS12, TLS13};
 use rustls::{
-    ClientConfig, ClientConnection, ConnectionCommon, DigitallySignedStruct, ServerConfig,
-    ServerConnection, SignatureScheme, SupportedCipherSuite, SupportedProtocolVersion,
+    ClientConfig, ClientConnection, ConnectionCommon, DigitallySignedStruct, RootCertStore,
+    ServerConfig, ServerConnection, SignatureScheme, SupportedCipherSuite,
+    SupportedProtocolVersion,
 };
 
 use super::record::{APPLICATION_DATA, HEADER, header};
 use crate::capture::FrameId;
 use crate::transport::samples::{CLIENT, Line, Random, SERVER, invite, ok, ws_frame};
-use crate::transport::{Encrypted, KeyLog, Transport};
+use crate::transport::{Alert, Encrypted, Failed, KeyLog, Transport};
 
 const CBC: &str = include_str!("tests/cbc.txt");
 
@@ -329,6 +331,113 @@ fn keys_may_stand_behind_the_handshake() {
         let from = FrameId { capture: 0, number: before as u64 + 2 + 3 };
         keys.add(talk.log.0.lock().expect("no panic").as_bytes(), Some(from));
         assert_eq!(talk.read(keys).got.len(), 4, "{suite:?}");
+    }
+}
+
+/// A handshake that one side refuses, and the end of the connection by that side.
+fn refused(version: &'static SupportedProtocolVersion, by_client: bool) -> (Wire, KeyLog) {
+    let (suites, log) = (suites(), Arc::new(Log::default()));
+    let suite = suites.iter().find(|(of, _)| *of == version).map(|(_, suite)| *suite);
+    let suites = vec![suite.expect("a suite")];
+    let provider = Arc::new(CryptoProvider { cipher_suites: suites, ..ring::default_provider() });
+    let made = rcgen::generate_simple_self_signed(["pbx.example".to_owned()]).expect("a key");
+    let mut roots = RootCertStore::empty();
+    roots.add(made.cert.der().clone()).expect("a root");
+    let roots = Arc::new(roots);
+    let client = ClientConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(&[version])
+        .expect("a version");
+    let trusting = client.clone().dangerous();
+    let mut client = match by_client {
+        true => client.with_root_certificates(RootCertStore::empty()).with_no_client_auth(),
+        false => trusting
+            .with_custom_certificate_verifier(Arc::new(Trusting(provider.clone())))
+            .with_no_client_auth(),
+    };
+    client.key_log = log.clone();
+    let server = ServerConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(&[version])
+        .expect("a version");
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
+    let server = match by_client {
+        true => server.with_no_client_auth(),
+        false => server.with_client_cert_verifier(verifier.build().expect("a verifier")),
+    };
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let server = server.with_single_cert(vec![made.cert.der().clone()], key.into()).expect("a key");
+    let name = ServerName::try_from("pbx.example").expect("a name");
+    let mut client = ClientConnection::new(Arc::new(client), name).expect("a client");
+    let mut server = ServerConnection::new(Arc::new(server)).expect("a server");
+    let mut wire = Vec::new();
+    while client.wants_write() || server.wants_write() {
+        wire.extend(try_carry(&mut client, &mut server).map(|bytes| (CLIENT, bytes)));
+        wire.extend(try_carry(&mut server, &mut client).map(|bytes| (SERVER, bytes)));
+    }
+    let mut keys = KeyLog::default();
+    keys.add(log.0.lock().expect("no panic").as_bytes(), None);
+    (wire, keys)
+}
+
+type Wire = Vec<(bool, Vec<u8>)>;
+
+/// As `carry`, but the receiver may refuse what it gets.
+fn try_carry<F, T>(
+    from: &mut ConnectionCommon<F>,
+    to: &mut ConnectionCommon<T>,
+) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while from.wants_write() {
+        from.write_tls(&mut bytes).expect("memory takes all");
+    }
+    let mut rest = bytes.as_slice();
+    while !rest.is_empty() && to.read_tls(&mut rest).is_ok() {
+        if to.process_new_packets().is_err() {
+            break;
+        }
+    }
+    (!bytes.is_empty()).then_some(bytes)
+}
+
+/// What the handshakes of a line that has come to its end were.
+fn failures(wire: &Wire, keys: KeyLog, ended_by: bool) -> Vec<(Failed, bool)> {
+    let mut line = read(wire, keys);
+    let next = line.next[usize::from(!ended_by)];
+    line.segment(ended_by, next, 0x11, b"", 0);
+    line.finish();
+    let own = line.streams.handshakes().flat_map(|(_, _, own)| own.failures.clone());
+    own.map(|failure| (failure.how, failure.by_client)).collect()
+}
+
+#[test]
+fn tells_who_refuses_a_handshake() {
+    let fatal = |description| Failed::Alert(Alert { is_fatal: true, description });
+    for version in [&TLS12, &TLS13] {
+        let is_1_3 = version == &TLS13;
+        let (wire, keys) = refused(version, true);
+        assert_eq!(failures(&wire, keys, CLIENT), [(fatal(48), true)]);
+        let unread = failures(&wire, KeyLog::default(), CLIENT);
+        assert_eq!(unread, [(if is_1_3 { Failed::SealedAlert } else { fatal(48) }, true)]);
+
+        let (wire, keys) = refused(version, false);
+        assert_eq!(failures(&wire, keys, SERVER), [(fatal(116), false)], "{version:?}");
+        let unread = failures(&wire, KeyLog::default(), SERVER);
+        assert_eq!(unread, [(if is_1_3 { Failed::SealedRefusal } else { fatal(116) }, false)]);
+    }
+}
+
+#[test]
+fn handshakes_that_came_to_their_end_did_not_fail() {
+    for (version, suite) in suites() {
+        let mut talk = Talk::new(version, suite, b"sip/2");
+        for keys in [KeyLog::default(), talk.keys()] {
+            assert_eq!(failures(&talk.wire, keys, SERVER), []);
+        }
+        talk.send(CLIENT, &invite(1, 10));
+        talk.client.send_close_notify();
+        talk.pump();
+        for keys in [KeyLog::default(), talk.keys()] {
+            assert_eq!(failures(&talk.wire, keys, CLIENT), []);
+        }
     }
 }
 
