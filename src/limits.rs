@@ -178,6 +178,9 @@ pub const PINGS_MAX: usize = 1 << 15;
 
 /// Differences between the clocks of speakers and of the capture, in seconds, a part of the run.
 pub const CLOCK_OFFSETS_MAX: usize = 1 << 12;
+/// Registrations remembered, with what ended them or missed them, a part of the run. A device that
+/// refreshes in time takes two.
+pub const REGISTRATIONS_MAX: usize = 1 << 15;
 
 /// Findings kept with all their evidence; more are counted.
 pub const FINDINGS_MAX: usize = 200_000;

@@ -229,6 +229,9 @@ impl Tally {
         if facts.talks.dropped() > 0 {
             *analysis.dropped.entry("talks").or_default() += facts.talks.dropped();
         }
+        if facts.registrations.dropped() > 0 {
+            *analysis.dropped.entry("registrations").or_default() += facts.registrations.dropped();
+        }
         if facts.pings.dropped() > 0 {
             *analysis.dropped.entry("pings").or_default() += facts.pings.dropped();
         }

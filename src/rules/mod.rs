@@ -91,6 +91,7 @@ pub static ALL: &[&Rule] = &[
     &reg::auth_stale_nonce_loop::RULE,
     &reg::auth_parameter_mismatch::RULE,
     &reg::register_rejected::RULE,
+    &reg::registration_lapsed::RULE,
     &reg::options_unanswered::RULE,
     &sec::identity_required::RULE,
     &sec::identity_content_mismatch::RULE,

@@ -16,6 +16,7 @@ use crate::signaling::coverage::Coverage;
 use crate::signaling::losses::{Loss, LossKind, Losses};
 use crate::signaling::message::Message;
 use crate::signaling::pings::Pings;
+use crate::signaling::registrations::Registrations;
 use crate::signaling::talk::Talks;
 use crate::signaling::traffic::Traffic;
 use crate::sip::{Method, Uri};
@@ -72,6 +73,8 @@ pub struct Facts {
     pub talks: Talks,
     /// Which OPTIONS were answered.
     pub pings: Pings,
+    /// Who was registered from when to when.
+    pub registrations: Registrations,
     /// What the captures lack.
     pub losses: Losses,
     /// IP fragments that were not the first of their packet.
@@ -361,6 +364,7 @@ impl Facts {
         self.talks.merge(other.talks);
         self.pings.merge(other.pings);
         self.dates.merge(other.dates);
+        self.registrations.merge(other.registrations);
         self.last_time = self.last_time.max(other.last_time);
         self.coverage.merge(&other.coverage);
         self.losses.merge(other.losses);
@@ -397,6 +401,7 @@ impl Facts {
         self.talks.add_call(call);
         self.pings.add_call(call);
         self.dates.add_call(call);
+        self.registrations.add_call(call);
     }
 
     fn add_invited(&mut self, call: &Call<'_>) {

@@ -27,6 +27,7 @@ mod period;
 mod pings;
 mod reach;
 mod registration;
+mod registrations;
 mod route;
 #[cfg(test)]
 mod samples;
@@ -65,6 +66,8 @@ pub use period::{Line, Period};
 pub use pings::{Outage, Pings, Watch};
 pub use reach::{Net, NotANet, Reach};
 pub use registration::{AddressOfRecord, Binding, FailedRegisters};
+pub use registration::{AddressOfRecord, Binding};
+pub use registrations::{Lapse, Moving, Registrations, Spell};
 pub use route::{Route, address_in, routes};
 pub use session_timer::SessionTimer;
 pub use settings::{Amount, Settings, Stir, Threshold};

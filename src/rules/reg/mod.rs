@@ -12,6 +12,7 @@ pub(super) mod auth_parameter_mismatch;
 pub(super) mod auth_stale_nonce_loop;
 pub(super) mod options_unanswered;
 pub(super) mod register_rejected;
+pub(super) mod registration_lapsed;
 
 /// A report on the end of a chain of challenges: who asked whom for which password, and how often.
 fn report_on(call: &Call<'_>, chain: &Chain<'_>) -> Option<Report> {
