@@ -181,6 +181,17 @@ pub const CLOCK_OFFSETS_MAX: usize = 1 << 12;
 /// Registrations remembered, with what ended them or missed them, a part of the run. A device that
 /// refreshes in time takes two.
 pub const REGISTRATIONS_MAX: usize = 1 << 15;
+/// Slots of ten seconds in which the requests to servers are counted, a part of the run. A busy
+/// server has 8640 of them a day.
+pub const LOAD_SLOTS_MAX: usize = 1 << 17;
+
+/// Hosts of which is kept what they were refused, a part of the run; so many users, too, whose
+/// credentials were accepted.
+pub const SUSPECT_HOSTS_MAX: usize = 1 << 15;
+
+/// Refused requests remembered, of all hosts, a part of the run; a hundred bytes each. A scan makes
+/// some thousands.
+pub const SUSPECT_REFUSALS_MAX: usize = 1 << 15;
 
 /// Findings kept with all their evidence; more are counted.
 pub const FINDINGS_MAX: usize = 200_000;

@@ -55,6 +55,10 @@ struct Known<'k> {
 fn complete(call: &Call<'_>, known: &Known<'_>, finding: &mut Finding, detail: Detail<'_>) {
     finding.call_id = Some(known.call_id.to_owned());
     finding.call_fate = known.fate;
+    let hop = finding.transaction.and_then(|hop| call.transactions.get(hop));
+    if let Some(first) = hop.and_then(|hop| call.hops_before(hop).last()) {
+        finding.sender = Some(first.client);
+    }
     if (detail.has_ladder)(finding) {
         (finding.ladder, finding.ladder_omitted) = ladder(call, &finding.frames);
     }

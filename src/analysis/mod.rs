@@ -23,6 +23,7 @@ mod kpi;
 mod ladder;
 mod leg;
 mod links;
+mod owners;
 mod replaced;
 mod roots;
 mod statistics;

@@ -3,10 +3,11 @@
 //! A finding is told as soon as its call is judged. What falls or weakens unless a host or a way
 //! shows up is held back until it does, else to the end; so is what stands only if another call
 //! shows the same. Findings on the capture come at the end. All in all the same findings are told
-//! as a report at the end has, with two differences: what a rule adds when it compares calls is
-//! what the calls up to then show, and legs of one conversation are known to each other where they
-//! are over at about the same time. Of what was told only as much is kept as incidents and
-//! comparisons need, and no more than a bound.
+//! as a report at the end has, with three differences: what a rule adds when it compares calls is
+//! what the calls up to then show, legs of one conversation are known to each other where they are
+//! over at about the same time, and what belongs to a finding on the whole capture (a scan, an
+//! overload) was told before that one, which counts it. Of what was told only as much is kept as
+//! incidents and comparisons need, and no more than a bound.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -177,6 +178,7 @@ pub(super) fn gist(finding: &Finding) -> Finding {
         propagated: Vec::new(),
         related: Vec::new(),
         linked: Vec::new(),
+        owns: Vec::new(),
         fallback: None,
         ladder: Vec::new(),
         ..*finding

@@ -7,7 +7,7 @@ use crate::analysis::links::Links;
 use crate::analysis::stream::gist;
 use crate::analysis::{
     Analysis, CallSummary, Detail, Host, Incident, Judged, MessageCounts, Peer, Statistics,
-    Telling, Totals, incident, judge, replaced, roots,
+    Telling, Totals, incident, judge, owners, replaced, roots,
 };
 use crate::finding::{Confidence, Finding, Rule, Severity, Value, Visibility};
 use crate::limits::LEGS_PER_SHARD_MAX;
@@ -223,20 +223,14 @@ impl Tally {
         if unlisted > 0 {
             analysis.dropped.insert("peers", unlisted);
         }
-        if facts.traffic.dropped() > 0 {
-            *analysis.dropped.entry("traffic").or_default() += facts.traffic.dropped();
-        }
-        if facts.talks.dropped() > 0 {
-            *analysis.dropped.entry("talks").or_default() += facts.talks.dropped();
-        }
-        if facts.registrations.dropped() > 0 {
-            *analysis.dropped.entry("registrations").or_default() += facts.registrations.dropped();
-        }
-        if facts.pings.dropped() > 0 {
-            *analysis.dropped.entry("pings").or_default() += facts.pings.dropped();
+        for (bound, dropped) in facts.dropped_by_bounds() {
+            if dropped > 0 {
+                *analysis.dropped.entry(bound).or_default() += dropped;
+            }
         }
         let is_several = facts.captures.len() > 1;
-        let mut findings = all_findings(&mut analysis, profile, &facts, min_severity);
+        let mut findings =
+            all_findings(&mut analysis, profile, &facts, min_severity, &told.findings);
         let links = Links::of(legs);
         roots::settle(&links, &mut findings);
         replaced::complete(links.legs(), &mut findings);
@@ -264,6 +258,7 @@ fn all_findings(
     profile: &Profile,
     facts: &Facts,
     min_severity: Severity,
+    told: &[Finding],
 ) -> Vec<Finding> {
     let mut failures = Vec::new();
     let mut findings = rules::judge_capture(profile, facts, &mut failures);
@@ -277,11 +272,13 @@ fn all_findings(
             false => finding.fallback.take().map(|fallback| *fallback),
         }
     }));
-    findings.retain(|finding| finding.severity >= min_severity);
     let is_several = facts.captures.len() > 1;
     sort(&mut findings, is_several);
     rules::judge_together(&mut findings, &profile.settings);
     sort(&mut findings, is_several);
+    owners::settle(&mut findings, told);
+    // What owns others may be less bad than they are.
+    findings.retain(|finding| finding.severity >= min_severity);
     findings
 }
 

@@ -59,13 +59,21 @@ pub(super) struct AnalyzeArgs {
     /// may be repeated or separated by commas
     #[arg(long, value_name = "NET", value_delimiter = ',')]
     local_net: Vec<Net>,
-    /// The country code of numbers that are written without one, such as 49
+    /// A network whose hosts are no attackers, whatever they ask for, such as monitoring systems
+    /// and trunks; may be repeated or separated by commas
+    #[arg(long, value_name = "NET", value_delimiter = ',')]
+    trusted: Vec<Net>,
+    /// The country code of your own calls, such as 49: numbers without one are of this country,
+    /// others are international
     #[arg(long, value_name = "CC")]
     home_cc: Option<CountryCode>,
     /// A number that calls for help besides urn:service:sos, such as 112; may be repeated or
     /// separated by commas
     #[arg(long, value_name = "NUMBER", value_delimiter = ',')]
     emergency: Vec<EmergencyNumber>,
+    /// The capture is of a load test: refusals under load are no finding
+    #[arg(long)]
+    load_test: bool,
     /// Passwords to check rejected digest credentials with: lines user:realm:password, an empty
     /// realm for any; they are never shown
     #[arg(long, value_name = "FILE")]
@@ -266,6 +274,8 @@ pub(super) fn analyze(args: &AnalyzeArgs, config: &Config) -> Result<bool, Analy
     let is_text = args.format == Format::Text;
     let mut settings = config.settings.clone();
     settings.local_nets.extend(&args.local_net);
+    settings.trusted.extend(&args.trusted);
+    settings.is_load_test |= args.load_test;
     settings.accounts = accounts(args)?;
     settings.certificates = certificates(args)?;
     settings.home_cc = args.home_cc.clone().or(settings.home_cc);

@@ -26,11 +26,11 @@ const FILE: &str = "siptrace.toml";
 pub(super) struct Config {
     /// The language of reports: `lang = "fr"`.
     pub(super) lang: Option<Lang>,
-    /// Networks of the user's own, `local-nets = ["10.1.0.0/16"]`, his country code,
-    /// `home-cc = "49"`, numbers that call for help, `emergency = ["112"]`, whether callers must
-    /// sign who they are, `stir = "required"`, for these servers only,
-    /// `stir-servers = ["198.51.100.0/24"]`, and thresholds of rules,
-    /// `[rules.slow-post-dial-delay]` and `delay = "8s"`.
+    /// Networks of the user's own, `local-nets = ["10.1.0.0/16"]`, and those that he trusts,
+    /// `trusted = ["192.0.2.0/24"]`; his country, `home-cc = "49"`; numbers that call for help,
+    /// `emergency = ["112"]`; whether callers must sign who they are, `stir = "required"`, for
+    /// these servers only, `stir-servers = ["198.51.100.0/24"]`; `load-test = true`; thresholds of
+    /// rules, `[rules.slow-post-dial-delay]` and `delay = "8s"`.
     pub(super) settings: Settings,
 }
 
@@ -43,6 +43,8 @@ struct Raw {
     #[serde(default)]
     local_nets: Vec<Spanned<String>>,
     #[serde(default)]
+    trusted: Vec<Spanned<String>>,
+    #[serde(default)]
     home_cc: Option<Spanned<String>>,
     #[serde(default)]
     emergency: Vec<Spanned<String>>,
@@ -50,6 +52,8 @@ struct Raw {
     stir: Option<Spanned<String>>,
     #[serde(default)]
     stir_servers: Vec<Spanned<String>>,
+    #[serde(default)]
+    load_test: bool,
     #[serde(default)]
     rules: BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, Spanned<Value>>>,
 }
@@ -133,6 +137,8 @@ fn settings(raw: &Raw) -> Result<Settings, (usize, String)> {
             }
         };
     }
+    settings.trusted = raw.trusted.iter().map(parsed).collect::<Result<_, _>>()?;
+    settings.is_load_test = raw.load_test;
     for (rule, table) in &raw.rules {
         let known = rules::find(rule.get_ref()).ok_or_else(|| {
             let problem = format!("there is no rule `{}`; see `siptrace rules`", rule.get_ref());
@@ -253,6 +259,11 @@ mod tests {
                 "local-nets = [\"10.0.0.0/8\", \"10.0.0.0/99\"]\n",
                 "line 1, column 29: expected an address and the bits of its network",
             ),
+            (
+                "trusted = [\"trunk\"]\n",
+                "line 1, column 12: expected an address and the bits of its network",
+            ),
+            ("home-cc = \"049\"\n", "line 1, column 11: expected a country code"),
             ("[rules.slow-pdd]\nlimit = 3\n", "line 1, column 8: there is no rule `slow-pdd`"),
             ("home-cc = \"0\"\n", "line 1, column 11: expected a country code such as 49"),
             ("emergency = [\"SOS\"]\n", "line 1, column 14: expected a number as it is dialled"),
@@ -277,6 +288,14 @@ mod tests {
         let broken = wrong("lang = \"fr\n");
         assert!(broken.starts_with(&format!("{start}line 1, column ")), "{broken}");
         assert_eq!(broken.lines().count(), 1, "{broken}");
+    }
+
+    #[test]
+    fn what_holds_for_all_rules_is_set() {
+        let text = "trusted = [\"192.0.2.0/24\"]\nhome-cc = \"49\"\nload-test = true\n";
+        let settings = Config::parse(text, PathBuf::from(FILE)).expect("right").settings;
+        assert!(settings.is_trusted([192, 0, 2, 9].into()) && settings.is_load_test);
+        assert_eq!(settings.home_cc, "49".parse().ok());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::capture::FrameId;
 use crate::finding::{Confidence, Rule, Severity, Value};
 use crate::packet::Endpoint;
-use crate::signaling::{Message, Settings, Target, Transaction};
+use crate::signaling::{Message, Settings, Spell, Target, Transaction};
 use crate::sip::Status;
 use crate::time::{Span, Time};
 use crate::transport::Transport;
@@ -31,6 +31,8 @@ pub struct Finding {
     pub client: Option<Endpoint>,
     /// Who had to answer it.
     pub server: Option<Endpoint>,
+    /// Who sent it first, on the hops before.
+    pub sender: Option<Endpoint>,
     /// The status codes to explain, in the order of the trace.
     pub statuses: Vec<Status>,
     /// Names and values.
@@ -49,6 +51,8 @@ pub struct Finding {
     pub related: Vec<Sign>,
     /// Other calls of the same conversation.
     pub linked: Vec<Linked>,
+    /// Hosts whose calls failed by what it tells, and when.
+    pub owns: Vec<Spell>,
     /// Whether it stands only if other calls show the same; the rule decides when it sees them side
     /// by side.
     pub needs_company: bool,
@@ -254,6 +258,7 @@ impl<'r> Findings<'r> {
             frames: frames.into_iter().map(|(frame, _)| frame).collect(),
             client: report.client,
             server: report.server,
+            sender: report.client,
             statuses: report.statuses,
             evidence,
             transaction: report.transaction,
@@ -263,6 +268,7 @@ impl<'r> Findings<'r> {
             propagated: Vec::new(),
             related: Vec::new(),
             linked: Vec::new(),
+            owns: report.owns,
             needs_company: report.needs_company,
             fallback: None,
             ladder: Vec::new(),
@@ -286,6 +292,7 @@ pub struct Report {
     is_cut: bool,
     is_absence: bool,
     needs_company: bool,
+    owns: Vec<Spell>,
 }
 
 impl Report {
@@ -321,6 +328,7 @@ impl Report {
             is_cut: false,
             is_absence: false,
             needs_company: false,
+            owns: Vec::new(),
         }
     }
 
@@ -396,6 +404,13 @@ impl Report {
     #[must_use]
     pub fn needs_company(mut self, needs_company: bool) -> Self {
         self.needs_company = needs_company;
+        self
+    }
+
+    /// Findings on single calls of these hosts belong to it, in the order that `analysis` keeps.
+    #[must_use]
+    pub fn owning(mut self, spells: Vec<Spell>) -> Self {
+        self.owns = spells;
         self
     }
 

@@ -13,10 +13,12 @@ use crate::packet::Endpoint;
 use crate::signaling::call::Call;
 use crate::signaling::clock::Dates;
 use crate::signaling::coverage::Coverage;
+use crate::signaling::load::Loads;
 use crate::signaling::losses::{Loss, LossKind, Losses};
 use crate::signaling::message::Message;
 use crate::signaling::pings::Pings;
 use crate::signaling::registrations::Registrations;
+use crate::signaling::suspects::Suspects;
 use crate::signaling::talk::Talks;
 use crate::signaling::traffic::Traffic;
 use crate::sip::{Method, Uri};
@@ -75,6 +77,10 @@ pub struct Facts {
     pub pings: Pings,
     /// Who was registered from when to when.
     pub registrations: Registrations,
+    /// How servers fared with their requests.
+    pub loads: Loads,
+    /// Who was refused again and again.
+    pub suspects: Suspects,
     /// What the captures lack.
     pub losses: Losses,
     /// IP fragments that were not the first of their packet.
@@ -336,6 +342,18 @@ impl Facts {
         self.one_sided.contains_key(&(source, destination)) && !self.has_way(destination, source)
     }
 
+    /// What the bounds of the tables left out, by the name of the bound.
+    pub fn dropped_by_bounds(&self) -> [(&'static str, u64); 6] {
+        [
+            ("traffic", self.traffic.dropped()),
+            ("talks", self.talks.dropped()),
+            ("pings", self.pings.dropped()),
+            ("registrations", self.registrations.dropped()),
+            ("suspects", self.suspects.dropped()),
+            ("loads", self.loads.dropped()),
+        ]
+    }
+
     /// Adds what another part of the run found.
     pub fn merge(&mut self, other: Self) {
         self.captures.extend(other.captures);
@@ -365,6 +383,8 @@ impl Facts {
         self.pings.merge(other.pings);
         self.dates.merge(other.dates);
         self.registrations.merge(other.registrations);
+        self.suspects.merge(other.suspects);
+        self.loads.merge(other.loads);
         self.last_time = self.last_time.max(other.last_time);
         self.coverage.merge(&other.coverage);
         self.losses.merge(other.losses);
@@ -402,6 +422,8 @@ impl Facts {
         self.pings.add_call(call);
         self.dates.add_call(call);
         self.registrations.add_call(call);
+        self.suspects.add_call(call);
+        self.loads.add_call(call);
     }
 
     fn add_invited(&mut self, call: &Call<'_>) {

@@ -45,7 +45,7 @@ type Name = Box<[u8]>;
 /// What is known of one address of record.
 #[derive(Clone, Debug, Default)]
 struct Record {
-    spells: BTreeMap<Device, Vec<Spell>>,
+    spells: BTreeMap<Device, Vec<Term>>,
     /// When a device, or all, were removed.
     removed: BTreeSet<(Time, Option<Device>)>,
     /// When a REGISTER failed.
@@ -61,7 +61,7 @@ struct Device {
 
 /// A time in which a device was bound without a pause.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spell {
+pub struct Term {
     /// When it was bound first.
     pub start: Time,
     /// When it was bound no more, unless it was removed before.
@@ -84,7 +84,7 @@ pub struct Lapse<'r> {
     /// User and host.
     pub name: &'r [u8],
     /// What ended.
-    pub spell: &'r Spell,
+    pub spell: &'r Term,
     /// When the device was bound again.
     pub again: Option<Time>,
     /// Requests meanwhile that were answered by 404 or 480.
@@ -166,7 +166,7 @@ impl Registrations {
             self.with_record(name, |record| record.removed.insert(removed));
             return;
         }
-        let spell = Spell {
+        let spell = Term {
             start: binding.at,
             end: binding.expires_at(),
             last: (binding.at, binding.answer.frame),
@@ -179,7 +179,7 @@ impl Registrations {
         self.add_spell(name, device, spell);
     }
 
-    fn add_spell(&mut self, name: Name, device: Device, spell: Spell) {
+    fn add_spell(&mut self, name: Name, device: Device, spell: Term) {
         let is_known = self.names.get(&name).is_some_and(|own| {
             own.spells.get(&device).is_some_and(|own| own.iter().any(|own| own.touches(&spell)))
         });
@@ -200,7 +200,7 @@ impl Registrations {
         name: Name,
         call_id: &[u8],
         hop: &Transaction<'_>,
-        spell: &Spell,
+        spell: &Term,
         contact: &Address<'_>,
     ) {
         let mut digest = FxHasher::default();
@@ -292,14 +292,14 @@ impl Lapse<'_> {
 }
 
 impl Record {
-    fn spells(&self) -> impl Iterator<Item = (Device, &Spell)> {
+    fn spells(&self) -> impl Iterator<Item = (Device, &Term)> {
         self.spells.iter().flat_map(|(of, own)| own.iter().map(move |own| (*of, own)))
     }
 
     fn lapse<'r>(
         &'r self,
         name: &'r [u8],
-        (device, spell): (Device, &'r Spell),
+        (device, spell): (Device, &'r Term),
         refused: Option<&BTreeMap<(Time, FrameId), Status>>,
         grace: Span,
     ) -> Option<Lapse<'r>> {
@@ -342,7 +342,7 @@ impl Device {
     }
 }
 
-impl Spell {
+impl Term {
     fn touches(&self, other: &Self) -> bool {
         self.start <= other.end && other.start <= self.end
     }
@@ -356,7 +356,7 @@ impl Spell {
 }
 
 impl Moving {
-    fn new(address: u64, spell: &Spell) -> Self {
+    fn new(address: u64, spell: &Term) -> Self {
         Self {
             contacts: [spell.contact.clone(), spell.contact.clone()],
             client: spell.client,
@@ -367,7 +367,7 @@ impl Moving {
         }
     }
 
-    fn go_on(&mut self, address: u64, spell: &Spell) {
+    fn go_on(&mut self, address: u64, spell: &Term) {
         if address != self.address && self.moves.len() < MOVES_MAX {
             let (time, frame) = spell.last;
             self.moves.push((frame, time));
@@ -382,7 +382,7 @@ impl Moving {
 }
 
 /// Puts a spell among those of a device, joined with what it touches.
-fn join(spells: &mut Vec<Spell>, mut spell: Spell) {
+fn join(spells: &mut Vec<Term>, mut spell: Term) {
     let mut apart = Vec::with_capacity(spells.len() + 1);
     for own in spells.drain(..) {
         match own.touches(&spell) {
@@ -423,7 +423,7 @@ mod tests {
         for (digest, start, end) in spells {
             let frame = FrameId { capture: 0, number: start.unsigned_abs() };
             let end_of = |last| Endpoint { address: [192, 0, 2, last].into(), port: 5060 };
-            let spell = Spell {
+            let spell = Term {
                 start: at(*start),
                 end: at(*end),
                 last: (at(*start), frame),

@@ -64,9 +64,11 @@ pub enum Stir {
 pub struct Settings {
     /// Networks whose addresses the hosts of the capture can reach, although they are private.
     pub local_nets: Vec<Net>,
+    /// Networks whose hosts are what they seem, whatever they ask for: monitoring, trunks.
+    pub trusted: Vec<Net>,
     /// Passwords that the user knows.
     pub accounts: Accounts,
-    /// The country in which numbers without a `+` are written.
+    /// The country from which calls are made, and in which numbers without a `+` are written.
     pub home_cc: Option<CountryCode>,
     /// Numbers that call for help.
     pub emergency: Vec<EmergencyNumber>,
@@ -76,6 +78,8 @@ pub struct Settings {
     pub stir_servers: Vec<Net>,
     /// Certificates to check signatures of callers with.
     pub certificates: Certificates,
+    /// The capture shows a load test, so that refusals under load are what was looked for.
+    pub is_load_test: bool,
     amounts: Vec<(&'static Threshold, Amount)>,
 }
 
@@ -127,6 +131,11 @@ impl Settings {
     pub fn requires_identity(&self, server: IpAddr) -> bool {
         let is_named = self.stir_servers.iter().any(|net| net.holds(server));
         self.stir == Stir::Required && (self.stir_servers.is_empty() || is_named)
+    }
+
+    /// Requests of the host are no attack.
+    pub fn is_trusted(&self, address: IpAddr) -> bool {
+        self.trusted.iter().any(|net| net.holds(address))
     }
 
     fn amount(&self, threshold: &'static Threshold) -> Amount {

@@ -35,6 +35,13 @@ pub enum Likeness {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CountryCode(String);
 
+impl CountryCode {
+    /// The digits after a `+` begin with it.
+    pub fn begins(&self, digits: &[u8]) -> bool {
+        digits.starts_with(self.0.as_bytes())
+    }
+}
+
 /// A text that is no country code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a country code such as 49 or +1")]

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use siptrace::analysis::{Analysis, Batch};
-use siptrace::finding::Finding;
+use siptrace::finding::{Finding, Value};
 use siptrace::pipeline;
 
 use crate::outcome::{file, options};
@@ -98,10 +98,22 @@ fn legs_are_known_while_the_capture_is_read() {
             let mut whole: Vec<_> = run::analyze(&path).findings.iter().map(stated).collect();
             told.sort();
             whole.sort();
+            // What belongs to a finding on the whole capture may be told before that is known.
+            let owned: usize = rest.findings.iter().map(owned).sum();
+            assert!(told.len() <= whole.len() + owned, "{}", path.display());
+            told.retain(|finding| owned == 0 || whole.contains(finding));
             assert_eq!(told, whole, "{}", path.display());
         }
     }
     assert!(scripts > 5);
+}
+
+/// Findings on single calls that belong to this one.
+fn owned(finding: &Finding) -> usize {
+    match finding.value("single_findings") {
+        Some(Value::Number(count)) => usize::try_from(*count).expect("a count"),
+        _ => 0,
+    }
 }
 
 fn stated(finding: &Finding) -> String {

@@ -1,11 +1,8 @@
 #![doc = include_str!("auth_challenge_unanswered.md")]
 
-use std::collections::BTreeSet;
-use std::net::IpAddr;
-
-use crate::finding::{Check, Confidence, Finding, Findings, Rule, Severity, Value, Visibility};
+use crate::finding::{Check, Confidence, Findings, Rule, Severity, Visibility};
 use crate::rules::reg::report_on;
-use crate::signaling::{Call, Chain, ChainEnd, Round, Settings, Threshold, Transaction};
+use crate::signaling::{Call, Chain, ChainEnd, Round, Threshold, Transaction, tool_of};
 use crate::sip::{Method, timers};
 use crate::time::Span;
 
@@ -16,20 +13,11 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("auth_challenge_unanswered.md"),
     thresholds: &[&WAIT],
-    check: Check::Calls { each: check, together },
+    check: Check::Call(check),
 };
 
 /// A client takes up a challenge within this time, or not at all.
 static WAIT: Threshold = Threshold::span("wait", Span::from_secs(32));
-
-/// One source that tries this many users within this time looks for accounts; nobody expects it to
-/// know a password.
-const TRIED_USERS: usize = 10;
-const TRIED_WITHIN: Span = Span::from_secs(60);
-
-/// Tools that look for accounts; what they say of themselves in User-Agent.
-const SCANNERS: [&str; 6] =
-    ["friendly-scanner", "sipvicious", "sipcli", "pplsip", "vaxsipuseragent", "sundayddr"];
 
 fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
     for chain in call.chains() {
@@ -51,10 +39,8 @@ fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
 /// Nobody expects an answer: to a probe any response means that the server lives; a scanner knows
 /// no password; with IPsec the answer of a 3GPP phone is encrypted (guard G11).
 fn is_excused(round: &Round<'_>) -> bool {
-    let software = round.request.software().unwrap_or_default().to_ascii_lowercase();
-    let software = String::from_utf8_lossy(&software);
     round.request.method() == Method::Options
-        || SCANNERS.iter().any(|name| software.contains(name))
+        || tool_of(round.request).is_some()
         || round.response.named("Security-Server").next().is_some()
 }
 
@@ -97,41 +83,4 @@ fn report(
 fn is_lost(hop: &Transaction<'_>, last: &Round<'_>) -> bool {
     let is_again = hop.retransmissions.last().is_some_and(|own| own.time > last.at() + timers::T1);
     hop.acks.is_empty() && (is_again || (hop.method == Method::Invite && hop.finals.len() > 1))
-}
-
-/// A source that tries to register one user after the other has no finding for each of them.
-fn together(findings: &mut [&mut Finding], _: &Settings) {
-    let is_register =
-        |finding: &&mut &mut Finding| finding.value("method") == Some(&Value::quoted(b"REGISTER"));
-    let mut own: Vec<_> = findings.iter_mut().filter(is_register).collect();
-    own.sort_by_key(|finding| (source(finding), finding.time));
-    let mut rest = own.as_mut_slice();
-    while let Some(first) = rest.first() {
-        let (from, since) = (source(first), first.time);
-        let is_burst = |finding: &&mut &mut Finding| {
-            source(finding) == from
-                && finding.time.zip(since).is_some_and(|(at, since)| at <= since + TRIED_WITHIN)
-        };
-        let (burst, others) = rest.split_at_mut(rest.partition_point(is_burst).max(1));
-        let users: BTreeSet<_> = burst.iter().filter_map(|finding| user(finding)).collect();
-        let is_scan = users.len() >= TRIED_USERS;
-        burst.iter_mut().for_each(|finding| finding.needs_company |= is_scan);
-        rest = others;
-    }
-}
-
-/// The host that sent the requests.
-fn source(finding: &Finding) -> Option<IpAddr> {
-    let from = match finding.value("from") {
-        Some(Value::Endpoint(from)) => Some(*from),
-        _ => finding.client,
-    };
-    from.map(|from| from.address)
-}
-
-fn user(finding: &Finding) -> Option<String> {
-    match finding.value("user") {
-        Some(Value::Text(user)) => Some(user.clone()),
-        _ => None,
-    }
 }

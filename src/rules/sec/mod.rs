@@ -74,3 +74,8 @@ fn with_turn(report: Report, name: &'static str, turn: Option<Turn<'_, '_>>) -> 
         None => report,
     }
 }
+//! Security and overload: who is refused again and again, and who refuses many.
+
+pub(super) mod credential_brute_force;
+pub(super) mod overload_storm;
+pub(super) mod scanner;

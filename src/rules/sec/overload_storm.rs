@@ -1,0 +1,91 @@
+#![doc = include_str!("overload_storm.md")]
+
+use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::signaling::{Facts, Storm, StormCriteria, Threshold};
+use crate::sip::Status;
+
+pub(crate) static RULE: Rule = Rule {
+    code: "SEC104",
+    name: "overload-storm",
+    severity: Severity::Error,
+    since: "0.1.0",
+    entry: include_str!("overload_storm.md"),
+    thresholds: &[&REQUESTS, &SHARE],
+    check: Check::Capture(check),
+};
+
+/// Of fewer requests within half a minute a share says nothing.
+static REQUESTS: Threshold = Threshold::count("requests", 20);
+
+/// More failures than this are more than a few bad calls.
+static SHARE: Threshold = Threshold::percent("share", 20);
+
+fn check(facts: &Facts, findings: &mut Findings<'_>) {
+    let settings = findings.settings();
+    if settings.is_load_test {
+        return;
+    }
+    let criteria = StormCriteria {
+        requests: settings.count(&REQUESTS),
+        percent: settings.percent(&SHARE).into(),
+    };
+    for storm in facts.loads.storms(&criteria) {
+        if confidence(&storm).is_some() && is_visible(facts, &storm) {
+            report(storm, findings);
+        }
+    }
+}
+
+/// Answers of the server would have been seen (guard G2), where some are said to be missing.
+fn is_visible(facts: &Facts, storm: &Storm) -> bool {
+    let ways = storm.trouble.first.iter().map(|(.., client, server)| (server, client));
+    storm.trouble.unanswered == 0
+        || ways.into_iter().all(|(server, client)| {
+            facts.has_way(server.address, client.address)
+                && !facts.is_one_sided(client.address, server.address)
+        })
+}
+
+/// How sure it is that the load is what made the requests fail: 503 says so, above all with
+/// Retry-After; who fails every request may be broken. None where nothing speaks for load.
+fn confidence(storm: &Storm) -> Option<Confidence> {
+    let own = &storm.trouble;
+    let is_everything = own.count() >= storm.requests;
+    match (own.with_retry_after > 0 || own.control.is_some(), own.unavailable, is_everything) {
+        (true, ..) => Some(Confidence::Certain),
+        (false, 0, true) => None,
+        (false, 0, false) => Some(Confidence::Possible),
+        (false, _, true) => Some(Confidence::Possible),
+        (false, _, false) => Some(Confidence::Likely),
+    }
+}
+
+fn report(storm: Storm, findings: &mut Findings<'_>) {
+    let own = &storm.trouble;
+    let Some((_, _, client, server)) = own.first.first() else { return };
+    let some = |count: u64| (count > 0).then_some(count);
+    let is_ignored = own.hurried > 0;
+    let mut report = Report::on_capture()
+        .between(*client, *server)
+        .frames(own.first.iter().map(|(at, frame, ..)| (*frame, *at)))
+        .confidence(confidence(&storm).unwrap_or(Confidence::Possible))
+        .absence(own.unanswered > 0)
+        .with("to", Value::Text(storm.host.to_string()))
+        .with("requests", storm.requests)
+        .with("failed", own.count())
+        .with("percent", storm.percent())
+        .with_some("got_503", some(own.unavailable))
+        .with_some("got_500", some(own.errors))
+        .with_some("got_nothing", some(own.unanswered))
+        .with_some("retry_after", own.retry_after)
+        .with_some("too_early", some(own.hurried))
+        .with_some("variant", is_ignored.then_some(Value::Word("retry-after-ignored")))
+        .with_some("overload_control", own.control.as_ref().map(|(_, told)| Value::quoted(told)))
+        .with("lasted_ms", storm.length());
+    for (code, count) in [(503, own.unavailable), (500, own.errors)] {
+        if let Some(status) = Status::new(code).filter(|_| count > 0) {
+            report = report.status(status);
+        }
+    }
+    findings.report(report.owning(storm.spells));
+}
