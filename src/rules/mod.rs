@@ -18,6 +18,7 @@ mod net;
 mod precedence;
 mod reg;
 mod sec;
+mod sdp;
 mod txn;
 mod xfr;
 
@@ -101,6 +102,15 @@ pub static ALL: &[&Rule] = &[
     &sec::scanner::RULE,
     &sec::credential_brute_force::RULE,
     &sec::overload_storm::RULE,
+    &sdp::no_common_codec::RULE,
+    &sdp::answer_mline_mismatch::RULE,
+    &sdp::answer_codec_not_offered::RULE,
+    &sdp::media_rejected::RULE,
+    &sdp::direction_conflict::RULE,
+    &sdp::srtp_profile_mismatch::RULE,
+    &sdp::telephone_event_mismatch::RULE,
+    &sdp::private_sdp_from_public::RULE,
+    &sdp::offer_unanswered::RULE,
     &txn::invite_no_response::RULE,
     &txn::request_retransmitted::RULE,
     &txn::request_no_response::RULE,

@@ -133,11 +133,34 @@ impl<'a> RtpMap<'a> {
         Some(RtpMap { payload_type, encoding, clock_rate, channels })
     }
 
-    /// Whether both are the same codec, whatever their payload types.
+    /// Whether both are the same codec, whatever their payload types and parameters. What is often
+    /// written wrongly does not count: the clock of G.722, which is 8000 in RTP (RFC 3551, section
+    /// 4.5.2), the channels of Opus, which are always 2 (RFC 7587, section 7), and the annexes of
+    /// G.729, which are parameters (RFC 3551, section 4.5.6).
     pub fn is_same_codec(&self, other: &RtpMap<'_>) -> bool {
+        let family = |map: &RtpMap<'_>| match map.encoding.get(..4) {
+            Some(start) if start.eq_ignore_ascii_case(b"G729") => {
+                !map.is("G729D") && !map.is("G729E")
+            }
+            _ => false,
+        };
+        let is_both = |name: &str| self.is(name) && other.is(name);
+        if is_both("G722") || (family(self) && family(other)) {
+            return true;
+        }
         self.encoding.eq_ignore_ascii_case(other.encoding)
             && self.clock_rate == other.clock_rate
-            && self.channels == other.channels
+            && (self.channels == other.channels || is_both("opus"))
+    }
+
+    /// As `a=rtpmap` spells it: name, clock rate and channels, if there is more than one.
+    pub fn spelled(&self) -> Vec<u8> {
+        let mut spelled = self.encoding.to_vec();
+        spelled.extend(format!("/{}", self.clock_rate).bytes());
+        if self.channels != 1 {
+            spelled.extend(format!("/{}", self.channels).bytes());
+        }
+        spelled
     }
 
     /// Whether it carries media by itself: neither events, comfort noise nor what goes along with
@@ -241,6 +264,14 @@ mod tests {
         assert!(RtpMap::parse(b"0 pcmu/8000").is_some_and(|map| {
             RtpMap::of_static(0).is_some_and(|other| map.is_same_codec(&other))
         }));
+        let map = |value: &'static [u8]| RtpMap::parse(value).expect("a codec");
+        assert!(map(b"9 G722/16000").is_same_codec(&map(b"9 G722/8000")));
+        assert!(map(b"18 G729A/8000").is_same_codec(&map(b"18 g729/8000")));
+        assert!(!map(b"18 G729E/8000").is_same_codec(&map(b"18 G729/8000")));
+        assert!(map(b"96 OPUS/48000").is_same_codec(&opus));
+        assert!(!map(b"96 L16/8000/2").is_same_codec(&map(b"97 L16/8000")));
+        assert!(opus.is_real() && !map(b"101 telephone-event/8000").is_real());
+        assert_eq!(opus.spelled(), b"opus/48000/2");
         for value in [&b""[..], b"0", b"200 PCMU/8000", b"0 PCMU", b"0 PCMU/x"] {
             assert_eq!(RtpMap::parse(value), None);
         }

@@ -162,6 +162,32 @@ impl<'a> Media<'a> {
         })
     }
 
+    /// The codecs that carry media by themselves.
+    pub fn real_codecs(&self) -> impl Iterator<Item = RtpMap<'a>> + use<'a> {
+        self.codecs().filter(RtpMap::is_real)
+    }
+
+    /// Whether some codec that carries media is in both; unknown where a payload type says nothing
+    /// of its codec.
+    pub fn shares_codec(&self, other: &Media<'_>) -> Option<bool> {
+        let own: Vec<_> = self.real_codecs().collect();
+        let is_shared =
+            other.real_codecs().any(|codec| own.iter().any(|own| own.is_same_codec(&codec)));
+        (is_shared || (self.has_known_codecs() && other.has_known_codecs())).then_some(is_shared)
+    }
+
+    /// Every format is a payload type that a codec is named for.
+    pub fn has_known_codecs(&self) -> bool {
+        let known: Vec<_> = self.codecs().map(|codec| codec.payload_type).collect();
+        self.formats().all(|format| payload_type(format).is_some_and(|own| known.contains(&own)))
+    }
+
+    /// The clock rates of the events that stand for keys (RFC 4733).
+    pub fn event_clock_rates(&self) -> Vec<u32> {
+        let events = self.codecs().filter(|codec| codec.is("telephone-event"));
+        events.map(|codec| codec.clock_rate).collect()
+    }
+
     /// What `a=fmtp` says.
     pub fn fmtps(&self) -> impl Iterator<Item = Fmtp<'a>> + use<'a> {
         self.values("fmtp").filter_map(Fmtp::parse)
@@ -196,6 +222,18 @@ impl<'a> Media<'a> {
     /// The suites in `a=crypto`.
     pub fn crypto_suites(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         self.cryptos().filter_map(|value| words(value).nth(1))
+    }
+
+    /// The side has keys for SRTP, or a certificate to make them by, or negotiates them otherwise
+    /// (RFC 4567).
+    pub fn has_keying(&self) -> bool {
+        ["crypto", "fingerprint", "key-mgmt"].into_iter().any(|name| self.inherited(name).is_some())
+    }
+
+    /// It negotiates profiles and attributes as capabilities (RFC 5939), so the answer may have
+    /// another profile than the offer.
+    pub fn has_capabilities(&self) -> bool {
+        ["pcfg", "acfg", "tcap", "acap"].into_iter().any(|name| self.inherited(name).is_some())
     }
 
     /// Hash function and hash of the certificate for DTLS (RFC 8122, section 5).

@@ -111,6 +111,23 @@ impl<'a> Session<'a> {
         self.media.iter().find(|media| media.is("audio"))
     }
 
+    /// Whether some audio of both can have the same codec; unknown where one has no audio, or a
+    /// payload type that says nothing of its codec.
+    pub fn shares_audio_codec(&self, other: &Session<'_>) -> Option<bool> {
+        let is_live = |media: &&Media<'_>| media.is("audio") && !media.is_rejected();
+        let mut shared = None;
+        for own in self.media.iter().filter(is_live) {
+            for other in other.media.iter().filter(is_live) {
+                match own.shares_codec(other) {
+                    Some(true) => return Some(true),
+                    Some(false) => shared = shared.or(Some(Some(false))),
+                    None => shared = Some(None),
+                }
+            }
+        }
+        shared.flatten()
+    }
+
     /// Media waits until resources are reserved (RFC 3312).
     pub fn has_preconditions(&self) -> bool {
         self.media.iter().any(|media| media.preconditions().next().is_some())

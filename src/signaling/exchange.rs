@@ -16,6 +16,9 @@ const FORKS_MAX: usize = 32;
 /// Different descriptions that are told apart in the responses of one fork.
 const ANSWERS_MAX: usize = 8;
 
+/// PRACKs of one INVITE that are held against its responses.
+const PRACKS_MAX: usize = 32;
+
 /// A side of a dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {
@@ -88,6 +91,8 @@ pub struct Exchange<'c> {
     /// The ACK to the 2xx of an INVITE, or the PRACK to the reliable response, that the answer to
     /// an offer in a response belongs into.
     pub acknowledgement: Option<&'c Message<'c>>,
+    /// A PRACK acknowledges a response that was not captured and may have had a description.
+    pub has_unseen_response: bool,
     /// The request stands outside of any dialog.
     pub is_initial: bool,
     /// It was followed by another one, or the call or the capture ended.
@@ -163,6 +168,11 @@ fn refusal<'c>(hop: &Transaction<'c>) -> Option<&'c Message<'c>> {
     hop.final_response().filter(|_| successes(hop).next().is_none())
 }
 
+/// The INVITE leaves the offer to the other side. One that was cut may have had it.
+pub(super) fn has_no_offer(invite: &Message<'_>) -> bool {
+    invite.sdp().is_none() && !invite.is_cut
+}
+
 /// What acknowledges the responses of an INVITE in one dialog.
 #[derive(Debug, Default)]
 pub(super) struct Acknowledgements<'c> {
@@ -192,6 +202,7 @@ pub(super) fn of_invite<'c>(
             .find(|response| response.status().is_some_and(Status::is_success)),
         refusal: refusal(hop),
         acknowledgement: None,
+        has_unseen_response: acknowledgements.has_unseen_response(hop, responses),
         is_initial: hop.is_initial(),
         until: Time::default(),
         closed: None,
@@ -200,7 +211,7 @@ pub(super) fn of_invite<'c>(
         exchange.closed = hop.final_response().map(|response| response.time);
     }
     let described = described(responses, acknowledgements.renegotiated);
-    let is_delayed = hop.request.is_some_and(|request| request.sdp().is_none());
+    let is_delayed = hop.request.is_some_and(has_no_offer);
     if is_delayed {
         let is_binding = |message: &Message<'_>| {
             message.status().is_some_and(Status::is_success) || is_reliable(message)
@@ -238,6 +249,7 @@ pub(super) fn of_request<'c>(hop: &Transaction<'c>, requester: Side) -> Option<E
         success,
         refusal,
         acknowledgement: None,
+        has_unseen_response: false,
         is_initial: false,
         until: Time::default(),
         closed: refusal.map(|response| response.time),
@@ -262,6 +274,14 @@ fn described<'c>(
 }
 
 impl<'c> Acknowledgements<'c> {
+    fn has_unseen_response(&self, hop: &Transaction<'c>, responses: &[&'c Message<'c>]) -> bool {
+        let racks = self.pracks.iter().filter_map(|prack| prack.rack());
+        racks
+            .filter(|rack| rack.cseq.number == hop.cseq)
+            .take(PRACKS_MAX)
+            .any(|rack| !responses.iter().any(|response| response.rseq() == Some(rack.rseq)))
+    }
+
     /// What acknowledges the response, on the same hop if it came over that.
     fn to(&self, hop: &Transaction<'c>, response: &Message<'c>) -> Option<&'c Message<'c>> {
         let is_final = response.status().map(Status::class) == Some(Class::Success);

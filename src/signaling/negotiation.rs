@@ -5,6 +5,7 @@
 //! [`Negotiation`] of its own, and an [`ExchangeId`] that tells what is the same on all of them. A
 //! forked INVITE has one negotiation for each To-tag.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
@@ -15,7 +16,7 @@ use crate::sdp::Media;
 use crate::signaling::call::Call;
 use crate::signaling::dialog::Dialog;
 use crate::signaling::exchange::{
-    Acknowledgements, Exchange, ExchangeId, Side, forks, of_invite, of_request,
+    Acknowledgements, Exchange, ExchangeId, Side, forks, has_no_offer, of_invite, of_request,
 };
 use crate::signaling::message::Message;
 use crate::signaling::period::Period;
@@ -27,7 +28,12 @@ use crate::time::Time;
 #[derive(Debug, Default)]
 pub struct Negotiations<'c> {
     all: Vec<Negotiation<'c>>,
+    /// Negotiation and exchange by their places, for each exchange with all its hops.
+    sightings: Vec<Vec<(usize, usize)>>,
 }
+
+/// One exchange on one hop.
+pub type Sighting<'a, 'c> = (&'a Negotiation<'c>, &'a Exchange<'c>);
 
 /// The offers and answers of one dialog on one hop, in order.
 #[derive(Debug)]
@@ -88,6 +94,7 @@ impl<'c> Negotiations<'c> {
         }
         found.set_ends(&book, call.observed_until());
         found.find_mirrors();
+        found.find_sightings();
         found
     }
 
@@ -115,6 +122,18 @@ impl<'c> Negotiations<'c> {
     /// Those that show other addresses of media than the hops before them.
     pub fn distinct(&self) -> impl Iterator<Item = &Negotiation<'c>> {
         self.all.iter().filter(|negotiation| negotiation.mirrors.is_none())
+    }
+
+    /// Every exchange, each with all the hops that it was seen on: that of the side that offers
+    /// first, that of the side that answers last.
+    pub fn exchanges(&self) -> impl Iterator<Item = Vec<Sighting<'_, 'c>>> {
+        self.sightings.iter().map(|places| {
+            let sightings = places.iter().filter_map(|(negotiation, exchange)| {
+                let negotiation = self.all.get(*negotiation)?;
+                Some((negotiation, negotiation.exchanges.get(*exchange)?))
+            });
+            sightings.collect()
+        })
     }
 
     /// Every place where somebody wanted RTP, on every hop, from offers that were refused and
@@ -193,6 +212,84 @@ impl<'c> Negotiations<'c> {
     }
 }
 
+impl<'c> Negotiations<'c> {
+    /// The hops of one exchange stand in the order in which the request went over them.
+    fn find_sightings(&mut self) {
+        let mut known = HashMap::with_hasher(RandomState::default());
+        let mut all: Vec<(usize, usize, usize)> = Vec::new();
+        for (index, negotiation) in self.all.iter().enumerate() {
+            let places = negotiation.exchanges.iter().enumerate();
+            all.extend(places.map(|(place, exchange)| (exchange.transaction, index, place)));
+        }
+        all.sort_unstable();
+        for (_, index, place) in all {
+            let Some(negotiation) = self.all.get(index) else { continue };
+            let Some(exchange) = negotiation.exchanges.get(place) else { continue };
+            let key = (negotiation.caller_tag, negotiation.callee_tag, exchange.id);
+            let group = *known.entry(key).or_insert(self.sightings.len());
+            if group == self.sightings.len() {
+                self.sightings.push(Vec::new());
+            }
+            self.sightings.get_mut(group).into_iter().for_each(|group| group.push((index, place)));
+        }
+        for group in &mut self.sightings {
+            let first = group
+                .first()
+                .and_then(|(index, place)| self.all.get(*index)?.exchanges.get(*place));
+            if first.is_some_and(|exchange| exchange.offerer != exchange.id.0) {
+                group.reverse();
+            }
+        }
+        self.join_sightings();
+    }
+
+    /// An element that gives the dialog tags of its own hands an exchange on while it waits for the
+    /// answer, so the exchange behind it lies inside the one before it.
+    fn join_sightings(&mut self) {
+        let mut spells: Vec<_> = self
+            .sightings
+            .iter()
+            .enumerate()
+            .filter_map(|(group, places)| Some((self.spell_of(places)?, group)))
+            .collect();
+        spells.sort_by_key(|((from, until, _), group)| (*from, Reverse(*until), *group));
+        let mut open: Vec<(Spell<'c>, usize)> = Vec::new();
+        for (own, group) in spells {
+            while open.last().is_some_and(|((_, until, _), _)| *until < own.0) {
+                open.pop();
+            }
+            let outer = open.last().copied();
+            let outer = outer.filter(|(outer, _)| outer.0 < own.0 && own.1 < outer.1);
+            match outer.filter(|(outer, _)| outer.2.0 == own.2.0 && outer.2.1 != own.2.1) {
+                Some((_, first)) => {
+                    let inner = self.sightings.get_mut(group).map(std::mem::take);
+                    if let Some(first) = self.sightings.get_mut(first) {
+                        first.extend(inner.unwrap_or_default());
+                    }
+                }
+                None => open.push((own, group)),
+            }
+        }
+        self.sightings.retain(|places| !places.is_empty());
+    }
+
+    /// From the offer to the answer; none if nothing answers.
+    fn spell_of(&self, places: &[(usize, usize)]) -> Option<Spell<'c>> {
+        let (index, place) = places.first()?;
+        let negotiation = self.all.get(*index)?;
+        let exchange = negotiation.exchanges.get(*place)?;
+        let offer = exchange.offer.as_ref()?.message.time;
+        let answer = exchange.answer().map(|answer| answer.message.time);
+        let end = answer.or(exchange.success.map(|success| success.time))?;
+        let is_delayed = exchange.offerer != exchange.id.0;
+        Some((offer, end, ((exchange.id.1, is_delayed), negotiation.caller_tag)))
+    }
+}
+
+/// From when until when an exchange was under way; what those behind it share with it, and the tag
+/// in which they differ.
+type Spell<'c> = (Time, Time, ((Method<'c>, bool), &'c [u8]));
+
 impl<'c> Negotiation<'c> {
     /// What was in force at `time`; the newest, where the answers cross.
     pub fn period_at(&self, time: Time) -> Option<&Period<'c>> {
@@ -235,7 +332,7 @@ impl<'c> Book<'c> {
             if hop.is_initial() {
                 book.callers.insert(from);
             }
-            if hop.request.is_some_and(|request| request.sdp().is_none()) {
+            if hop.request.is_some_and(has_no_offer) {
                 book.delayed.insert((from, hop.cseq));
             }
         }

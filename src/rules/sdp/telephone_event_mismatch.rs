@@ -1,0 +1,98 @@
+#![doc = include_str!("telephone_event_mismatch.md")]
+
+use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
+use crate::sdp::{Media, RtpMap};
+use crate::signaling::{Call, Exchange};
+
+pub(crate) static RULE: Rule = Rule {
+    code: "SDP107",
+    name: "telephone-event-mismatch",
+    severity: Severity::Warn,
+    since: "0.1.0",
+    entry: include_str!("telephone_event_mismatch.md"),
+    thresholds: &[],
+    check: Check::Call(check),
+};
+
+fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
+    let mut known: Vec<Option<&[u8]>> = Vec::new();
+    for sightings in call.negotiations().exchanges() {
+        let found = sightings.iter().rev().find_map(|(negotiation, exchange)| {
+            Some((negotiation.callee_tag, exchange, mismatch(exchange)?))
+        });
+        let Some((dialog, exchange, mismatch)) = found else { continue };
+        if !known.contains(&dialog) {
+            known.push(dialog);
+            report(call, exchange, mismatch, findings);
+        }
+    }
+}
+
+/// What is wrong, with the codec that was chosen and the media of offer and answer.
+type Mismatch<'c> = (&'static str, RtpMap<'c>, Media<'c>, Media<'c>);
+
+/// What offer and answer show; what is sent is another matter.
+fn mismatch<'c>(exchange: &Exchange<'c>) -> Option<Mismatch<'c>> {
+    let (offer, answer) = exchange.pair().filter(|_| exchange.success.is_some())?;
+    if !offer.is_whole() || !answer.is_whole() {
+        return None;
+    }
+    let mut pairs = offer.session.media.iter().zip(&answer.session.media);
+    let (offered, answered) =
+        pairs.find(|(offered, answered)| is_talk(offered) && is_talk(answered))?;
+    let codec = answered
+        .real_codecs()
+        .find(|codec| offered.real_codecs().any(|own| own.is_same_codec(codec)))?;
+    // A payload type that the answer does not explain may stand for what the offer says.
+    if !offered.has_known_codecs() || !answered.has_known_codecs() {
+        return None;
+    }
+    let word = word(&codec, &offered.event_clock_rates(), &answered.event_clock_rates())?;
+    Some((word, codec, *offered, *answered))
+}
+
+/// Audio in which keys can be pressed: on hold, none are.
+fn is_talk(media: &Media<'_>) -> bool {
+    let direction = media.direction();
+    media.is("audio")
+        && media.is_rtp()
+        && !media.is_rejected()
+        && direction.sends()
+        && direction.receives()
+}
+
+fn word(codec: &RtpMap<'_>, offered: &[u32], answered: &[u32]) -> Option<&'static str> {
+    // The clock of G.722 is 8000, whatever is written.
+    let clock_rate = if codec.is("G722") { 8000 } else { codec.clock_rate };
+    if offered.is_empty() {
+        return None;
+    }
+    if answered.is_empty() {
+        return Some("no-events");
+    }
+    let is_common = |rate: u32| offered.contains(&rate) && answered.contains(&rate);
+    (!is_common(clock_rate)).then_some("other-clock-rate")
+}
+
+fn report(
+    call: &Call<'_>,
+    exchange: &Exchange<'_>,
+    (word, codec, offered, answered): Mismatch<'_>,
+    findings: &mut Findings<'_>,
+) {
+    let Some((offer, answer)) = exchange.pair() else { return };
+    let Some(hop) = call.transactions.get(exchange.transaction) else { return };
+    let rates = |media: &Media<'_>| {
+        let rates = media.event_clock_rates();
+        (!rates.is_empty()).then(|| Value::List(rates.into_iter().map(Value::from).collect()))
+    };
+    findings.report(
+        Report::beside(hop)
+            .at([offer.message, answer.message])
+            .with("event_fault", Value::Word(word))
+            .with("codec", Value::quoted(&codec.spelled()))
+            .with_some("events_offered", rates(&offered))
+            .with_some("events_answered", rates(&answered))
+            .with("sender", answer.message.source),
+    );
+}
