@@ -136,6 +136,12 @@ pub const RTP_STREAMS_MAX: usize = 100_000;
 /// hold.
 pub const STREAMS_PER_CALL_MAX: usize = 256;
 
+/// Ways between two endpoints on which RTCP, STUN or DTLS was seen; more are counted.
+pub const CONTACTS_MAX: usize = 100_000;
+
+/// Sources told apart in the RTCP of one way, and those they report on.
+pub const RTCP_SOURCES_MAX: usize = 16;
+
 /// Spells of activity remembered of one RTP stream; the last one grows beyond.
 pub const RTP_SPELLS_MAX: usize = 32;
 

@@ -11,23 +11,28 @@ use crate::packet::Endpoint;
 use crate::time::Time;
 
 mod bound;
+mod contact;
 mod event;
 mod gaps;
 mod jitter;
 mod packet;
 mod pair;
+mod reports;
 #[cfg(test)]
 pub(crate) mod samples;
 mod sequence;
 mod stream;
 
+use contact::Contacts;
 use gaps::Gaps;
 
 pub use bound::{Bound, Fit};
+pub use contact::{Beside, Checks, Contact, Handshake};
 pub use event::TelephoneEvent;
 pub use jitter::Jitter;
 pub use packet::{Column, Columns, RtpFlow, RtpPacket};
 pub use pair::MediaPair;
+pub use reports::{Reception, Reported, RoundTrip, Rtcp, Sender};
 pub use sequence::Sequence;
 pub use stream::{Gap, Run, Seen, Stream, static_clock};
 
@@ -42,6 +47,7 @@ pub struct Streams {
     /// How often streams gave way, and indexes changed.
     generation: u64,
     gaps: Gaps,
+    contacts: Contacts,
 }
 
 /// A column under way into the streams.
@@ -77,6 +83,7 @@ impl Streams {
             evicted: 0,
             generation: 0,
             gaps: Gaps::default(),
+            contacts: Contacts::with_share_of(shards),
         }
     }
 
@@ -140,6 +147,16 @@ impl Streams {
         index
     }
 
+    /// Takes the next packet that goes with media and is none.
+    pub fn push_beside(&mut self, packet: &Beside<'_>) {
+        self.contacts.push(packet);
+    }
+
+    /// Ways that were not followed because there were too many.
+    pub fn contacts_dropped(&self) -> u64 {
+        self.contacts.dropped
+    }
+
     /// The streams that come from or go to the endpoint.
     pub fn at(&self, endpoint: Endpoint) -> impl Iterator<Item = &Stream> {
         let indexes = self.by_endpoint.get(&endpoint).map(Vec::as_slice).unwrap_or_default();
@@ -197,6 +214,11 @@ impl<'s> Media<'s> {
     /// The streams that come from or go to the endpoint.
     pub fn at(self, endpoint: Endpoint) -> impl Iterator<Item = &'s Stream> {
         self.shards.iter().flat_map(move |shard| shard.at(endpoint))
+    }
+
+    /// What RTCP, STUN and DTLS went to or came from the endpoint, each way by itself.
+    pub fn contacts_at(self, endpoint: Endpoint) -> impl Iterator<Item = &'s Contact> {
+        self.shards.iter().flat_map(move |shard| shard.contacts.at(endpoint))
     }
 
     /// RTP to or from the endpoint is in the capture at some time.

@@ -11,7 +11,7 @@ use rustc_hash::FxHashSet;
 
 use crate::capture::{Frame, FrameId};
 use crate::limits::QUOTED_CHARS_MAX;
-use crate::media::{self, RtpFlow, RtpPacket};
+use crate::media::{self, Beside, RtpFlow, RtpPacket};
 use crate::packet::{
     self, Defragmenter, Endpoint, Fragment, IcmpError, Packet, Path, Reassembled, Unread,
 };
@@ -86,6 +86,8 @@ pub(crate) struct Decoded<'b> {
     pub(crate) tcp: [Vec<(Order, Arrival<'b>)>; SHARDS],
     pub(crate) sctp: [Vec<(Order, SctpArrival<'b>)>; SHARDS],
     pub(crate) rtp: media::Columns<SHARDS>,
+    /// RTCP, STUN and DTLS.
+    pub(crate) beside: [Vec<(Order, Beside<'b>)>; SHARDS],
     pub(crate) fragments: Vec<(Order, (Frame<'b>, Fragment<'b>))>,
     /// What ICMP says of packets that did not arrive.
     pub(crate) disruptions: Vec<(Order, Disruption)>,
@@ -110,6 +112,7 @@ impl Default for Decoded<'_> {
             tcp: Default::default(),
             sctp: Default::default(),
             rtp: Default::default(),
+            beside: Default::default(),
             fragments: Vec::new(),
             disruptions: Vec::new(),
             ways: FxHashSet::default(),
@@ -206,6 +209,10 @@ impl Decoder<'_> {
         parts: &[Decoded<'_>],
         whole: &Decoded<'_>,
     ) {
+        let beside = parts.iter().chain([whole]).filter_map(|part| part.beside.get(shard));
+        for (_, packet) in self.in_order(beside, false) {
+            streams.push_beside(packet);
+        }
         let columns = parts.iter().chain([whole]).filter_map(|part| part.rtp.shard(shard));
         if !self.is_several {
             columns.for_each(|column| streams.take(column));
@@ -250,8 +257,11 @@ impl<'b> Decoded<'b> {
                     self.take_media((time, order.1), path, &header, payload, hash);
                 } else {
                     self.ways.insert((path.source.address, path.destination.address));
-                    if is_strange(path, payload) {
+                    let kind = rtp::Kind::of(payload);
+                    if is_strange(path, payload, kind) {
                         self.unparsed.add(order.1, time, beginning(payload));
+                    } else if decoder.media {
+                        self.take_beside(order, time, path, payload, kind, hash);
                     }
                 }
             }
@@ -305,6 +315,25 @@ impl<'b> Decoded<'b> {
         let flow = RtpFlow { source, destination, ssrc: header.ssrc };
         let packet = RtpPacket::new(time, frame, ip_id, header, payload);
         self.rtp.push(flow, packet, || flow_shard(hash, source, destination));
+    }
+
+    fn take_beside(
+        &mut self,
+        order: Order,
+        time: Time,
+        path: Path,
+        payload: &'b [u8],
+        kind: rtp::Kind,
+        hash: &FixedState,
+    ) {
+        if !matches!(kind, rtp::Kind::Rtcp | rtp::Kind::Stun | rtp::Kind::Dtls) {
+            return;
+        }
+        let Path { source, destination, .. } = path;
+        let frame = order.1;
+        if let Some(column) = self.beside.get_mut(flow_shard(hash, source, destination)) {
+            column.push((order, Beside { source, destination, time, frame, kind, payload }));
+        }
     }
 
     fn take_icmp(&mut self, order: Order, time: Time, path: Path, message: &[u8]) {
@@ -391,10 +420,10 @@ const SIP_PORT: u16 = 5060;
 
 /// The payload is on the port of SIP and is neither SIP nor what else belongs there: keep-alives
 /// (RFC 5626, section 3.5), STUN, media.
-fn is_strange(path: Path, payload: &[u8]) -> bool {
+fn is_strange(path: Path, payload: &[u8], kind: rtp::Kind) -> bool {
     let is_sip_port = [path.source.port, path.destination.port].contains(&SIP_PORT);
     let is_keep_alive = payload.iter().all(|byte| matches!(byte, 0 | b'\r' | b'\n' | b' '));
-    is_sip_port && !is_keep_alive && rtp::Kind::of(payload) == rtp::Kind::Other
+    is_sip_port && !is_keep_alive && kind == rtp::Kind::Other
 }
 
 /// How a payload begins, as far as a report quotes it.

@@ -455,6 +455,7 @@ impl<'o> Run<'o> {
         for streams in &self.rtp {
             self.tally.add_rtp_streams(streams.count());
             self.tally.drop("rtp-streams", streams.evicted());
+            self.tally.drop("media-contacts", streams.contacts_dropped());
             for host in streams.hosts() {
                 self.tally.facts.saw_host(host);
             }

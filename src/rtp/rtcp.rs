@@ -14,7 +14,9 @@ pub enum Packet<'a> {
     SourceDescription(SourceDescription<'a>),
     /// Sources that leave.
     Goodbye(Goodbye<'a>),
-    /// Any other, for example feedback (RFC 4585) or extended reports (RFC 3611).
+    /// What a receiver knows beyond that (RFC 3611).
+    ExtendedReport(ExtendedReport<'a>),
+    /// Any other, for example feedback (RFC 4585).
     Other {
         /// The packet type.
         packet_type: u8,
@@ -82,7 +84,44 @@ pub struct Goodbye<'a> {
     reason: &'a [u8],
 }
 
+/// RFC 3611, section 2.
+#[derive(Clone, Copy, Debug)]
+pub struct ExtendedReport<'a> {
+    /// Who reports.
+    pub ssrc: u32,
+    blocks: &'a [u8],
+}
+
+/// What a receiver made of a stream of speech (RFC 3611, section 4.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VoipMetrics {
+    /// The source it is about.
+    pub ssrc: u32,
+    /// Share of packets lost since the beginning, in 256ths.
+    pub loss_rate: u8,
+    /// Share of packets that came too late for the jitter buffer, in 256ths.
+    pub discard_rate: u8,
+    /// Milliseconds there and back as the last RTCP showed it.
+    pub round_trip_ms: u16,
+    /// Milliseconds that the receiver itself adds.
+    pub end_system_ms: u16,
+    /// R factor; none where the receiver does not reckon it.
+    pub r_factor: Option<u8>,
+    /// Mean opinion score for listening, in tenths.
+    pub mos_lq: Option<u8>,
+    /// Mean opinion score for conversation, in tenths.
+    pub mos_cq: Option<u8>,
+    /// Nominal delay of the jitter buffer in milliseconds.
+    pub jitter_buffer_ms: u16,
+}
+
 const BLOCK_BYTES: usize = 24;
+
+/// The type of a block of VoIP metrics.
+const VOIP_METRICS: u8 = 7;
+
+/// A value that the receiver does not know.
+const UNAVAILABLE: u8 = 127;
 
 impl SenderReport<'_> {
     /// What it received of others.
@@ -124,6 +163,21 @@ impl<'a> Goodbye<'a> {
     }
 }
 
+impl ExtendedReport<'_> {
+    /// What it says of streams of speech.
+    pub fn voip_metrics(&self) -> impl Iterator<Item = VoipMetrics> {
+        let mut rest = self.blocks;
+        std::iter::from_fn(move || {
+            let kind = *rest.first()?;
+            let length = usize::from(be16(rest, 2)?).checked_mul(4)?.checked_add(4)?;
+            let (block, after) = rest.split_at_checked(length)?;
+            rest = after;
+            Some((kind, block))
+        })
+        .filter_map(|(kind, block)| if kind == VOIP_METRICS { voip_metrics(block) } else { None })
+    }
+}
+
 /// The packets of a compound; empty if `payload` is no RTCP. Ends where a length makes no sense.
 pub fn packets(payload: &[u8]) -> impl Iterator<Item = Packet<'_>> {
     let mut rest = if Kind::of(payload) == Kind::Rtcp { payload } else { &[] };
@@ -149,6 +203,7 @@ fn packet(bytes: &[u8]) -> Option<(Packet<'_>, &[u8])> {
         201 => receiver_report(body, count),
         202 => Some(Packet::SourceDescription(SourceDescription { chunks: body, count })),
         203 => goodbye(body, count),
+        207 => extended_report(body),
         _ => None,
     };
     Some((known.unwrap_or(other), after))
@@ -168,6 +223,26 @@ fn sender_report(body: &[u8], count: u8) -> Option<Packet<'_>> {
 fn receiver_report(body: &[u8], count: u8) -> Option<Packet<'_>> {
     let blocks = first_blocks(body.get(4..)?, count);
     Some(Packet::ReceiverReport(ReceiverReport { ssrc: be32(body, 0)?, blocks }))
+}
+
+fn extended_report(body: &[u8]) -> Option<Packet<'_>> {
+    let blocks = body.get(4..)?;
+    Some(Packet::ExtendedReport(ExtendedReport { ssrc: be32(body, 0)?, blocks }))
+}
+
+fn voip_metrics(block: &[u8]) -> Option<VoipMetrics> {
+    let known = |at: usize| block.get(at).copied().filter(|value| *value != UNAVAILABLE);
+    Some(VoipMetrics {
+        ssrc: be32(block, 4)?,
+        loss_rate: *block.get(8)?,
+        discard_rate: *block.get(9)?,
+        round_trip_ms: be16(block, 16)?,
+        end_system_ms: be16(block, 18)?,
+        r_factor: known(24),
+        mos_lq: known(26),
+        mos_cq: known(27),
+        jitter_buffer_ms: be16(block, 30)?,
+    })
 }
 
 fn goodbye(body: &[u8], count: u8) -> Option<Packet<'_>> {
@@ -250,6 +325,27 @@ mod tests {
         assert_eq!(block.map(|b| (b.highest_sequence, b.jitter)), Some((65_541, 8)));
         assert_eq!(names.canonical_names(), [(1, &b"a@b.com"[..])]);
         assert_eq!((bye.sources().collect::<Vec<_>>(), bye.reason()), (vec![1], Some(&b"bye"[..])));
+    }
+
+    #[test]
+    fn extended_reports_have_scores() {
+        let report = b"\x80\xcf\0\x0d\0\0\0\x01\x04\0\0\x02\0\0\0\0\0\0\0\0\
+            \x07\0\0\x08\0\0\0\x02\x08\x02\0\0\0\0\0\0\0\x28\0\x3c\0\0\0\x10\
+            \x5a\x7f\x29\x28\0\0\0\x1e\0\x3c\0\x64";
+        let found: Vec<_> = packets(report).collect();
+        let [Packet::ExtendedReport(report)] = found.as_slice() else {
+            panic!("one report, not {found:?}")
+        };
+        let metrics: Vec<_> = report.voip_metrics().collect();
+        let [metrics] = metrics.as_slice() else { panic!("one block, not {metrics:?}") };
+        assert_eq!((report.ssrc, metrics.ssrc), (1, 2));
+        assert_eq!((metrics.loss_rate, metrics.discard_rate), (8, 2));
+        assert_eq!((metrics.round_trip_ms, metrics.end_system_ms), (40, 60));
+        assert_eq!(
+            (metrics.r_factor, metrics.mos_lq, metrics.mos_cq),
+            (Some(90), Some(41), Some(40))
+        );
+        assert_eq!(metrics.jitter_buffer_ms, 30);
     }
 
     #[test]

@@ -201,6 +201,7 @@ fn read_media(bytes: &[u8]) {
             rtcp::Packet::ReceiverReport(report) => drop(report.blocks().count()),
             rtcp::Packet::SourceDescription(names) => drop(names.canonical_names()),
             rtcp::Packet::Goodbye(bye) => drop((bye.sources().count(), bye.reason())),
+            rtcp::Packet::ExtendedReport(report) => drop(report.voip_metrics().count()),
             rtcp::Packet::Other { .. } => {}
         }
     }
