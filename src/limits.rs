@@ -136,6 +136,9 @@ pub const RTP_STREAMS_MAX: usize = 100_000;
 /// hold.
 pub const STREAMS_PER_CALL_MAX: usize = 256;
 
+/// RTP streams without a call that a report lists; more are counted.
+pub const STREAMS_LISTED_MAX: usize = 1000;
+
 /// Ways between two endpoints on which RTCP, STUN or DTLS was seen; more are counted.
 pub const CONTACTS_MAX: usize = 100_000;
 

@@ -4,10 +4,12 @@ use std::fmt;
 
 use crate::analysis::ladder::ladder;
 use crate::analysis::leg::Leg;
+use crate::analysis::rtp_stream::streams;
 use crate::analysis::statistics::CallCounts;
 use crate::analysis::summary::summarize;
 use crate::analysis::{CallSummary, Statistics};
 use crate::bytes::printable;
+use crate::capture::FrameId;
 use crate::finding::{Finding, Rule};
 use crate::media::Media;
 use crate::rules;
@@ -43,6 +45,8 @@ pub struct Judged {
     pub(crate) leg: Option<Leg>,
     /// What it adds to the statistics.
     pub(crate) counts: CallCounts,
+    /// The first frame of each of its RTP streams.
+    pub(crate) claimed: Vec<FrameId>,
 }
 
 /// What is the same for every finding of a call.
@@ -91,7 +95,9 @@ pub fn judge(
     }
     facts.add_call(&call);
     statistics.add_call(&call);
-    let summary = detail.has_summary.then(|| summarize(&call)).flatten();
+    let listed = if detail.has_leg { streams(&call, media) } else { Vec::new() };
+    let claimed = listed.iter().map(|stream| stream.first.frame).collect();
+    let summary = detail.has_summary.then(|| summarize(&call, listed)).flatten();
     let leg = if detail.has_leg { Leg::of(&call) } else { None };
-    Judged { summary, findings, failures, leg, counts }
+    Judged { summary, findings, failures, leg, counts, claimed }
 }

@@ -26,6 +26,7 @@ mod links;
 mod owners;
 mod replaced;
 mod roots;
+mod rtp_stream;
 mod statistics;
 mod stream;
 mod summary;
@@ -36,6 +37,7 @@ pub use delays::Delays;
 pub use incident::Incident;
 pub use judge::{Detail, Judged, judge};
 pub use kpi::Kpi;
+pub use rtp_stream::{DigitSummary, RtcpSummary, StreamSummary};
 pub use statistics::{MessageCounts, Peer, Statistics};
 pub use stream::{Batch, Telling, Told};
 pub use summary::summarize;
@@ -52,6 +54,8 @@ pub struct Analysis {
     /// Every Call-ID with what became of it, in order of its first frame; only the first ones where
     /// not all are kept.
     pub calls: Vec<CallSummary>,
+    /// RTP streams that belong to no call, in order of their first frame; only the first ones.
+    pub streams: Vec<StreamSummary>,
     /// What the rules found, in order of the first frame.
     pub findings: Vec<Finding>,
     /// Findings of one cause on several calls.
@@ -169,6 +173,8 @@ pub struct CallSummary {
     pub dialogs: u64,
     /// Other Call-IDs that belong to the same conversation.
     pub linked: Vec<Linked>,
+    /// Its RTP streams, in order of their first packets.
+    pub streams: Vec<StreamSummary>,
     /// Its transactions on each hop, in order.
     pub transactions: Vec<TransactionSummary>,
 }

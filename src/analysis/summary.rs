@@ -1,6 +1,8 @@
 //! What a report tells of one call.
 
-use crate::analysis::{CallSummary, Linked, ResponseSummary, TransactionSummary, leg};
+use crate::analysis::{
+    CallSummary, Linked, ResponseSummary, StreamSummary, TransactionSummary, leg,
+};
 use crate::bytes::{printable, printable_str};
 use crate::finding::Confidence;
 use crate::limits::LINKS_PER_LEG_MAX;
@@ -27,7 +29,7 @@ pub(crate) fn fate(state: CallState, answer: Option<Status>) -> &'static str {
 }
 
 /// Reduces a call to what reports tell of it; `None` for a Call-ID without a message.
-pub fn summarize(call: &Call<'_>) -> Option<CallSummary> {
+pub fn summarize(call: &Call<'_>, streams: Vec<StreamSummary>) -> Option<CallSummary> {
     let (first, last) = ends(call)?;
     let opening = call.messages.iter().find(|m| m.is_request()).unwrap_or(first);
     let times = Times::of(call);
@@ -48,6 +50,7 @@ pub fn summarize(call: &Call<'_>) -> Option<CallSummary> {
         messages: call.messages.len() as u64,
         dialogs: call.dialogs.iter().filter(|dialog| dialog.is_confirmed()).count() as u64,
         linked: linked(call),
+        streams,
         transactions: call.transactions.iter().map(|t| transaction(call, t)).collect(),
     })
 }

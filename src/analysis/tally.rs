@@ -2,16 +2,19 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use rustc_hash::FxHashSet;
+
 use crate::analysis::leg::Leg;
 use crate::analysis::links::Links;
 use crate::analysis::stream::gist;
 use crate::analysis::{
     Analysis, CallSummary, Detail, Host, Incident, Judged, MessageCounts, Peer, Statistics,
-    Telling, Totals, incident, judge, owners, replaced, roots,
+    StreamSummary, Telling, Totals, incident, judge, owners, replaced, roots, rtp_stream,
 };
+use crate::capture::FrameId;
 use crate::finding::{Confidence, Finding, Rule, Severity, Value, Visibility};
-use crate::limits::LEGS_PER_SHARD_MAX;
-use crate::media::Media;
+use crate::limits::{LEGS_PER_SHARD_MAX, RTP_STREAMS_MAX, STREAMS_LISTED_MAX};
+use crate::media::{Media, Stream};
 use crate::packet::Unread;
 use crate::rules::{self, Profile};
 use crate::signaling::{self, CallLog, Facts, LossKind, Message, Surroundings};
@@ -45,6 +48,9 @@ pub struct Tally {
     pub(super) calls: Vec<CallSummary>,
     pub(super) findings: Vec<Finding>,
     pub(super) legs: Vec<Leg>,
+    streams: Vec<StreamSummary>,
+    /// RTP streams of calls, by their first frames.
+    claimed: FxHashSet<FrameId>,
     ladders: HashMap<&'static str, usize>,
     totals: Totals,
     statistics: Statistics,
@@ -65,6 +71,8 @@ impl Tally {
             calls: Vec::new(),
             findings: Vec::new(),
             legs: Vec::new(),
+            streams: Vec::new(),
+            claimed: FxHashSet::default(),
             ladders: HashMap::new(),
             totals: Totals::default(),
             statistics: Statistics::default(),
@@ -147,10 +155,31 @@ impl Tally {
             self.findings.push(finding);
         }
         self.calls.extend(judged.summary);
+        let room = RTP_STREAMS_MAX.saturating_sub(self.claimed.len());
+        self.claimed.extend(judged.claimed.into_iter().take(room));
         match self.legs.len() < LEGS_PER_SHARD_MAX {
             true => self.legs.extend(judged.leg),
             false => self.drop("legs", judged.leg.is_some().into()),
         }
+    }
+
+    /// The streams that a call has, by their first frames.
+    pub fn claimed(&self) -> &FxHashSet<FrameId> {
+        &self.claimed
+    }
+
+    /// Lists RTP streams that no call has; `claimed` are those that one has.
+    pub fn add_streams(&mut self, media: Media<'_>, claimed: &[&FxHashSet<FrameId>]) {
+        if self.keep.calls == 0 {
+            return;
+        }
+        let is_claimed =
+            |stream: &&Stream| claimed.iter().any(|c| c.contains(&stream.first_seen().frame));
+        let mut left: Vec<_> = media.streams().filter(|stream| !is_claimed(stream)).collect();
+        left.sort_unstable_by_key(|stream| stream.first_seen().frame);
+        let listed = left.iter().take(STREAMS_LISTED_MAX);
+        self.streams = listed.map(|stream| rtp_stream::alone(stream, media)).collect();
+        self.drop("streams-listed", (left.len() - self.streams.len()) as u64);
     }
 
     /// Counts distinct Call-IDs.
@@ -205,6 +234,7 @@ impl Tally {
             analysis.calls.extend(merge_continuations(part.calls));
             analysis.findings.extend(part.findings);
             legs.extend(part.legs);
+            analysis.streams.extend(part.streams);
             add_totals(&mut analysis.totals, &part.totals);
             analysis.statistics.merge(part.statistics);
             facts.merge(part.facts);

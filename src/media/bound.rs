@@ -64,6 +64,9 @@ impl Bound<'_, '_> {
 impl<'m> Media<'m> {
     /// The streams of a call in order of their first packets, each with the side that sends it.
     pub fn of_call<'c>(self, call: &Call<'c>) -> Vec<Bound<'m, 'c>> {
+        if self.is_empty() {
+            return Vec::new();
+        }
         let mut places: Vec<Place<'c>> = Vec::new();
         for announced in call.negotiations().announced() {
             places.extend(Place::of(call, announced));

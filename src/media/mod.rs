@@ -12,6 +12,7 @@ use crate::time::Time;
 
 mod bound;
 mod contact;
+mod estimate;
 mod event;
 mod gaps;
 mod jitter;
@@ -28,6 +29,7 @@ use gaps::Gaps;
 
 pub use bound::{Bound, Fit};
 pub use contact::{Beside, Checks, Contact, Handshake};
+pub use estimate::Estimate;
 pub use event::TelephoneEvent;
 pub use jitter::Jitter;
 pub use packet::{Column, Columns, RtpFlow, RtpPacket};
@@ -209,6 +211,16 @@ impl<'s> Media<'s> {
     /// Looks into these shards.
     pub fn new(shards: &'s [Streams]) -> Self {
         Self { shards }
+    }
+
+    /// No RTP at all is in the capture.
+    pub fn is_empty(self) -> bool {
+        self.shards.iter().all(|shard| shard.streams.is_empty())
+    }
+
+    /// All streams, in no order that means anything.
+    pub fn streams(self) -> impl Iterator<Item = &'s Stream> {
+        self.shards.iter().flat_map(|shard| &shard.streams)
     }
 
     /// The streams that come from or go to the endpoint.

@@ -452,6 +452,9 @@ impl<'o> Run<'o> {
         for failed in self.disruptions.failed_connects() {
             self.tally.facts.saw_failed_connect(failed.clone());
         }
+        let mut tallies: Vec<_> = self.calls.iter_mut().map(CallShard::tally).collect();
+        let claimed: Vec<_> = tallies.iter_mut().map(|tally| tally.claimed()).collect();
+        self.tally.add_streams(Media::new(&self.rtp), &claimed);
         for streams in &self.rtp {
             self.tally.add_rtp_streams(streams.count());
             self.tally.drop("rtp-streams", streams.evicted());

@@ -20,6 +20,7 @@ use crate::packet::Unread;
 use crate::report::evidence;
 use crate::report::filter::display_filter;
 use crate::report::statistics::StatisticsJson;
+use crate::report::streams::{self, StreamJson};
 use crate::sip::Status;
 use crate::time::{Span, Time};
 
@@ -43,6 +44,8 @@ struct Document<'a> {
     captures: Vec<CaptureJson<'a>>,
     totals: TotalsJson,
     calls: Vec<CallJson<'a>>,
+    /// RTP streams without a call.
+    streams: Vec<StreamJson<'a>>,
     findings: Vec<FindingJson<'a>>,
     incidents: Vec<IncidentJson<'a>>,
     statistics: StatisticsJson<'a>,
@@ -90,6 +93,7 @@ pub(super) struct SummaryJson<'a> {
     tool: Tool,
     captures: Vec<CaptureJson<'a>>,
     totals: TotalsJson,
+    streams: Vec<StreamJson<'a>>,
     incidents: Vec<IncidentJson<'a>>,
     statistics: StatisticsJson<'a>,
     unread: Vec<UnreadJson>,
@@ -104,6 +108,7 @@ impl<'a> SummaryJson<'a> {
             tool: TOOL,
             captures: analysis.captures.iter().map(CaptureJson::of).collect(),
             totals: TotalsJson::of(analysis),
+            streams: streams::alone(&analysis.streams),
             incidents: analysis.incidents.iter().map(IncidentJson::of).collect(),
             statistics: StatisticsJson::of(analysis),
             unread: analysis.unread.iter().map(UnreadJson::of).collect(),
@@ -124,6 +129,7 @@ impl<'a> Document<'a> {
             captures: analysis.captures.iter().map(CaptureJson::of).collect(),
             totals: TotalsJson::of(analysis),
             calls: calls(&analysis.calls, is_several),
+            streams: streams::alone(&analysis.streams),
             findings: analysis
                 .findings
                 .iter()
@@ -324,6 +330,7 @@ pub(crate) struct CallJson<'a> {
     messages: u64,
     dialogs: u64,
     linked: Vec<LinkedJson<'a>>,
+    streams: Vec<StreamJson<'a>>,
     transactions: Vec<TransactionJson<'a>>,
 }
 
@@ -368,6 +375,7 @@ impl<'a> CallJson<'a> {
             messages: call.messages,
             dialogs: call.dialogs,
             linked: call.linked.iter().map(LinkedJson::of).collect(),
+            streams: streams::of_call(&call.streams),
             transactions: call.transactions.iter().map(TransactionJson::of).collect(),
         }
     }

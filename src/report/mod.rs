@@ -12,6 +12,7 @@ pub mod jsonl;
 pub(crate) mod layout;
 pub(crate) mod rules;
 pub(crate) mod statistics;
+mod streams;
 pub(crate) mod style;
 pub mod text;
 

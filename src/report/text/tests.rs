@@ -119,6 +119,7 @@ fn call(call_id: &str, state: CallState, final_status: Option<u16>, first: u64) 
         messages: 6,
         dialogs: 0,
         linked: Vec::new(),
+        streams: Vec::new(),
         transactions: Vec::new(),
     }
 }

@@ -1,10 +1,13 @@
 //! Security, overload, identity, emergency calls.
 
-pub(crate) mod call_blocked;
-pub(crate) mod emergency_call_failed;
-pub(crate) mod identity_content_mismatch;
-pub(crate) mod identity_invalid;
-pub(crate) mod identity_required;
+pub(super) mod call_blocked;
+pub(super) mod credential_brute_force;
+pub(super) mod emergency_call_failed;
+pub(super) mod identity_content_mismatch;
+pub(super) mod identity_invalid;
+pub(super) mod identity_required;
+pub(super) mod overload_storm;
+pub(super) mod scanner;
 
 use crate::finding::{Report, Severity, Value};
 use crate::signaling::{Call, Objection, Transaction, Turn, Verdict};
@@ -74,8 +77,3 @@ fn with_turn(report: Report, name: &'static str, turn: Option<Turn<'_, '_>>) -> 
         None => report,
     }
 }
-//! Security and overload: who is refused again and again, and who refuses many.
-
-pub(super) mod credential_brute_force;
-pub(super) mod overload_storm;
-pub(super) mod scanner;
