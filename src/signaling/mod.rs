@@ -56,9 +56,8 @@ pub use clock::Dates;
 pub use coverage::Coverage;
 pub use defects::{Batch, Defect, Defects, Harm};
 pub use dialog::Dialog;
-pub use exchange::{Description, Exchange, ExchangeId, Side};
 pub use emergency::{Emergency, EmergencyNumber, NotAnEmergencyNumber};
-pub use facts::{ClockDifference, Examples, Facts, OneSided, Target};
+pub use exchange::{Description, Exchange, ExchangeId, Side};
 pub use facts::{ClockDifference, Examples, Facts, OneSided, SipEvidence, Target};
 pub use hold::Hold;
 pub use in_dialog::Mismatch;
@@ -79,7 +78,8 @@ pub use session_timer::SessionTimer;
 pub use settings::{Amount, Settings, Stir, Threshold};
 pub use state::{Event, Oddity, State, TransactionKind};
 pub use stir::{
-    Certificate, Certificates, Discrepancy, NotACertificate, Objection, Signed, Turn, Verdict,
+    Certificate, Certificates, Discrepancy, IdentityObjection, NotACertificate, Signed, Turn,
+    Verdict,
 };
 pub use subscription::Subscription;
 pub use suspects::{GuessCriteria, Probing, ScanCriteria, Spell, Suspects, tool_of};

@@ -2,7 +2,7 @@
 
 use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
 use crate::rules::sec::{with_objection, with_turn};
-use crate::signaling::{Attempt, Call, Message, Objection, Transaction};
+use crate::signaling::{Attempt, Call, IdentityObjection, Message, Transaction};
 use crate::sip::{Class, Status};
 use crate::time::Span;
 
@@ -59,7 +59,7 @@ const fn is_challenge(status: Status) -> bool {
 fn report_objection(
     call: &Call<'_>,
     hop: &Transaction<'_>,
-    objection: &Objection<'_>,
+    objection: &IdentityObjection<'_>,
     findings: &mut Findings<'_>,
 ) {
     let report = with_objection(hop, objection);

@@ -10,7 +10,7 @@ pub(super) mod overload_storm;
 pub(super) mod scanner;
 
 use crate::finding::{Report, Severity, Value};
-use crate::signaling::{Call, Objection, Transaction, Turn, Verdict};
+use crate::signaling::{Call, IdentityObjection, Transaction, Turn, Verdict};
 use crate::sip::Status;
 
 /// A report on a fault of the identity itself: on how the request ended, if it was refused with one
@@ -24,7 +24,7 @@ fn on_refusal(hop: &Transaction<'_>, codes: &[u16]) -> Report {
 }
 
 /// A report on what a verifier says; a warning where it let the call through.
-fn with_objection(hop: &Transaction<'_>, objection: &Objection<'_>) -> Report {
+fn with_objection(hop: &Transaction<'_>, objection: &IdentityObjection<'_>) -> Report {
     let answer = objection.response;
     let report = match (objection.is_refusal, answer.status()) {
         (true, Some(status)) => Report::on(hop).status(status),

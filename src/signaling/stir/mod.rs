@@ -20,7 +20,7 @@ pub use signed::{Discrepancy, Signed};
 
 /// A response in which a verifier finds fault with the identity of a request.
 #[derive(Clone, Debug)]
-pub struct Objection<'c> {
+pub struct IdentityObjection<'c> {
     /// The response.
     pub response: &'c Message<'c>,
     /// The code, which is that of the response or stands in its Reason.
@@ -43,7 +43,7 @@ pub struct Turn<'a, 'c> {
 impl<'c> Call<'c> {
     /// The verifier's objection to the request with one of these codes, on the hop where it was
     /// made (guard G9); none if the caller took the refusal up or had given up (guard G7).
-    pub fn objection(&self, hop: &Transaction<'c>, codes: &[u16]) -> Option<Objection<'c>> {
+    pub fn objection(&self, hop: &Transaction<'c>, codes: &[u16]) -> Option<IdentityObjection<'c>> {
         let objection = objection_to(hop, codes).filter(|_| hop.is_initial())?;
         let is_of_other = self
             .below(hop)
@@ -70,7 +70,7 @@ impl<'c> Call<'c> {
     }
 }
 
-fn objection_to<'c>(hop: &Transaction<'c>, codes: &[u16]) -> Option<Objection<'c>> {
+fn objection_to<'c>(hop: &Transaction<'c>, codes: &[u16]) -> Option<IdentityObjection<'c>> {
     let answer = hop.final_response();
     let is_failure = |answer: &Message<'_>| answer.status().is_some_and(Status::is_failure);
     if let Some(answer) = answer.filter(|answer| is_failure(answer)) {
@@ -81,13 +81,13 @@ fn objection_to<'c>(hop: &Transaction<'c>, codes: &[u16]) -> Option<Objection<'c
         let code = status.or(told.as_ref().map(|(code, _)| *code));
         if let Some(code) = code {
             let text = told.and_then(|(_, text)| text);
-            return Some(Objection { response: answer, code, text, is_refusal: true });
+            return Some(IdentityObjection { response: answer, code, text, is_refusal: true });
         }
     }
     let responses = hop.progress().chain(hop.first_success());
     responses.into_iter().find_map(|response| {
         let (code, text) = reason(response, codes)?;
-        Some(Objection { response, code, text, is_refusal: false })
+        Some(IdentityObjection { response, code, text, is_refusal: false })
     })
 }
 
