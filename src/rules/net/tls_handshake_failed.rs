@@ -64,9 +64,13 @@ fn capture(facts: &Facts, findings: &mut Findings<'_>) {
             continue;
         };
         let is_scanner = tried.get(client).is_some_and(|tried| *tried >= SCANNED_MIN);
-        for failure in own.failures.iter().filter(|_| !is_scanner) {
-            if is_known(failure, facts) {
-                findings.report(on_capture(*server, own, failure, evidence));
+        let known = own.failures.iter().filter(|failure| !is_scanner && is_known(failure, facts));
+        let (by_client, by_server): (Vec<_>, Vec<_>) = known.partition(|one| one.by_client);
+        for mut of_side in [by_client, by_server] {
+            // What tells most comes first; with another version, the same fault may look different.
+            of_side.sort_by_key(|failure| (failure.how, failure.last));
+            if let Some(first) = of_side.first() {
+                findings.report(on_capture(*server, own, first, &of_side, evidence));
             }
         }
     }
@@ -84,6 +88,7 @@ fn on_capture(
     server: Endpoint,
     own: &Handshakes,
     failure: &Failure,
+    of_side: &[&Failure],
     evidence: SipEvidence,
 ) -> Report {
     let alert = match failure.how {
@@ -95,7 +100,7 @@ fn on_capture(
         (Failed::Alert(_) | Failed::Closed | Failed::PlainAnswer, _) => Confidence::Certain,
         (Failed::SealedAlert | Failed::ClosedEarly | Failed::Unanswered, _) => Confidence::Likely,
     };
-    let is_over = own.completed.is_some_and(|time| time > failure.last);
+    let is_over = of_side.iter().all(|one| own.completed.is_some_and(|time| time > one.last));
     let severity = match is_over || confidence == Confidence::Possible {
         true => Severity::Warn,
         false => Severity::Error,
@@ -103,7 +108,7 @@ fn on_capture(
     let side = if failure.by_client { "client" } else { "server" };
     Report::on_capture()
         .between(failure.client, server)
-        .frames(failure.frames.iter().copied())
+        .frames(of_side.iter().flat_map(|one| one.frames.iter().copied()))
         .severity(severity)
         .confidence(confidence)
         .with("server", server)
@@ -113,7 +118,7 @@ fn on_capture(
         .with_some("alert", alert)
         .with("offered", version(failure.offered))
         .with_some("chosen", failure.chosen.map(version))
-        .with("connections", failure.count)
+        .with("connections", of_side.iter().map(|one| one.count).sum::<u64>())
         .with("recovered", is_over)
 }
 
