@@ -47,6 +47,8 @@ pub(super) struct Session {
     /// Where its hello was seen.
     asked: Option<Place>,
     server: Option<ServerHello>,
+    /// The server has asked for another ClientHello, which there is in TLS 1.3 only.
+    has_retried: bool,
     course: Course,
     inside: Conversation,
     has_opened: bool,
@@ -92,6 +94,7 @@ impl Session {
             client: None,
             asked: None,
             server: None,
+            has_retried: false,
             course: Course::default(),
             inside: Conversation::inside_tls(),
             has_opened: false,
@@ -263,7 +266,7 @@ impl Session {
     }
 
     fn is_1_3(&self) -> bool {
-        self.server.as_ref().is_some_and(|hello| hello.version == TLS_1_3)
+        self.server.as_ref().map_or(self.has_retried, |hello| hello.version == TLS_1_3)
     }
 
     /// Counts a record that has been dealt with.
@@ -410,7 +413,11 @@ impl Session {
                 self.asked.get_or_insert((seen.frame, seen.time));
             }
             Hello::Server(hello) => self.server = Some(hello),
-            Hello::Incomplete | Hello::Retry | Hello::Other => return,
+            Hello::Retry => {
+                self.has_retried = true;
+                return;
+            }
+            Hello::Incomplete | Hello::Other => return,
         }
         for side in 0..2 {
             self.find_keys(side, seen, sink);

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::ring::kx_group::SECP384R1;
+use rustls::crypto::{CryptoProvider, SupportedKxGroup, ring};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::version::{TLS12, TLS13};
@@ -92,8 +93,19 @@ impl Talk {
         suite: SupportedCipherSuite,
         alpn: &[u8],
     ) -> Self {
-        let provider =
-            Arc::new(CryptoProvider { cipher_suites: vec![suite], ..ring::default_provider() });
+        Self::with_groups(version, suite, alpn, ring::ALL_KX_GROUPS)
+    }
+
+    /// The server has only these groups, the client all.
+    fn with_groups(
+        version: &'static SupportedProtocolVersion,
+        suite: SupportedCipherSuite,
+        alpn: &[u8],
+        groups: &[&'static dyn SupportedKxGroup],
+    ) -> Self {
+        let provider = CryptoProvider { cipher_suites: vec![suite], ..ring::default_provider() };
+        let of_server = CryptoProvider { kx_groups: groups.to_vec(), ..provider.clone() };
+        let (provider, of_server) = (Arc::new(provider), Arc::new(of_server));
         let log = Arc::new(Log::default());
         let mut client = ClientConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(&[version])
@@ -106,7 +118,7 @@ impl Talk {
         let made = rcgen::generate_simple_self_signed(["pbx.example".to_owned()]).expect("a key");
         let certificates = vec![made.cert.der().clone()];
         let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-        let mut server = ServerConfig::builder_with_provider(provider)
+        let mut server = ServerConfig::builder_with_provider(of_server)
             .with_protocol_versions(&[version])
             .expect("a version")
             .with_no_client_auth()
@@ -248,6 +260,15 @@ fn reads_websocket_inside() {
         assert_eq!(line.messages(), [&invite, &ok]);
         assert!(line.got.iter().all(|got| got.transport == Transport::Wss));
     }
+}
+
+#[test]
+fn follows_a_second_client_hello() {
+    let mut talk = Talk::with_groups(&TLS13, suite_of_1_3(), b"sip/2", &[SECP384R1]);
+    talk.send(CLIENT, &invite(1, 10));
+    talk.send(SERVER, &ok(1));
+    assert_eq!(talk.read(talk.keys()).messages(), [invite(1, 10), ok(1)]);
+    assert_eq!(failures(&talk.wire, KeyLog::default(), SERVER), []);
 }
 
 #[test]
