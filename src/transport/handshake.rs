@@ -9,6 +9,9 @@ use crate::time::Time;
 use crate::transport::tcp::Flow;
 use crate::transport::tls::{Alert, Place, Sealed};
 
+/// The port of the web: what goes there is SIP only if it says so, and there is much of it.
+const WEB_PORT: u16 = 443;
+
 /// Kinds of failure that are remembered of a client and a server.
 const KINDS_MAX: usize = 8;
 
@@ -126,9 +129,9 @@ impl Handshakes {
     pub fn merge(&mut self, other: Self) {
         let first =
             |own: &Self| own.failures.iter().filter_map(|one| one.frames.first()).min().copied();
-        let is_later = first(self).is_some_and(|own| first(&other).is_none_or(|it| own <= it));
+        let is_first = first(self).is_some_and(|own| first(&other).is_none_or(|it| own <= it));
         match (&self.server_name, other.server_name) {
-            (Some(_), _) if is_later => {}
+            (Some(_), _) if is_first => {}
             (_, Some(name)) => self.server_name = Some(name),
             (_, None) => {}
         }
@@ -174,6 +177,9 @@ impl Table {
     pub(super) fn add(&mut self, ends: (Endpoint, Endpoint), flow: &Flow) -> bool {
         let Some(attempt) = flow.handshake() else { return false };
         let (client, server) = if attempt.client == 0 { ends } else { (ends.1, ends.0) };
+        if server.port == WEB_PORT && !attempt.names_sip {
+            return false;
+        }
         let failure = failure_of(&attempt, client, flow);
         let completed = (attempt.outcome == Outcome::Completed).then_some(attempt.asked.1);
         if failure.is_none() && completed.is_none() {
