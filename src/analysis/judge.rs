@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::analysis::ladder::ladder;
 use crate::analysis::leg::Leg;
+use crate::analysis::owners;
 use crate::analysis::rtp_stream::streams;
 use crate::analysis::statistics::CallCounts;
 use crate::analysis::summary::summarize;
@@ -41,6 +42,9 @@ pub struct Judged {
     pub findings: Vec<Finding>,
     /// Rules that panicked on it.
     pub failures: Vec<rules::Failure>,
+    /// The tool that names itself as its sender, where the user does not trust that one and the
+    /// rules look for it.
+    pub(crate) tool: Option<&'static str>,
     /// What it shows of its place in a conversation.
     pub(crate) leg: Option<Leg>,
     /// What it adds to the statistics.
@@ -99,5 +103,6 @@ pub fn judge(
     let claimed = listed.iter().map(|stream| stream.first.frame).collect();
     let summary = detail.has_summary.then(|| summarize(&call, listed)).flatten();
     let leg = if detail.has_leg { Leg::of(&call) } else { None };
-    Judged { summary, findings, failures, leg, counts, claimed }
+    let tool = if findings.is_empty() { None } else { owners::tool_of(&call, rules) };
+    Judged { summary, findings, failures, tool, leg, counts, claimed }
 }

@@ -9,8 +9,8 @@ use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
-use crate::finding::{Finding, Sign, Value};
-use crate::signaling::Spell;
+use crate::finding::{Finding, Rule, Sign, Value, Visibility};
+use crate::signaling::{self, Call, Spell};
 use crate::time::{Span, Time};
 
 /// Findings of one rule that are named as signs; all are counted.
@@ -21,6 +21,10 @@ const AROUND: Span = Span::from_secs(32);
 
 /// How many findings on single calls belong to it.
 const COUNT: &str = "single_findings";
+
+/// The evidence that names a tool, and the rule that looks for tools.
+const TOOL: &str = "tool";
+const SCAN: &str = "scanner";
 
 /// What owns findings on single calls.
 struct Owner {
@@ -42,14 +46,15 @@ enum Party {
 }
 
 /// The most specific first.
-const OWNERS: [Owner; 3] = [
+const OWNERS: [Owner; 4] = [
     Owner {
-        rule: "credential-brute-force",
+        rule: "toll-fraud-suspect",
         of: Party::Sender,
-        wholes: &["scanner"],
+        wholes: &["credential-brute-force", SCAN],
         signs: &REFUSED,
     },
-    Owner { rule: "scanner", of: Party::Sender, wholes: &[], signs: &REFUSED },
+    Owner { rule: "credential-brute-force", of: Party::Sender, wholes: &[SCAN], signs: &REFUSED },
+    Owner { rule: SCAN, of: Party::Sender, wholes: &[], signs: &REFUSED },
     Owner { rule: "overload-storm", of: Party::Server(&[500, 503]), wholes: &[], signs: &FAILED },
 ];
 
@@ -95,8 +100,71 @@ const REFUSED: [&str; 22] = [
 /// The spells of all owners of one kind, by host.
 type Spells = HashMap<IpAddr, Vec<(Time, Time, usize)>, RandomState>;
 
+/// Findings on calls of a tool that names itself: there may be one for each of very many calls, and
+/// they belong to the finding on the tool in any case, so they need not be kept to the end.
+#[derive(Debug, Default)]
+pub(super) struct NamedSigns {
+    /// By tool and rule: how many, and the first ones.
+    signs: BTreeMap<(&'static str, &'static str), (u64, Vec<Sign>)>,
+}
+
+impl NamedSigns {
+    /// Counts the finding, if it is on a call of a tool.
+    pub(super) fn takes(&mut self, tool: Option<&'static str>, finding: &Finding) -> bool {
+        // What may still fall is left to the end.
+        let is_firm = finding.visibility == Visibility::Proven && !finding.needs_company;
+        let is_own = is_firm && REFUSED.contains(&finding.rule.name);
+        let Some(tool) = tool.filter(|_| is_own) else { return false };
+        let (count, first) = self.signs.entry((tool, finding.rule.name)).or_default();
+        *count += 1;
+        if first.len() < SIGNS_MAX || first.last().is_some_and(|last| finding.frames < last.frames)
+        {
+            add_first(first, [sign_of(finding)]);
+        }
+        true
+    }
+
+    pub(super) fn merge(&mut self, other: Self) {
+        for (key, (count, signs)) in other.signs {
+            let (sum, first) = self.signs.entry(key).or_default();
+            *sum += count;
+            add_first(first, signs);
+        }
+    }
+
+    /// Adds the signs to the findings on the tools.
+    fn settle(self, findings: &mut [Finding]) {
+        for ((tool, _), (added, signs)) in self.signs {
+            let is_root = |finding: &&mut Finding| {
+                matches!(finding.value(TOOL), Some(Value::Text(own)) if own == tool)
+                    && OWNERS.iter().any(|owner| owner.rule == finding.rule.name)
+            };
+            if let Some(root) = findings.iter_mut().find(is_root) {
+                count(root, added);
+                root.related.extend(signs);
+            }
+        }
+    }
+}
+
+fn add_first(first: &mut Vec<Sign>, more: impl IntoIterator<Item = Sign>) {
+    first.extend(more);
+    first.sort_by(|a, b| a.frames.cmp(&b.frames));
+    first.truncate(SIGNS_MAX);
+}
+
+/// The tool that names itself in the first request of the call, if that is a fault to one of the
+/// rules.
+pub(super) fn tool_of(call: &Call<'_>, rules: &[&'static Rule]) -> Option<&'static str> {
+    let request = call.messages.iter().find(|message| message.is_request())?;
+    let is_looked_for = rules.iter().any(|rule| rule.name == SCAN);
+    let is_trusted = call.settings().is_trusted(request.source.address);
+    signaling::tool_of(request).filter(|_| is_looked_for && !is_trusted)
+}
+
 /// Turns what belongs to an owner into signs of it, and counts what was told of it before.
-pub(super) fn settle(findings: &mut Vec<Finding>, told: &[Finding]) {
+pub(super) fn settle(findings: &mut Vec<Finding>, told: &[Finding], named: NamedSigns) {
+    named.settle(findings);
     for owner in OWNERS.iter().filter(|owner| !owner.wholes.is_empty()) {
         let spells = spells(findings, owner);
         absorb(owner, findings, |finding| takes_over(owner, &spells, finding));
@@ -106,45 +174,34 @@ pub(super) fn settle(findings: &mut Vec<Finding>, told: &[Finding]) {
         let roots = told.iter().filter_map(|finding| owned_by(owner, &spells, finding));
         for root in roots.collect::<Vec<_>>() {
             if let Some(root) = findings.get_mut(root) {
-                count(root);
+                count(root, 1);
             }
         }
         absorb(owner, findings, |finding| owned_by(owner, &spells, finding));
     }
 }
 
-/// Moves each finding that has a root, by its place, into that one.
+/// Makes each finding that has a root, by its place, a sign of that one.
 fn absorb(owner: &Owner, findings: &mut Vec<Finding>, root_of: impl Fn(&Finding) -> Option<usize>) {
     let roots: Vec<Option<usize>> = findings.iter().map(root_of).collect();
     if roots.iter().all(Option::is_none) {
         return;
     }
-    let all = std::mem::take(findings);
-    let mut moved: BTreeMap<usize, Vec<Finding>> = BTreeMap::new();
-    let mut kept = Vec::new();
-    for (place, (finding, root)) in all.into_iter().zip(roots).enumerate() {
-        match root {
-            Some(root) => moved.entry(root).or_default().push(finding),
-            None => kept.push((place, finding)),
-        }
+    for (place, root) in roots.iter().enumerate().filter_map(|(at, root)| Some((at, (*root)?))) {
+        let Some(finding) = findings.get_mut(place) else { continue };
+        let is_single = owner.signs.contains(&finding.rule.name);
+        let owns = std::mem::take(&mut finding.owns);
+        let name = finding.rule.name;
+        let known = |root: &Finding| root.related.iter().filter(|own| own.rule == name).count();
+        let is_room = findings.get(root).is_some_and(|root| known(root) < SIGNS_MAX);
+        let sign = findings.get(place).filter(|_| is_room).map(sign_of);
+        let Some(root) = findings.get_mut(root) else { continue };
+        count(root, u64::from(is_single));
+        root.related.extend(sign);
+        root.owns.extend(owns);
     }
-    for (place, root) in &mut kept {
-        for finding in moved.remove(place).unwrap_or_default() {
-            take(owner, root, finding);
-        }
-    }
-    findings.extend(kept.into_iter().map(|(_, finding)| finding));
-}
-
-fn take(owner: &Owner, root: &mut Finding, mut finding: Finding) {
-    if owner.signs.contains(&finding.rule.name) {
-        count(root);
-    }
-    let own = root.related.iter().filter(|known| known.rule == finding.rule.name);
-    if own.count() < SIGNS_MAX {
-        root.related.push(sign_of(&finding));
-    }
-    root.owns.append(&mut finding.owns);
+    let mut roots = roots.into_iter();
+    findings.retain(|_| roots.next().flatten().is_none());
 }
 
 fn spells(findings: &[Finding], owner: &Owner) -> Spells {
@@ -188,10 +245,12 @@ fn takes_over(owner: &Owner, spells: &Spells, finding: &Finding) -> Option<usize
     finding.owns.iter().all(is_about).then_some(place)
 }
 
-fn count(root: &mut Finding) {
+fn count(root: &mut Finding, added: u64) {
+    let added = i64::try_from(added).unwrap_or(i64::MAX);
     match root.evidence.iter_mut().find(|(name, _)| *name == COUNT) {
-        Some((_, Value::Number(count))) => *count += 1,
-        _ => root.evidence.push((COUNT, Value::Number(1))),
+        Some((_, Value::Number(count))) => *count = count.saturating_add(added),
+        _ if added > 0 => root.evidence.push((COUNT, Value::Number(added))),
+        _ => {}
     }
 }
 

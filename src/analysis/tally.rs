@@ -6,6 +6,7 @@ use rustc_hash::FxHashSet;
 
 use crate::analysis::leg::Leg;
 use crate::analysis::links::Links;
+use crate::analysis::owners::NamedSigns;
 use crate::analysis::stream::gist;
 use crate::analysis::{
     Analysis, CallSummary, Detail, Host, Incident, Judged, MessageCounts, Peer, Statistics,
@@ -54,6 +55,8 @@ pub struct Tally {
     ladders: HashMap<&'static str, usize>,
     totals: Totals,
     statistics: Statistics,
+    /// What belongs to the finding on a tool that names itself.
+    named: NamedSigns,
     /// What is known of the capture as a whole.
     pub facts: Facts,
     /// Frames that could not be read, by reason.
@@ -76,6 +79,7 @@ impl Tally {
             ladders: HashMap::new(),
             totals: Totals::default(),
             statistics: Statistics::default(),
+            named: NamedSigns::default(),
             facts: Facts::default(),
             unread: BTreeMap::new(),
             dropped: BTreeMap::new(),
@@ -143,8 +147,9 @@ impl Tally {
         for failure in judged.failures {
             *self.failed_rules.entry(failure.rule).or_default() += 1;
         }
+        let tool = judged.tool;
         for finding in judged.findings {
-            if finding.severity < self.keep.min_severity {
+            if self.named.takes(tool, &finding) || finding.severity < self.keep.min_severity {
                 continue;
             }
             if self.findings.len() >= self.keep.findings {
@@ -229,7 +234,9 @@ impl Tally {
         let (held, mut legs, told) = telling.finish();
         let mut analysis = Analysis { findings: held, ..Analysis::default() };
         let mut facts = Facts::default();
+        let mut named = NamedSigns::default();
         let mut min_severity = Severity::Info;
+        analysis.findings.reserve_exact(parts.iter().map(|part| part.findings.len()).sum());
         for part in parts {
             analysis.calls.extend(merge_continuations(part.calls));
             analysis.findings.extend(part.findings);
@@ -238,6 +245,7 @@ impl Tally {
             add_totals(&mut analysis.totals, &part.totals);
             analysis.statistics.merge(part.statistics);
             facts.merge(part.facts);
+            named.merge(part.named);
             for (reason, count) in part.unread {
                 *analysis.unread.entry(reason).or_default() += count;
             }
@@ -260,7 +268,7 @@ impl Tally {
         }
         let is_several = facts.captures.len() > 1;
         let mut findings =
-            all_findings(&mut analysis, profile, &facts, min_severity, &told.findings);
+            all_findings(&mut analysis, profile, &facts, min_severity, (&told.findings, named));
         let links = Links::of(legs);
         roots::settle(&links, &mut findings);
         replaced::complete(links.legs(), &mut findings);
@@ -288,25 +296,26 @@ fn all_findings(
     profile: &Profile,
     facts: &Facts,
     min_severity: Severity,
-    told: &[Finding],
+    (told, named): (&[Finding], NamedSigns),
 ) -> Vec<Finding> {
     let mut failures = Vec::new();
-    let mut findings = rules::judge_capture(profile, facts, &mut failures);
+    let own = rules::judge_capture(profile, facts, &mut failures);
     for failure in failures {
         *analysis.failed_rules.entry(failure.rule).or_default() += 1;
     }
-    let found = std::mem::take(&mut analysis.findings);
-    findings.extend(found.into_iter().filter_map(|mut finding| {
-        match is_visible(&mut finding, facts) {
-            true => Some(finding),
-            false => finding.fallback.take().map(|fallback| *fallback),
-        }
-    }));
+    let found = std::mem::take(&mut analysis.findings).into_iter();
+    let stands = |mut finding: Finding| match is_visible(&mut finding, facts) {
+        true => Some(finding),
+        false => finding.fallback.take().map(|fallback| *fallback),
+    };
+    // Collected in place, since there may be very many.
+    let mut findings: Vec<Finding> = found.filter_map(stands).collect();
+    findings.extend(own);
     let is_several = facts.captures.len() > 1;
     sort(&mut findings, is_several);
     rules::judge_together(&mut findings, &profile.settings);
     sort(&mut findings, is_several);
-    owners::settle(&mut findings, told);
+    owners::settle(&mut findings, told, named);
     // What owns others may be less bad than they are.
     findings.retain(|finding| finding.severity >= min_severity);
     findings

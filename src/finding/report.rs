@@ -245,6 +245,11 @@ impl<'r> Findings<'r> {
         if frames.first().map(|(first, _)| first.capture) != frames.last().map(|(l, _)| l.capture) {
             frames.sort_by_key(|(_, time)| *time);
         }
+        // There may be very many findings, and they stay to the end.
+        evidence.shrink_to_fit();
+        let time = frames.iter().map(|(_, time)| *time).min();
+        let mut numbers: Vec<FrameId> = frames.into_iter().map(|(frame, _)| frame).collect();
+        numbers.shrink_to_fit();
         self.found.push(Finding {
             rule: self.rule,
             severity: report.severity.unwrap_or(self.rule.severity),
@@ -254,8 +259,8 @@ impl<'r> Findings<'r> {
             },
             call_id: None,
             call_fate: None,
-            time: frames.iter().map(|(_, time)| *time).min(),
-            frames: frames.into_iter().map(|(frame, _)| frame).collect(),
+            time,
+            frames: numbers,
             client: report.client,
             server: report.server,
             sender: report.client,

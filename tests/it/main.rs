@@ -3,6 +3,7 @@
 mod build;
 mod captures;
 mod cli;
+mod crowds;
 mod cuts;
 mod degraded;
 mod determinism;
