@@ -190,6 +190,13 @@ pub const CLOCK_OFFSETS_MAX: usize = 1 << 12;
 /// Registrations remembered, with what ended them or missed them, a part of the run. A device that
 /// refreshes in time takes two.
 pub const REGISTRATIONS_MAX: usize = 1 << 15;
+/// Hosts of which is kept what they dialled abroad, a part of the run.
+pub const DIALLED_HOSTS_MAX: usize = 1 << 13;
+
+/// Refused numbers that are told apart, of all hosts, a part of the run. A trunk has some thousands
+/// a day.
+pub const DIALLED_NUMBERS_MAX: usize = 1 << 14;
+
 /// Slots of ten seconds in which the requests to servers are counted, a part of the run. A busy
 /// server has 8640 of them a day.
 pub const LOAD_SLOTS_MAX: usize = 1 << 17;

@@ -105,6 +105,7 @@ pub static ALL: &[&Rule] = &[
     &sdp::offer_unanswered::RULE,
     &sec::scanner::RULE,
     &sec::credential_brute_force::RULE,
+    &sec::toll_fraud_suspect::RULE,
     &sec::overload_storm::RULE,
     &sec::identity_required::RULE,
     &sec::identity_content_mismatch::RULE,
@@ -201,11 +202,13 @@ pub fn judge_capture(
 /// company and has none gives way to what else was found.
 pub fn judge_together(findings: &mut Vec<Finding>, settings: &Settings) {
     compare(findings, settings);
-    let found = std::mem::take(findings);
-    findings.extend(found.into_iter().filter_map(|mut finding| match finding.needs_company {
+    let found = std::mem::take(findings).into_iter();
+    let stands = |mut finding: Finding| match finding.needs_company {
         true => finding.fallback.take().map(|fallback| *fallback),
         false => Some(finding),
-    }));
+    };
+    // Collected in place.
+    *findings = found.filter_map(stands).collect();
 }
 
 /// The same, and those that need company and have none stay.

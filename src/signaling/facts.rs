@@ -13,6 +13,7 @@ use crate::packet::Endpoint;
 use crate::signaling::call::Call;
 use crate::signaling::clock::Dates;
 use crate::signaling::coverage::Coverage;
+use crate::signaling::dialled::Dialled;
 use crate::signaling::load::Loads;
 use crate::signaling::losses::{Loss, LossKind, Losses};
 use crate::signaling::message::Message;
@@ -77,6 +78,8 @@ pub struct Facts {
     pub pings: Pings,
     /// Who was registered from when to when.
     pub registrations: Registrations,
+    /// What hosts dialled.
+    pub dialled: Dialled,
     /// How servers fared with their requests.
     pub loads: Loads,
     /// Who was refused again and again.
@@ -351,6 +354,7 @@ impl Facts {
             ("registrations", self.registrations.dropped()),
             ("suspects", self.suspects.dropped()),
             ("loads", self.loads.dropped()),
+            ("dialled", self.dialled.dropped()),
         ]
     }
 
@@ -385,6 +389,7 @@ impl Facts {
         self.registrations.merge(other.registrations);
         self.suspects.merge(other.suspects);
         self.loads.merge(other.loads);
+        self.dialled.merge(other.dialled);
         self.last_time = self.last_time.max(other.last_time);
         self.coverage.merge(&other.coverage);
         self.losses.merge(other.losses);
@@ -424,6 +429,7 @@ impl Facts {
         self.registrations.add_call(call);
         self.suspects.add_call(call);
         self.loads.add_call(call);
+        self.dialled.add_call(call);
     }
 
     fn add_invited(&mut self, call: &Call<'_>) {

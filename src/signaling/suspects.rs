@@ -258,6 +258,8 @@ impl Suspects {
         if self.kept >= SUSPECT_REFUSALS_MAX {
             self.dropped += 1;
         } else if let Some(own) = self.suspect(refused.client.address) {
+            // Most hosts have one or two, and there may be very many hosts.
+            own.refused.reserve_exact(usize::from(own.refused.len() < 2));
             own.refused.push(refused);
             self.kept += 1;
         }
@@ -301,6 +303,7 @@ impl Suspects {
         for (host, other) in other.hosts {
             let own = self.hosts.entry(host).or_default();
             own.let_in += other.let_in;
+            own.refused.reserve_exact(other.refused.len());
             own.refused.extend(other.refused);
             other.tools.into_iter().for_each(|tool| own.merge_tool(tool));
         }
@@ -481,7 +484,10 @@ impl Suspect {
                 own.until = own.until.max(other.until);
                 add_first(&mut own.first, other.first);
             }
-            Err(place) => self.tools.insert(place, other),
+            Err(place) => {
+                self.tools.reserve_exact(1);
+                self.tools.insert(place, other);
+            }
         }
     }
 
@@ -510,8 +516,8 @@ impl Suspect {
 }
 
 /// How many users were asked for within the time at most. Phones behind one address use a port
-/// each, and a trunk asks for whatever number was dialled, if it does not ask for one after the
-/// other.
+/// each, a gateway registers its own users again and again, and a trunk asks for whatever number was
+/// dialled, if it does not ask for one after the other.
 fn users_within(run: &[Refused], within: Span) -> usize {
     let is_sequence = || {
         let numbers: BTreeSet<_> = run.iter().filter_map(|own| own.user).collect();
@@ -522,7 +528,8 @@ fn users_within(run: &[Refused], within: Span) -> usize {
     let counted = || run.iter().filter(|own| own.wanted != Wanted::Invite || calls_count);
     let users: BTreeSet<_> = counted().filter_map(|own| own.user).collect();
     let ports: BTreeSet<_> = counted().map(|own| own.client.port).collect();
-    if ports.len() * 2 > users.len() {
+    let asked = counted().filter(|own| !own.has_credentials).count();
+    if ports.len() * 2 > users.len() || asked >= users.len() * 2 {
         return 0;
     }
     distinct_within(counted().filter_map(|own| Some((own.at, own.user?))), within)

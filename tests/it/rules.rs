@@ -12,6 +12,7 @@ use siptrace::capture::script::{self, Expectation};
 use siptrace::catalogue::{Lang, RuleEntry, labels};
 use siptrace::finding::{Finding, Sign, Value};
 use siptrace::rules;
+use siptrace::signaling::Settings;
 
 use crate::run;
 
@@ -138,6 +139,49 @@ fn networks_that_the_user_calls_local_can_be_reached() {
         assert!(found(&["172.16.0.0/12"]), "{rule}");
         assert!(!found(&["10.0.0.0/8", "192.168.1.0/24"]), "{rule}");
     }
+}
+
+#[test]
+fn who_is_trusted_is_no_attacker() {
+    for (rule, script) in [
+        ("scanner", "fires-one-user-after-the-other.sip"),
+        ("scanner", "fires-tool-alone.sip"),
+        ("credential-brute-force", "fires-several-users.sip"),
+        ("toll-fraud-suspect", "fires-prefixes-tried.sip"),
+    ] {
+        let found = |net: &str| {
+            has_finding(rule, script, |settings| {
+                settings.trusted = vec![net.parse().expect("a network")];
+            })
+        };
+        assert!(found("198.51.100.0/24"), "{script}");
+        assert!(!found("192.0.2.0/24"), "{script}");
+    }
+}
+
+#[test]
+fn a_load_test_is_no_overload() {
+    for (is_load_test, is_found) in [(false, true), (true, false)] {
+        let set = |settings: &mut Settings| settings.is_load_test = is_load_test;
+        let found = has_finding("overload-storm", "fires-503.sip", set);
+        assert_eq!(found, is_found);
+    }
+}
+
+#[test]
+fn calls_abroad_without_credentials_need_a_country() {
+    for (home, is_found) in [(None, false), (Some("44"), false), (Some("49"), true)] {
+        let found = has_finding("toll-fraud-suspect", "silent-trunk.sip", |settings| {
+            settings.home_cc = home.map(|home| home.parse().expect("a country code"));
+        });
+        assert_eq!(found, is_found, "{home:?}");
+    }
+}
+
+/// The rule finds something in the script with these settings.
+fn has_finding(rule: &str, script: &str, set: impl FnOnce(&mut Settings)) -> bool {
+    let path = root().join("fixtures/rules").join(rule).join(script);
+    run::analyze_as(&path, set).findings.iter().any(|finding| finding.rule.name == rule)
 }
 
 /// A script and what it expects.

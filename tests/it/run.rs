@@ -47,15 +47,18 @@ pub(crate) fn analyze_with(path: &Path, threads: usize) -> Analysis {
 /// Analyses one capture where the user calls these networks local.
 pub(crate) fn analyze_in(path: &Path, local_nets: &[&str]) -> Analysis {
     let nets = local_nets.iter().map(|net| net.parse().expect("a network"));
-    let mut settings = Settings::default();
-    settings.local_nets = nets.collect();
-    analyze_set(path, settings)
+    analyze_as(path, |settings| settings.local_nets = nets.collect())
 }
 
 /// Analyses one capture with what the user has set.
 pub(crate) fn analyze_set(path: &Path, settings: Settings) -> Analysis {
+    analyze_as(path, |own| *own = settings)
+}
+
+/// Analyses one capture with settings of the user.
+pub(crate) fn analyze_as(path: &Path, set: impl FnOnce(&mut Settings)) -> Analysis {
     let mut options = options(None);
-    options.profile.settings = settings;
+    set(&mut options.profile.settings);
     let source = Source::open(path, 0).unwrap_or_else(|error| panic!("{error}"));
     pipeline::run(vec![source], &options, &|_| {}).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -2,7 +2,7 @@
 
 use crate::bytes::printable;
 use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Facts, GuessCriteria, Probing, Threshold};
+use crate::signaling::{Facts, GuessCriteria, Probing, Settings, Threshold};
 use crate::time::Span;
 
 pub(crate) static RULE: Rule = Rule {
@@ -25,13 +25,16 @@ static WITHIN: Threshold = Threshold::span("within", Span::from_secs(300));
 const LISTED: usize = 5;
 
 fn check(facts: &Facts, findings: &mut Findings<'_>) {
-    let settings = findings.settings();
-    let criteria = GuessCriteria {
+    for guessing in facts.suspects.guesses(&criteria(findings.settings())) {
+        report(guessing, findings);
+    }
+}
+
+/// What makes rejected credentials guessing.
+pub(super) fn criteria(settings: &Settings) -> GuessCriteria {
+    GuessCriteria {
         attempts: usize::try_from(settings.count(&ATTEMPTS)).unwrap_or(usize::MAX),
         within: settings.span(&WITHIN),
-    };
-    for guessing in facts.suspects.guesses(&criteria) {
-        report(guessing, findings);
     }
 }
 

@@ -77,3 +77,4 @@ fn with_turn(report: Report, name: &'static str, turn: Option<Turn<'_, '_>>) -> 
         None => report,
     }
 }
+pub(super) mod toll_fraud_suspect;

@@ -1,7 +1,7 @@
 #![doc = include_str!("scanner.md")]
 
 use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Facts, Probing, ScanCriteria, Threshold};
+use crate::signaling::{Facts, Probing, ScanCriteria, Settings, Threshold};
 use crate::time::Span;
 
 pub(crate) static RULE: Rule = Rule {
@@ -27,14 +27,17 @@ static REFUSED: Threshold = Threshold::percent("refused", 80);
 const LISTED: usize = 10;
 
 fn check(facts: &Facts, findings: &mut Findings<'_>) {
-    let settings = findings.settings();
-    let criteria = ScanCriteria {
+    for scan in facts.suspects.scans(&criteria(findings.settings())) {
+        report(scan, findings);
+    }
+}
+
+/// What makes requests a scan.
+pub(super) fn criteria(settings: &Settings) -> ScanCriteria {
+    ScanCriteria {
         targets: usize::try_from(settings.count(&TARGETS)).unwrap_or(usize::MAX),
         within: settings.span(&WITHIN),
         refused_percent: settings.percent(&REFUSED).into(),
-    };
-    for scan in facts.suspects.scans(&criteria) {
-        report(scan, findings);
     }
 }
 
