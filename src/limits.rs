@@ -201,6 +201,9 @@ pub const DIALLED_NUMBERS_MAX: usize = 1 << 14;
 /// server has 8640 of them a day.
 pub const LOAD_SLOTS_MAX: usize = 1 << 17;
 
+/// Refused requests with Retry-After that are remembered, a part of the run.
+pub const LOAD_TOLD_MAX: usize = 1 << 14;
+
 /// Hosts of which is kept what they were refused, a part of the run; so many users, too, whose
 /// credentials were accepted.
 pub const SUSPECT_HOSTS_MAX: usize = 1 << 15;

@@ -16,7 +16,7 @@ use crate::limits::{DIALLED_HOSTS_MAX, DIALLED_NUMBERS_MAX};
 use crate::packet::Endpoint;
 use crate::signaling::call::Call;
 use crate::signaling::reach::Reach;
-use crate::signaling::settings::{CountryCode, Settings};
+use crate::signaling::settings::CountryCode;
 use crate::signaling::suspects::Spell;
 use crate::signaling::transaction::Transaction;
 use crate::sip::Uri;
@@ -224,6 +224,11 @@ impl Dialled {
         };
         let Some(number) = Number::of(&uri) else { return };
         let is_open = !request.credentials().any(|own| own.is_digest());
+        let tail = number.tail().filter(|_| is_open && is_refused(hop));
+        let is_abroad = number.is_abroad(settings.home_cc) || number.is_premium();
+        if !is_abroad && tail.is_none() {
+            return;
+        }
         let dial = Dial {
             at: request.time,
             frame: request.frame,
@@ -232,12 +237,8 @@ impl Dialled {
             number: uri.as_str().into(),
         };
         let dials = Dials::one(dial, attempt.is_answered(), number.is_premium());
-        let tail = number.tail().filter(|_| is_open && is_refused(hop));
-        let is_abroad = number.is_abroad(settings.home_cc) || number.is_premium();
-        if is_abroad || tail.is_some() {
-            let is_open = is_open && is_from_outside(settings, host);
-            self.add(host, dials, (is_abroad, is_open), tail.zip(Some(digest(&number.digits))));
-        }
+        let is_stranger = is_open && settings.reach(host) == Reach::Public;
+        self.add(host, dials, (is_abroad, is_stranger), tail.zip(Some(digest(&number.digits))));
     }
 
     fn add(
@@ -332,10 +333,6 @@ impl Tail {
         }
         self.calls.merge(&other.calls);
     }
-}
-
-fn is_from_outside(settings: &Settings, host: IpAddr) -> bool {
-    settings.reach(host) == Reach::Public
 }
 
 /// The server did not take the number, or not from this caller; what the callee or the caller did

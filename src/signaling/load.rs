@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 
 use crate::capture::FrameId;
-use crate::limits::LOAD_SLOTS_MAX;
+use crate::limits::{LOAD_SLOTS_MAX, LOAD_TOLD_MAX};
 use crate::packet::Endpoint;
 use crate::signaling::call::Call;
 use crate::signaling::suspects::Spell;
@@ -34,6 +34,8 @@ pub struct Loads {
     servers: HashMap<IpAddr, BTreeMap<i32, Slot>, RandomState>,
     /// Slots of all servers.
     slots: usize,
+    /// Requests that were told when to come again.
+    told: Vec<Told>,
     /// Requests that the bound on slots left out.
     dropped: u64,
 }
@@ -56,8 +58,6 @@ pub struct Trouble {
     pub unanswered: u64,
     /// Those that were told when to come again.
     pub with_retry_after: u64,
-    /// Those whose client came again before that.
-    pub hurried: u64,
     /// The longest time to wait that a server asked for, in seconds.
     pub retry_after: Option<u32>,
     /// What a server said of its load in Via (RFC 7339), the first time.
@@ -66,6 +66,16 @@ pub struct Trouble {
     pub until: Time,
     /// The first ones: client and server among them.
     pub first: Vec<(Time, FrameId, Endpoint, Endpoint)>,
+}
+
+/// A request that a server refused, with the time until which it does not want another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Told {
+    server: IpAddr,
+    client: Endpoint,
+    sent: Time,
+    refused: Time,
+    until: Time,
 }
 
 /// What makes failures a storm.
@@ -88,6 +98,8 @@ pub struct Storm {
     pub requests: u64,
     /// Those that failed.
     pub trouble: Trouble,
+    /// Those that a client sent before the time that the server had told it, and that failed again.
+    pub hurried: u64,
 }
 
 impl Trouble {
@@ -101,7 +113,6 @@ impl Trouble {
         self.errors += other.errors;
         self.unanswered += other.unanswered;
         self.with_retry_after += other.with_retry_after;
-        self.hurried += other.hurried;
         self.retry_after = self.retry_after.max(other.retry_after);
         let controls = self.control.take().into_iter().chain(other.control.clone());
         self.control = controls.min();
@@ -116,6 +127,12 @@ impl Storm {
     /// Those that failed among a hundred.
     pub fn percent(&self) -> u64 {
         self.trouble.count() * 100 / self.requests.max(1)
+    }
+
+    /// The request was refused in the storm.
+    fn holds(&self, told: &Told) -> bool {
+        let is_then = |spell: &Spell| spell.from <= told.sent && told.sent <= spell.until;
+        told.server == self.host && self.spells.iter().any(is_then)
     }
 
     /// How long it went on, pauses left out.
@@ -134,7 +151,17 @@ impl Loads {
             let is_step = hop.final_status().is_some_and(|s| matches!(s.code(), 401 | 407));
             let Some(request) = hop.request.filter(|_| is_counted && !is_step) else { continue };
             let trouble = trouble(call, hop);
+            if trouble.is_some() {
+                self.add_told(told(hop));
+            }
             self.add(hop.server.address, slot_of(request.time), 1, trouble);
+        }
+    }
+
+    fn add_told(&mut self, told: Option<Told>) {
+        match told {
+            Some(_) if self.told.len() >= LOAD_TOLD_MAX => self.dropped += 1,
+            _ => self.told.extend(told),
         }
     }
 
@@ -156,6 +183,7 @@ impl Loads {
     /// Adds what another part of the run counted.
     pub(super) fn merge(&mut self, other: Self) {
         self.dropped += other.dropped;
+        self.told.extend(other.told);
         for (server, slots) in other.servers {
             let own = self.servers.entry(server).or_default();
             let known = own.len();
@@ -179,7 +207,35 @@ impl Loads {
     pub fn storms(&self, criteria: &StormCriteria) -> Vec<Storm> {
         let mut servers: Vec<_> = self.servers.iter().collect();
         servers.sort_unstable_by_key(|(host, _)| **host);
-        servers.into_iter().filter_map(|(host, slots)| storm(*host, slots, criteria)).collect()
+        let hurried = self.hurried();
+        let storms = servers.into_iter().filter_map(|(host, slots)| storm(*host, slots, criteria));
+        let with_hurried = storms.map(|mut storm| {
+            let own = hurried.iter().filter(|own| storm.holds(own));
+            storm.hurried = own.count() as u64;
+            storm
+        });
+        with_hurried.collect()
+    }
+
+    /// The refused requests that were sent before the time that their client had been told.
+    fn hurried(&self) -> Vec<Told> {
+        let mut told = self.told.clone();
+        told.sort_unstable();
+        let mut hurried = Vec::new();
+        for own in told.chunk_by(|a, b| (a.server, a.client) == (b.server, b.client)) {
+            // Those that were refused before, in order of that.
+            let mut refused: Vec<_> = own.iter().map(|told| (told.refused, told.until)).collect();
+            refused.sort_unstable();
+            let mut refused = refused.into_iter().peekable();
+            let mut until = None;
+            for next in own {
+                while let Some((_, end)) = refused.next_if(|(at, _)| *at < next.sent) {
+                    until = until.max(Some(end));
+                }
+                hurried.extend(Some(*next).filter(|_| until.is_some_and(|end| next.sent < end)));
+            }
+        }
+        hurried
     }
 }
 
@@ -198,7 +254,8 @@ fn storm(host: IpAddr, slots: &BTreeMap<i32, Slot>, criteria: &StormCriteria) ->
         refused > 0 && requests >= criteria.requests && failed * 100 > requests * criteria.percent
     };
     let stormy = slots.keys().copied().filter(|last| is_storm(*last));
-    let mut storm = Storm { host, spells: Vec::new(), requests: 0, trouble: Trouble::default() };
+    let mut storm =
+        Storm { host, spells: Vec::new(), requests: 0, trouble: Trouble::default(), hurried: 0 };
     let mut done = i32::MIN;
     for last in stormy {
         let first = last.saturating_sub(SLOTS_OF_WINDOW - 1).max(done);
@@ -247,8 +304,6 @@ fn trouble(call: &Call<'_>, hop: &Transaction<'_>) -> Option<Trouble> {
     let retry_after = answer.retry_after().map(|own| own.seconds);
     trouble.retry_after = retry_after;
     trouble.with_retry_after = u64::from(retry_after.is_some());
-    let until = retry_after.map(|seconds| answer.time + Span::from_secs(seconds.into()));
-    trouble.hurried = u64::from(until.is_some_and(|until| comes_again(call, hop, until)));
     let via = answer.top_via().filter(|via| via.parameters.value("oc").is_some());
     trouble.control = via.map(|via| {
         let told = via.parameters.iter().filter(|(name, _)| name.starts_with(b"oc"));
@@ -283,15 +338,12 @@ fn is_unanswered(call: &Call<'_>, hop: &Transaction<'_>) -> bool {
     is_silent && call.disruption_of(hop).is_none()
 }
 
-/// The client sends the server another request of this kind before it should.
-fn comes_again(call: &Call<'_>, hop: &Transaction<'_>, until: Time) -> bool {
-    let Some(refused) = hop.final_response() else { return false };
-    call.transactions.iter().skip(hop.index + 1).any(|other| {
-        other.method == hop.method
-            && other.client.address == hop.client.address
-            && other.server.address == hop.server.address
-            && other.started().is_some_and(|at| refused.time < at && at < until)
-    })
+/// When the server wants the next request of the client, if it says so.
+fn told(hop: &Transaction<'_>) -> Option<Told> {
+    let (sent, answer) = (hop.started()?, hop.final_response()?);
+    let wait = Span::from_secs(answer.retry_after()?.seconds.into());
+    let (server, refused) = (hop.server.address, answer.time);
+    Some(Told { server, client: hop.client, sent, refused, until: refused + wait })
 }
 
 fn slot_of(time: Time) -> i32 {
@@ -334,6 +386,23 @@ mod tests {
         let [(spells, requests, trouble)] = &told(one)[..] else { panic!("one storm") };
         assert_eq!((spells.len(), *requests, trouble.unavailable), (1, 20, 5));
         assert_eq!(one.slots, 4);
+    }
+
+    #[test]
+    fn who_comes_too_early_is_counted() {
+        let at = |second| Time::default() + Span::from_secs(second);
+        let client = Endpoint { address: host(), port: 5060 };
+        let told = |sent, wait| {
+            let refused = at(sent) + Span::from_millis(10);
+            let until = refused + Span::from_secs(wait);
+            Told { server: host(), client, sent: at(sent), refused, until }
+        };
+        let mut loads = Loads::default();
+        // The last one is on time; what another client is told is not for this one.
+        let other = Told { client: Endpoint { port: 5062, ..client }, ..told(9, 90) };
+        loads.told = vec![told(20, 9), told(0, 10), told(31, 5), other, told(2, 5)];
+        let hurried: Vec<_> = loads.hurried().into_iter().map(|own| own.sent).collect();
+        assert_eq!(hurried, [at(2)]);
     }
 
     #[test]

@@ -64,7 +64,7 @@ fn report(storm: Storm, findings: &mut Findings<'_>) {
     let own = &storm.trouble;
     let Some((_, _, client, server)) = own.first.first() else { return };
     let some = |count: u64| (count > 0).then_some(count);
-    let is_ignored = own.hurried > 0;
+    let is_ignored = storm.hurried > 0;
     let mut report = Report::on_capture()
         .between(*client, *server)
         .frames(own.first.iter().map(|(at, frame, ..)| (*frame, *at)))
@@ -78,7 +78,7 @@ fn report(storm: Storm, findings: &mut Findings<'_>) {
         .with_some("got_500", some(own.errors))
         .with_some("got_nothing", some(own.unanswered))
         .with_some("retry_after", own.retry_after)
-        .with_some("too_early", some(own.hurried))
+        .with_some("too_early", some(storm.hurried))
         .with_some("variant", is_ignored.then_some(Value::Word("retry-after-ignored")))
         .with_some("overload_control", own.control.as_ref().map(|(_, told)| Value::quoted(told)))
         .with("lasted_ms", storm.length());
