@@ -29,8 +29,8 @@ impl Message<'_> {
 }
 
 impl Call<'_> {
-    /// How far the clock of somebody who has signed no identity is ahead of that of the capture; none
-    /// if nobody tells the time.
+    /// How far the clock of somebody who has signed no identity is ahead of that of the capture;
+    /// none if nobody tells the time.
     pub fn clock_offset(&self) -> Option<Span> {
         let signers: Vec<_> = self
             .messages

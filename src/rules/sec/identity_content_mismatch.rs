@@ -129,7 +129,8 @@ fn report(
         true => on_refusal(hop, &REFUSALS),
         false => Report::beside(hop),
     };
-    let severity = match mismatch.has_number() {
+    // An answered call has not failed of it.
+    let severity = match mismatch.has_number() && !attempt.is_answered() {
         true => Severity::Error,
         false => Severity::Warn,
     };
@@ -164,13 +165,15 @@ fn with_mismatch(
     if mismatch.age.is_some() || faults.is_empty() {
         faults.push(Value::Word("age"));
     }
+    let age = mismatch.age.map(|age| age.age);
     let report = with_turn(report.at(hop.request), "changed_by", turn)
         .with("faults", Value::List(faults))
         .with_some("signed_caller", caller.map(signed))
         .with_some("caller", caller.map(shown))
         .with_some("signed_callee", callee.map(signed))
         .with_some("called", callee.map(shown))
-        .with_some("token_age_ms", mismatch.age.map(|age| age.age))
+        .with_some("token_age_ms", age.filter(|age| *age >= Span::ZERO))
+        .with_some("token_ahead_ms", age.filter(|age| *age < Span::ZERO).map(Span::abs))
         .with_some("clock", mismatch.age.map(|age| clock(age.clock)));
     with_token(report, call, hop)
 }

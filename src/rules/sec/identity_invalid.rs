@@ -52,7 +52,8 @@ fn check_token(call: &Call<'_>, attempt: &Attempt<'_>, findings: &mut Findings<'
     let is_wrong = |hop: &Transaction<'_>| of(hop).is_some_and(|own| !own.words.is_empty());
     let Some(hop) = attempt.farthest(call, is_wrong) else { return };
     let faults = of(hop).unwrap_or_default();
-    let severity = match faults.is_tolerable && attempt.is_answered() {
+    // An answered call has not failed of it.
+    let severity = match faults.is_tolerable || attempt.is_answered() {
         true => Severity::Warn,
         false => Severity::Error,
     };

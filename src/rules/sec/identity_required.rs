@@ -30,7 +30,7 @@ fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
     }
     for attempt in &call.attempts {
         if let Some(hop) = unsigned(call, attempt) {
-            report_profile(call, hop, findings);
+            report_profile(call, attempt, hop, findings);
         }
     }
 }
@@ -72,8 +72,19 @@ fn report_objection(
     findings.report(with_request(report, call, hop));
 }
 
-fn report_profile(call: &Call<'_>, hop: &Transaction<'_>, findings: &mut Findings<'_>) {
-    findings.report(with_request(Report::beside(hop).with("profile", true), call, hop));
+fn report_profile(
+    call: &Call<'_>,
+    attempt: &Attempt<'_>,
+    hop: &Transaction<'_>,
+    findings: &mut Findings<'_>,
+) {
+    // An answered call has not failed of it.
+    let severity = match attempt.is_answered() {
+        true => Severity::Warn,
+        false => Severity::Error,
+    };
+    let report = Report::beside(hop).severity(severity).with("profile", true);
+    findings.report(with_request(report, call, hop));
 }
 
 /// Adds what became of the signature on the way.

@@ -26,20 +26,22 @@ fn on_refusal(hop: &Transaction<'_>, codes: &[u16]) -> Report {
 /// A report on what a verifier says; a warning where it let the call through.
 fn with_objection(hop: &Transaction<'_>, objection: &IdentityObjection<'_>) -> Report {
     let answer = objection.response;
-    let report = match (objection.is_refusal, answer.status()) {
-        (true, Some(status)) => Report::on(hop).status(status),
-        (false, Some(status)) => Report::beside(hop).status(status).severity(Severity::Warn),
-        (_, None) => Report::beside(hop),
+    let status = answer.status().filter(|_| objection.is_refusal);
+    let report = match objection.is_refusal {
+        true => Report::on(hop),
+        false => Report::beside(hop).severity(Severity::Warn),
     };
-    let phrase = answer.reason_phrase().unwrap_or_default();
+    // Both codes have an entry of their own.
+    let codes = [status, Status::new(objection.code)];
+    let report = codes.into_iter().flatten().fold(report, Report::status);
+    let status = status.map(Status::code);
+    let phrase = answer.reason_phrase().filter(|_| objection.is_refusal);
     let text = objection.text.as_deref().map(|text| Value::quoted(text.as_bytes()));
-    let status = answer.status().map(Status::code);
-    let told = Some(objection.code).filter(|code| Some(*code) != status);
     report
         .at([answer])
         .with_some("status", status)
-        .with("phrase", Value::quoted(phrase.as_bytes()))
-        .with_some("stir_code", told)
+        .with_some("phrase", phrase.map(|phrase| Value::quoted(phrase.as_bytes())))
+        .with_some("stir_code", Some(objection.code).filter(|code| Some(*code) != status))
         .with_some("reason", text)
 }
 

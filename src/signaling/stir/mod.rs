@@ -44,7 +44,10 @@ impl<'c> Call<'c> {
     /// The verifier's objection to the request with one of these codes, on the hop where it was
     /// made (guard G9); none if the caller took the refusal up or had given up (guard G7).
     pub fn objection(&self, hop: &Transaction<'c>, codes: &[u16]) -> Option<IdentityObjection<'c>> {
-        let objection = objection_to(hop, codes).filter(|_| hop.is_initial())?;
+        if !hop.is_initial() {
+            return None;
+        }
+        let objection = objection_to(hop, codes)?;
         let is_of_other = self
             .below(hop)
             .any(|below| objection_to(below, codes).is_some_and(|own| own.code == objection.code));
@@ -52,8 +55,8 @@ impl<'c> Call<'c> {
         (!is_of_other && !is_over).then_some(objection)
     }
 
-    /// The two hops between which somebody got the request right and handed it on wrong, of those on
-    /// the way to this one; none if nobody is seen to have got it right.
+    /// The two hops between which somebody got the request right and handed it on wrong, of those
+    /// on the way to this one; none if nobody is seen to have got it right.
     pub fn turn<'a>(
         &'a self,
         hop: &'a Transaction<'c>,
