@@ -30,7 +30,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Analyze(analyze::AnalyzeArgs),
+    Analyze(Box<analyze::AnalyzeArgs>),
     Explain(explain::ExplainArgs),
     Compare(explain::CompareArgs),
     Rules(explain::RulesArgs),

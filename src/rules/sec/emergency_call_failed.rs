@@ -2,7 +2,7 @@
 
 use crate::finding::{Check, Findings, Report, Rule, Severity, Value, Visibility};
 use crate::signaling::{Attempt, Call, Emergency, Message, Target, Threshold, Transaction};
-use crate::sip::{Address, Class, HeaderName};
+use crate::sip::{Address, Class, HeaderName, Status};
 use crate::time::Span;
 
 pub(crate) static RULE: Rule = Rule {
@@ -112,7 +112,7 @@ fn report(emergency: Emergency, failure: &Failure<'_, '_>, findings: &mut Findin
     let Failure { hop, answer, visibility, wait } = *failure;
     let Some(request) = hop.request else { return };
     let status = answer.and_then(Message::status);
-    let problem = match status.map(|status| status.code()) {
+    let problem = match status.map(Status::code) {
         Some(424) => Value::Word("no-location"),
         Some(_) => Value::Word("refused"),
         None => Value::Word("no-answer"),
@@ -134,7 +134,7 @@ fn report(emergency: Emergency, failure: &Failure<'_, '_>, findings: &mut Findin
         .with("problem", problem)
         .with_some("service", service)
         .with("test", emergency == Emergency::Test)
-        .with_some("status", status.map(|status| status.code()))
+        .with_some("status", status.map(Status::code))
         .with_some("phrase", phrase.map(|phrase| Value::quoted(phrase.as_bytes())))
         .with("wait_ms", wait)
         .with("location", request.has(HeaderName::Geolocation))
