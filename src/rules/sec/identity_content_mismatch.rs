@@ -74,6 +74,9 @@ fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
 }
 
 fn mismatch(call: &Call<'_>, request: &Message<'_>) -> Mismatch {
+    if request.is_verified() {
+        return Mismatch::default();
+    }
     let home = call.settings().home_cc.as_ref();
     Mismatch {
         caller: request.caller_discrepancy(home),

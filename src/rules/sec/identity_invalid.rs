@@ -2,7 +2,7 @@
 
 use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
 use crate::rules::sec::{on_refusal, with_objection, with_token, with_turn};
-use crate::signaling::{Attempt, Call, Message, Transaction, Verdict};
+use crate::signaling::{Attempt, Call, Message, Signed, Transaction, Verdict};
 use crate::sip::PassportAnomaly;
 
 pub(crate) static RULE: Rule = Rule {
@@ -68,7 +68,8 @@ fn check_token(call: &Call<'_>, attempt: &Attempt<'_>, findings: &mut Findings<'
 
 fn faults(call: &Call<'_>, request: &Message<'_>) -> Faults {
     let mut faults = Faults { is_tolerable: true, ..Faults::default() };
-    for signed in request.signed() {
+    let is_unverified = |_: &Signed<'_>| !request.is_verified();
+    for signed in request.signed().filter(is_unverified) {
         faults.words.extend(signed.wrong.iter().map(word));
         faults.is_tolerable &= signed.wrong.iter().all(is_tolerable);
         faults.is_certain |= !signed.wrong.is_empty();

@@ -18,7 +18,7 @@ use crate::sip::Status;
 fn on_refusal(hop: &Transaction<'_>, codes: &[u16]) -> Report {
     let refused = hop.final_status().filter(|status| codes.contains(&status.code()));
     match refused {
-        Some(status) => Report::on(hop).status(status),
+        Some(status) => Report::on(hop).status(status).at(hop.final_response()),
         None => Report::beside(hop),
     }
 }

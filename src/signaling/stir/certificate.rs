@@ -227,22 +227,23 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::sip::Identity;
+    use crate::sip::{Identity, PassportAnomaly};
 
     const PEM: &str = include_str!("../../../fixtures/stir/shaken.pem");
     const NAME: &str = "shaken.pem";
 
-    /// The token of RFC 8225, appendix A. Its signature was not made with the key printed there.
+    /// The token of the examples in RFC 8224, signed with the key of RFC 8225, appendix A.2. That
+    /// of RFC 8225, appendix A, has a signature that this key has not made.
     const TOKEN: &str = concat!(
         "eyJhbGciOiJFUzI1NiIsInR5cCI6InBhc3Nwb3J0IiwieDV1IjoiaHR0cHM6Ly9j",
         "ZXJ0LmV4YW1wbGUub3JnL3Bhc3Nwb3J0LmNlciJ9.",
         "eyJkZXN0Ijp7InVyaSI6WyJzaXA6YWxpY2VAZXhhbXBsZS5jb20iXX0sImlhdCI",
-        "6MTQ3MTM3NTQxOCwib3JpZyI6eyJ0biI6IjEyMTU1NTUxMjEyIn19.",
-        "VLBCIVDCaeK6M4hLJb6SHQvacAQVvoiiEOWQ_iUkqk79UD81fHQ0E1b3_GluIkb",
-        "a7UWYRM47ZbNFdOJquE35cw",
+        "6IjE0NDMyMDgzNDUiLCJvcmlnIjp7InRuIjoiMTIxNTU1NTEyMTIifX0.",
+        "rq3pjT1hoRwakEGjHCnWSwUnshd0-zJ6F1VOgFWSjHBr8Qjpjlk-cpFYpFYsojN",
+        "CpTzO3QfPOlckGaS6hEck7w",
     );
 
-    /// Its key, appendix A.2.
+    /// That key.
     const KEY: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE8HNbQd/TmvCKwPKHkMF9fScavGeH\
         78YTU8qLS8I5HLHSSmlATLcslQMhNC/OhlWBYC626nIlo7XeebYS7Sb37g==";
 
@@ -284,7 +285,13 @@ mod tests {
         assert!(!is_signed(&key, b"another text", &read(signature)));
         let key = read(KEY);
         let key = Values(&key).next().and_then(point).expect("a key for ES256");
-        assert_eq!((key.len(), key.first()), (65, Some(&4)));
+        let (passport, wrong) = Identity::parse(TOKEN.as_bytes()).passport();
+        let signed = passport.signed().expect("the full form");
+        assert!(is_signed(&key, signed, passport.signature()));
+        assert!(!is_signed(&key, b"another text", passport.signature()));
+        // Before RFC 8225 the time was written as a text.
+        assert!(wrong.contains(PassportAnomaly::IatNoNumber));
+        assert_eq!(passport.issued_at(), Some(1_443_208_345));
     }
 
     #[test]

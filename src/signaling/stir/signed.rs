@@ -39,6 +39,16 @@ impl<'c> Message<'c> {
         })
     }
 
+    /// A verifier has found the identity good before: `verstat` of the caller says so (3GPP TS
+    /// 24.229, section 7.2A.20). What is changed behind it does no harm.
+    pub fn is_verified(&self) -> bool {
+        let passed = |value: &[u8]| {
+            let value = value.to_ascii_lowercase();
+            memchr::memmem::find(&value, b"verstat=tn-validation-passed").is_some()
+        };
+        self.lines(HeaderName::PAssertedIdentity).chain(self.lines(HeaderName::From)).any(passed)
+    }
+
     /// The caller for whom it is signed is neither in From nor in P-Asserted-Identity.
     pub fn caller_discrepancy(&self, home: Option<&CountryCode>) -> Option<Discrepancy> {
         let asserted = self.addresses(HeaderName::PAssertedIdentity);
