@@ -196,6 +196,19 @@ fn a_known_password_is_compared_and_never_shown() {
 }
 
 #[test]
+#[cfg(feature = "stir")]
+fn a_certificate_must_be_one() {
+    let error = refused(&["analyze", CLEAN, "--stir-cert", "README.md"]);
+    assert!(error.contains("could not use the certificate \"README.md\""), "{error}");
+    assert!(error.contains("hint: give the PEM file"), "{error}");
+    let error = refused(&["analyze", CLEAN, "--stir-cert", "/nonexistent.pem"]);
+    assert!(error.contains("could not read the certificate"), "{error}");
+    assert_eq!(code(&["analyze", CLEAN, "--stir-cert", "fixtures/stir/shaken.pem"]), Some(0));
+    let error = siptrace(&["analyze", CLEAN, "--home-cc", "0"]);
+    assert_eq!(error.status.code(), Some(2));
+}
+
+#[test]
 fn the_readme_shows_the_report_as_it_is() {
     let output = siptrace(&["analyze", FAILING]);
     let report = String::from_utf8(output.stdout).expect("text");
