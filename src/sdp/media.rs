@@ -307,10 +307,11 @@ impl<'a> Media<'a> {
         Some(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?))
     }
 
-    /// The same, for a peer that does not want both on one port.
+    /// The same, for a peer that does not want both on one port; none where nobody can reach it, as
+    /// browsers have it before they know better.
     pub fn rtcp_endpoint_alone(&self) -> Option<SocketAddr> {
         if self.attribute("rtcp").is_some() || !self.has_rtcp_mux() {
-            return self.rtcp_endpoint();
+            return self.rtcp_endpoint().filter(|rtcp| !rtcp.ip().is_unspecified());
         }
         let rtp = self.rtp_endpoint()?;
         Some(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?))
@@ -392,6 +393,34 @@ mod tests {
                 assert_eq!(media.rtcp_endpoint(), endpoint(rtcp), "{text}");
             });
         }
+    }
+
+    #[test]
+    fn codecs_in_common() {
+        let shared = |one: &str, other: &str| {
+            let text = |media: &str| format!("m=audio 4000 RTP/AVP {media}\n");
+            let (one, other) = (text(one), text(other));
+            let (one, other) =
+                (Session::parse(one.as_bytes()).0, Session::parse(other.as_bytes()).0);
+            one.shares_audio_codec(&other)
+        };
+        assert_eq!(shared("0 8", "96\na=rtpmap:96 pcma/8000"), Some(true));
+        assert_eq!(shared("18", "0"), Some(false));
+        assert_eq!(shared("18 101\na=rtpmap:101 telephone-event/8000", "8 101"), None);
+        assert_eq!(shared("18 13", "0 13"), Some(false));
+        assert_eq!(shared("97", "97"), None);
+    }
+
+    #[test]
+    fn keys_and_rtcp() {
+        let text =
+            "c=IN IP4 192.0.2.1\nm=audio 4000 RTP/AVP 0\na=rtcp-mux\na=crypto:1 X inline:x\n";
+        media(text, |media, _| {
+            assert!(media.has_keying() && !media.has_capabilities() && !media.is_bundle_only());
+            assert_eq!(media.rtcp_endpoint_alone(), endpoint("192.0.2.1:4001"));
+        });
+        let text = "c=IN IP4 192.0.2.1\nm=audio 4000 RTP/AVP 0\na=rtcp:9 IN IP4 0.0.0.0\n";
+        media(text, |media, _| assert_eq!(media.rtcp_endpoint_alone(), None));
     }
 
     #[test]

@@ -275,11 +275,10 @@ fn described<'c>(
 
 impl<'c> Acknowledgements<'c> {
     fn has_unseen_response(&self, hop: &Transaction<'c>, responses: &[&'c Message<'c>]) -> bool {
+        let seen: Vec<_> = responses.iter().filter_map(|response| response.rseq()).collect();
         let racks = self.pracks.iter().filter_map(|prack| prack.rack());
-        racks
-            .filter(|rack| rack.cseq.number == hop.cseq)
-            .take(PRACKS_MAX)
-            .any(|rack| !responses.iter().any(|response| response.rseq() == Some(rack.rseq)))
+        let mut own = racks.filter(|rack| rack.cseq.number == hop.cseq).take(PRACKS_MAX);
+        own.any(|rack| !seen.contains(&rack.rseq))
     }
 
     /// What acknowledges the response, on the same hop if it came over that.

@@ -65,3 +65,53 @@ fn offered(exchange: &Exchange<'_>) -> Option<Direction> {
         (direction, _) => Some(direction),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signaling::samples::with_call;
+
+    /// The last hold of a call whose offers by `a` or `b` and answers have these directions.
+    fn last_hold(exchanges: &[(&str, &str, &str)]) -> Option<(Side, bool, bool)> {
+        let mut texts = Vec::new();
+        for ((from, offer, answer), number) in exchanges.iter().zip(1_u8..) {
+            let to = if *from == "a" { "b" } else { "a" };
+            let to_tag = if number == 1 { String::new() } else { format!(";tag={to}") };
+            let text = |line: &str, to_tag: &str, direction: &str| {
+                format!(
+                    "{line}\nVia: SIP/2.0/UDP h;branch=z9hG4bK{number}\n\
+                     From: <sip:{from}@h>;tag={from}\nTo: <sip:{to}@h>{to_tag}\nCall-ID: 1\n\
+                     CSeq: {number} INVITE\nContent-Type: application/sdp\n\nv=0\n\
+                     c=IN IP4 192.0.2.1\nm=audio 4000 RTP/AVP 0\na={direction}\n"
+                )
+            };
+            texts.push((*from == "a", text("INVITE sip:x@h SIP/2.0", &to_tag, offer)));
+            let to_tag = format!(";tag={to}");
+            texts.push((*from != "a", text("SIP/2.0 200 OK", &to_tag, answer)));
+        }
+        let samples = texts.iter().zip(0..).map(|((is_by_caller, text), second)| {
+            let (from, to) = if *is_by_caller { (1, 2) } else { (2, 1) };
+            (second * 1000, from, to, text.as_str())
+        });
+        with_call(&samples.collect::<Vec<_>>(), |call| {
+            let negotiation = call.negotiations().iter().next().expect("a negotiation");
+            let hold = negotiation.last_hold()?;
+            Some((hold.holder, hold.is_mutual, hold.resume.is_some()))
+        })
+    }
+
+    #[test]
+    fn a_hold_has_a_holder_and_an_end() {
+        let (both, hold, held) = ("sendrecv", "sendonly", "recvonly");
+        let up = ("a", both, both);
+        assert_eq!(last_hold(&[up]), None);
+        assert_eq!(last_hold(&[("a", both, hold)]), None);
+        let by_callee = last_hold(&[up, ("b", hold, held)]);
+        assert_eq!(by_callee, Some((Side::Callee, false, false)));
+        assert_eq!(last_hold(&[up, ("a", hold, held), up]), None);
+        let refused = last_hold(&[up, ("a", hold, held), ("a", both, held)]);
+        assert_eq!(refused, Some((Side::Caller, false, true)));
+        let mutual = last_hold(&[up, ("a", hold, held), ("b", "inactive", "inactive")]);
+        assert_eq!(mutual, Some((Side::Caller, true, false)));
+    }
+}

@@ -136,6 +136,29 @@ impl<'c> Negotiations<'c> {
         })
     }
 
+    /// What `look` finds in the exchanges, on the hop nearest to the side that answers, once for
+    /// each dialog: who does something wrong does it in every refresh.
+    pub fn first_in_each_dialog<'a, T>(
+        &'a self,
+        look: impl Fn(Sighting<'a, 'c>) -> Option<T>,
+    ) -> Vec<(&'a Exchange<'c>, T)> {
+        let mut known: HashSet<Option<&[u8]>, RandomState> = HashSet::default();
+        let mut all = Vec::new();
+        for sightings in self.exchanges() {
+            // The same of all dialogs that the exchange is handed on in.
+            let dialog = sightings.iter().filter_map(|(own, _)| own.callee_tag).min();
+            if known.contains(&dialog) {
+                continue;
+            }
+            let mut found = sightings.iter().rev().filter_map(|own| Some((own.1, look(*own)?)));
+            if let Some(found) = found.next() {
+                known.insert(dialog);
+                all.push(found);
+            }
+        }
+        all
+    }
+
     /// Every place where somebody wanted RTP, on every hop, from offers that were refused and
     /// answers that another one followed as well.
     pub fn announced(&self) -> impl Iterator<Item = Announced<'c>> + '_ {
@@ -279,8 +302,9 @@ impl<'c> Negotiations<'c> {
         let negotiation = self.all.get(*index)?;
         let exchange = negotiation.exchanges.get(*place)?;
         let offer = exchange.offer.as_ref()?.message.time;
+        // A 2xx that repeats the answer of a 183 is no new answer, but ends the exchange.
         let answer = exchange.answer().map(|answer| answer.message.time);
-        let end = answer.or(exchange.success.map(|success| success.time))?;
+        let end = answer.max(exchange.success.map(|success| success.time))?;
         let is_delayed = exchange.offerer != exchange.id.0;
         Some((offer, end, ((exchange.id.1, is_delayed), negotiation.caller_tag)))
     }
@@ -678,6 +702,37 @@ mod tests {
             let periods: Vec<_> = found.iter().flat_map(ports).collect();
             let expected = [(at(100), at(250), 1000, 2000), (at(250), at(3_600_000), 1002, 2002)];
             assert_eq!(periods, expected);
+        });
+    }
+
+    #[test]
+    fn tags_of_its_own_do_not_hide_what_an_element_hands_on() {
+        let text = |line: &str, from: &str, number: u32, port: u16| {
+            format!(
+                "{line}\nVia: SIP/2.0/UDP h;branch=z9hG4bK{from}\nFrom: <sip:a@h>;tag={from}\n\
+                 To: <sip:b@h>{}\nCall-ID: 1\nCSeq: {number} INVITE\n\
+                 Content-Type: application/sdp\n\nv=0\nc=IN IP4 192.0.2.1\n\
+                 m=audio {port} RTP/AVP 0\n",
+                if line.starts_with("SIP") { ";tag=to" } else { "" }
+            )
+        };
+        let invite = "INVITE sip:b@h SIP/2.0";
+        let texts = [
+            (0, 1, 2, text(invite, "outer", 1, 1000)),
+            (5, 2, 3, text(invite, "inner", 7, 5000)),
+            (90, 3, 2, text("SIP/2.0 183 Progress", "inner", 7, 2000)),
+            (95, 2, 1, text("SIP/2.0 183 Progress", "outer", 1, 6000)),
+            (190, 3, 2, text("SIP/2.0 200 OK", "inner", 7, 2002)),
+            (195, 2, 1, text("SIP/2.0 200 OK", "outer", 1, 6000)),
+        ];
+        let samples = texts.iter().map(|(time, from, to, text)| (*time, *from, *to, text.as_str()));
+        with_call(&samples.collect::<Vec<_>>(), |call| {
+            let exchanges: Vec<_> = call.negotiations().exchanges().collect();
+            let tags: Vec<Vec<_>> = exchanges
+                .iter()
+                .map(|sightings| sightings.iter().map(|(own, _)| own.caller_tag).collect())
+                .collect();
+            assert_eq!(tags, [[&b"outer"[..], b"inner"]]);
         });
     }
 

@@ -101,3 +101,51 @@ impl<'c> Call<'c> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signaling::samples::with_call;
+
+    /// What the refusal of an offer with this line of media says.
+    fn objection(media: &str, refusal: &str) -> Option<Objection> {
+        let offer = format!(
+            "INVITE sip:b@h SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\nFrom: <sip:a@h>;tag=a\n\
+             To: <sip:b@h>\nCall-ID: 1\nCSeq: 1 INVITE\nContent-Type: application/sdp\n\n\
+             v=0\nc=IN IP4 192.0.2.1\n{media}\n"
+        );
+        let refusal = format!(
+            "SIP/2.0 {refusal}\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\nFrom: <sip:a@h>;tag=a\n\
+             To: <sip:b@h>;tag=b\nCall-ID: 1\nCSeq: 1 INVITE\n\n"
+        );
+        with_call(&[(0, 1, 2, &offer), (9, 2, 1, &refusal)], |call| {
+            Objection::of(call.transactions.first().expect("the INVITE"))
+        })
+    }
+
+    #[test]
+    fn a_warning_names_what_is_not_accepted() {
+        let (plain, secure) = ("m=audio 4000 RTP/AVP 0", "m=audio 4000 RTP/SAVP 0");
+        let profile = |is_told| Some(Objection::Profile { is_told });
+        let formats = |is_told| Some(Objection::Formats { is_told });
+        let warning = |code: u16| format!("488 Not Acceptable Here\nWarning: {code} h \"text\"");
+        assert_eq!(objection(plain, &warning(302)), profile(true));
+        assert_eq!(objection(plain, &warning(304)), formats(true));
+        assert_eq!(objection(secure, &warning(304)), profile(true));
+        assert_eq!(objection(secure, &warning(305)), formats(true));
+        assert_eq!(objection(plain, &warning(399)), formats(false));
+        assert_eq!(objection(plain, &warning(370)), None);
+    }
+
+    #[test]
+    fn without_a_warning_the_offer_tells() {
+        let refusal = "488 Not Acceptable Here";
+        let both = "m=audio 4000 RTP/SAVP 0\nm=audio 4000 RTP/AVP 0";
+        let profile = Some(Objection::Profile { is_told: false });
+        let formats = Some(Objection::Formats { is_told: false });
+        assert_eq!(objection("m=audio 4000 RTP/SAVP 0", refusal), profile);
+        assert_eq!(objection(both, refusal), formats);
+        assert_eq!(objection("m=audio 0 RTP/AVP 0", refusal), None);
+        assert_eq!(objection(both, "486 Busy Here"), None);
+    }
+}

@@ -128,6 +128,7 @@ fn nothing_is_missing_in_a_pause_between_captures() {
 fn networks_that_the_user_calls_local_can_be_reached() {
     for (rule, script) in [
         ("private-contact-from-public", "fires-caller.sip"),
+        ("private-sdp-from-public", "fires-caller.sip"),
         ("record-route-unreachable", "fires-private.sip"),
         ("sip-alg-rewrite", "fires-public-sdp.sip"),
     ] {

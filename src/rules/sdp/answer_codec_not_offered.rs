@@ -15,17 +15,9 @@ pub(crate) static RULE: Rule = Rule {
 };
 
 fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
-    let mut known: Vec<Option<&[u8]>> = Vec::new();
-    for sightings in call.negotiations().exchanges() {
-        let found = sightings.iter().rev().find_map(|(negotiation, exchange)| {
-            Some((negotiation.callee_tag, exchange, foreign(exchange)?))
-        });
-        let Some((dialog, exchange, pair)) = found else { continue };
-        // Who answers so does it in every refresh.
-        if !known.contains(&dialog) {
-            known.push(dialog);
-            report(call, exchange, pair, findings);
-        }
+    let found = call.negotiations().first_in_each_dialog(|(_, exchange)| foreign(exchange));
+    for (exchange, pair) in found {
+        report(call, exchange, pair, findings);
     }
 }
 

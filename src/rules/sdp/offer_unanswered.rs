@@ -15,17 +15,12 @@ pub(crate) static RULE: Rule = Rule {
 };
 
 fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
-    let mut known: Vec<Option<&[u8]>> = Vec::new();
-    for sightings in call.negotiations().exchanges() {
-        let found = sightings.iter().rev().find_map(|(negotiation, exchange)| {
-            Some((negotiation, exchange, unanswered(exchange)?))
-        });
-        let Some((negotiation, exchange, carrier)) = found else { continue };
-        let dialog = negotiation.callee_tag;
-        if !known.contains(&dialog) && !is_answered_later(negotiation, exchange) {
-            known.push(dialog);
-            report(call, exchange, carrier, findings);
-        }
+    let found = call.negotiations().first_in_each_dialog(|(negotiation, exchange)| {
+        let carrier = unanswered(exchange)?;
+        (!is_answered_later(negotiation, exchange)).then_some(carrier)
+    });
+    for (exchange, carrier) in found {
+        report(call, exchange, carrier, findings);
     }
 }
 

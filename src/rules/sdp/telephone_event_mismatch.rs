@@ -15,16 +15,9 @@ pub(crate) static RULE: Rule = Rule {
 };
 
 fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
-    let mut known: Vec<Option<&[u8]>> = Vec::new();
-    for sightings in call.negotiations().exchanges() {
-        let found = sightings.iter().rev().find_map(|(negotiation, exchange)| {
-            Some((negotiation.callee_tag, exchange, mismatch(exchange)?))
-        });
-        let Some((dialog, exchange, mismatch)) = found else { continue };
-        if !known.contains(&dialog) {
-            known.push(dialog);
-            report(call, exchange, mismatch, findings);
-        }
+    let found = call.negotiations().first_in_each_dialog(|(_, exchange)| mismatch(exchange));
+    for (exchange, mismatch) in found {
+        report(call, exchange, mismatch, findings);
     }
 }
 
