@@ -32,7 +32,8 @@ impl<'c> Negotiation<'c> {
         // What never flowed both ways is no hold.
         let before = self.periods.get(start.checked_sub(1)?)?;
         before.audio().filter(|line| line.sends(Side::Caller) && line.sends(Side::Callee))?;
-        let first = self.periods.get(start)?;
+        // Nor is what the 2xx says after a 183.
+        let first = self.periods.get(start).filter(|first| first.exchange != before.exchange)?;
         let begun = self.exchange_of(first)?;
         let is_offered = offered(begun).is_some_and(|direction| direction != Direction::SendRecv);
         let holder = if is_offered { begun.offerer } else { begun.offerer.other() };

@@ -39,15 +39,12 @@ fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
             }
         }
     }
-    for negotiation in call.negotiations().distinct() {
-        let key = (negotiation.callee_tag, "hold");
-        let Some(hold) = negotiation.last_hold().filter(|_| !known.contains(&key)) else {
-            continue;
-        };
-        if stays_on_hold(call, negotiation, &hold, findings) {
-            known.push(key);
-        }
-    }
+    // Other hops and legs show the same hold.
+    let mut negotiations = call.negotiations().distinct();
+    negotiations.any(|negotiation| {
+        let hold = negotiation.last_hold();
+        hold.is_some_and(|hold| stays_on_hold(call, negotiation, &hold, findings))
+    });
 }
 
 /// The direction of offer and answer, where they do not go together (RFC 3264, section 6.1).
@@ -59,8 +56,7 @@ fn wrong_answer(exchange: &Exchange<'_>) -> Option<(Direction, Direction)> {
     let pairs = offer.session.media.iter().zip(&answer.session.media);
     let live = pairs.filter(|(offered, answered)| {
         offered.kind.eq_ignore_ascii_case(answered.kind)
-            && !offered.is_rejected()
-            && !answered.is_rejected()
+            && [offered, answered].into_iter().all(|media| media.is_rtp() && !media.is_rejected())
     });
     let mut directions =
         live.map(|(offered, answered)| (offered.direction(), answered.direction()));

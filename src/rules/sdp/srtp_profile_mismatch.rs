@@ -76,6 +76,8 @@ fn is_comparable(offered: &Media<'_>, answered: &Media<'_>) -> bool {
 fn fault(offered: &Media<'_>, answered: &Media<'_>) -> Option<&'static str> {
     match (offered.is_secure(), answered.is_secure()) {
         (true, false) => return Some("answered-plain"),
+        // Keys in a plain offer say that encryption is welcome.
+        (false, true) if offered.has_keying() => return wrong_suite(offered, answered),
         (false, true) => return Some("answered-secure"),
         // Keys in plain RTP are encryption if both want it (RFC 8643), so the answer may have none.
         (false, false) => return wrong_suite(offered, answered),
