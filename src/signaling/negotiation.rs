@@ -81,7 +81,10 @@ pub struct Announced<'c> {
 impl<'c> Negotiations<'c> {
     /// Finds every offer and answer in the call.
     pub(super) fn of(call: &Call<'c>) -> Self {
-        if !call.messages.iter().any(|message| message.sdp().is_some()) {
+        // Most messages have no body, and most Call-IDs are no calls.
+        let describes =
+            |message: &Message<'_>| !message.body().is_empty() && message.sdp().is_some();
+        if !call.messages.iter().any(describes) {
             return Self::default();
         }
         let book = Book::of(call);

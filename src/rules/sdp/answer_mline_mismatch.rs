@@ -112,18 +112,31 @@ fn report(
     // Many a receiver looks at the content, whatever the version says.
     let severity = if word == "same-version" { Severity::Warn } else { Severity::Error };
     let version = wrong.session.origin.filter(|_| word == "same-version");
+    let lines = if word == "same-version" { changes } else { kinds };
     findings.report(
         Report::beside(hop)
             .at([before.message, wrong.message])
             .severity(severity)
             .with("sdp_fault", Value::Word(word))
             .with("sender", wrong.message.source)
-            .with("lines_before", kinds(&before.session))
-            .with("lines", kinds(&wrong.session))
+            .with("lines_before", lines(&before.session))
+            .with("lines", lines(&wrong.session))
             .with_some("version", version.map(|origin| Value::quoted(origin.version))),
     );
 }
 
 fn kinds(session: &Session<'_>) -> Value {
     Value::List(session.media.iter().map(|media| Value::quoted(media.kind)).collect())
+}
+
+/// Each line with what may have changed in it.
+fn changes(session: &Session<'_>) -> Value {
+    let line = |media: &Media<'_>| {
+        let host = media.connection.map(|connection| connection.host.as_bytes());
+        let port = media.port.to_string();
+        let words = [media.kind, host.unwrap_or_default(), port.as_bytes(), media.protocol];
+        let formats = media.formats().chain([media.direction().name().as_bytes()]);
+        Value::quoted(&words.into_iter().chain(formats).collect::<Vec<_>>().join(&b' '))
+    };
+    Value::List(session.media.iter().map(line).collect())
 }

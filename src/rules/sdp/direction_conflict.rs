@@ -160,10 +160,5 @@ fn direction(description: &Description<'_>) -> Direction {
 }
 
 fn name(direction: Direction) -> Value {
-    Value::quoted(match direction {
-        Direction::SendRecv => b"sendrecv",
-        Direction::SendOnly => b"sendonly",
-        Direction::RecvOnly => b"recvonly",
-        Direction::Inactive => b"inactive",
-    })
+    Value::quoted(direction.name().as_bytes())
 }
