@@ -176,9 +176,11 @@ fn summarize(
     }
 }
 
-/// As in SDP: `PCMU`, `opus`.
+/// As in SDP, static ones as registered: `PCMU`, `opus`.
 fn name(codec: &RtpMap<'_>) -> String {
-    printable(codec.encoding).into_owned()
+    let registered = RtpMap::of_static(codec.payload_type)
+        .filter(|known| known.encoding.eq_ignore_ascii_case(codec.encoding));
+    printable(registered.unwrap_or(*codec).encoding).into_owned()
 }
 
 fn by_clock(ticks: i64, clock: u32) -> Span {

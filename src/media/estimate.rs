@@ -5,8 +5,8 @@
 //! no capture shows have their default values, which leaves a rating of 93.2 (G.107, table 3), from
 //! which delay and codec with its losses are taken:
 //!
-//! - delay: 0.024 a millisecond, and 0.11 more for each beyond 177.3 ms, the linear approximation of
-//!   G.107 by Cole and Rosenbluth (*Voice over IP performance monitoring*, 2001);
+//! - delay: 0.024 a millisecond, and 0.11 more for each beyond 177.3 ms, the linear approximation
+//!   of G.107 by Cole and Rosenbluth (*Voice over IP performance monitoring*, 2001);
 //! - codec: its impairment `Ie`, and with random losses
 //!   `Ie + (95 - Ie) * Ppl / (Ppl + Bpl)` (G.107, section 7.5), with `Ie` and `Bpl` of ITU-T G.113,
 //!   appendix I.
@@ -125,7 +125,7 @@ mod tests {
         let cases = [
             (("PCMA", 0.0, 0), (93.2, 4.4)),
             (("PCMA", 0.0, 100), (90.8, 4.4)),
-            (("PCMA", 0.0, 400), (59.1, 3.0)),
+            (("PCMA", 0.0, 400), (59.1, 3.1)),
             (("PCMA", 5.0, 100), (75.0, 3.8)),
             (("G729", 0.0, 100), (79.8, 4.0)),
             (("G729", 5.0, 100), (62.3, 3.2)),

@@ -25,6 +25,12 @@ const COPY_WINDOW: Span = Span::from_millis(2);
 /// The same packet with the same IP identification within this time is a capture copy.
 const COPY_WINDOW_SAME_ID: Span = Span::from_millis(50);
 
+/// Copies after which a stream may be captured twice as a whole.
+const COPIES_MIN: u64 = 8;
+
+/// Clocks that differ by more than a hundredth are none: the timestamps jumped.
+const SKEW_PPM_MAX: f64 = 10_000.0;
+
 /// Packets looked back at for a copy; a power of two.
 const COPY_LOOK_BACK: usize = 4;
 
@@ -106,7 +112,7 @@ pub struct Stream {
 /// What the next packet is compared with.
 #[derive(Clone, Copy, Debug)]
 struct Latest {
-    /// The latest packet with media in order of its timestamp.
+    /// The latest packet with media in order of its number.
     time: Time,
     timestamp: u32,
     payload_type: u8,
@@ -215,10 +221,13 @@ impl Stream {
         if packet.capture() != self.capture {
             return true;
         }
+        // Where most packets are captured twice, the slower ones among them are as well.
+        let is_doubled = self.copies >= COPIES_MIN && self.copies * 2 >= self.packets();
         self.latest.few.iter().any(|(sequence, ip_id, time)| {
             let passed = packet.time.since(*time).abs();
             let is_same_id = *ip_id == packet.ip_id && *ip_id != 0;
-            let window = if is_same_id { COPY_WINDOW_SAME_ID } else { COPY_WINDOW };
+            let is_wide = is_same_id || is_doubled;
+            let window = if is_wide { COPY_WINDOW_SAME_ID } else { COPY_WINDOW };
             *sequence == packet.sequence && passed <= window
         })
     }
@@ -260,7 +269,9 @@ impl Stream {
         let ticks = packet.timestamp.wrapping_sub(self.latest.timestamp).cast_signed();
         let is_noise = COMFORT_NOISE.contains(&packet.payload_type)
             || COMFORT_NOISE.contains(&self.latest.payload_type);
-        let is_regular = ticks >= 0 && !packet.marker && !is_noise;
+        // By number, since the timestamp of a sender may be put right backwards.
+        let is_late = turn == Turn::Late;
+        let is_regular = !is_late && !packet.marker && !is_noise;
         if matches!(turn, Turn::Stray | Turn::Restart) {
             self.jitters.pass_over();
         } else {
@@ -269,13 +280,15 @@ impl Stream {
         if is_regular && self.longest_gap.is_none_or(|gap| elapsed > gap.span()) {
             self.longest_gap = Some(Gap { from: self.latest.time, to: Seen::of(packet) });
         }
-        if is_regular && elapsed <= PAUSE && turn == Turn::Next {
+        if turn == Turn::Next && elapsed <= PAUSE {
             self.drift.ticks += i64::from(ticks);
             self.drift.nanos += elapsed.nanos();
-            self.step.vote(ticks.cast_unsigned());
+            if is_regular {
+                self.step.vote(ticks.cast_unsigned());
+            }
         }
         self.latest.payload_type = packet.payload_type;
-        if ticks >= 0 || turn == Turn::Restart {
+        if !is_late && turn != Turn::Stray {
             self.latest.time = packet.time;
             self.latest.timestamp = packet.timestamp;
         }
@@ -394,11 +407,13 @@ impl Stream {
         Some(self.step.ticks).filter(|ticks| *ticks > 0 && self.step.votes > 0)
     }
 
-    /// How much faster the clock of the sender runs than that of the capture, in millionths.
+    /// How much faster the clock of the sender runs than that of the capture, in millionths; none
+    /// where they differ by more than clocks do.
     pub fn skew_ppm(&self, clock: u32) -> Option<f64> {
         let Drift { ticks, nanos } = self.drift;
         let by_sender = ticks as f64 * 1e9 / f64::from(clock.max(1));
-        (nanos > 0).then(|| (by_sender / nanos as f64 - 1.0) * 1e6)
+        let skew = (nanos > 0).then(|| (by_sender / nanos as f64 - 1.0) * 1e6);
+        skew.filter(|skew| skew.abs() < SKEW_PPM_MAX)
     }
 
     /// A packet of it was seen between the two moments.

@@ -19,6 +19,7 @@ mod ladder;
 mod link;
 mod scene;
 mod sheet;
+mod streams;
 mod verdict;
 
 #[cfg(test)]

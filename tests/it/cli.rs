@@ -109,7 +109,8 @@ fn json_has_the_fields_of_the_contract() {
     let call = &json["calls"][1];
     has(call, &["call_id", "kind", "state", "from_uri", "to_uri", "first_frame", "last_frame"]);
     has(call, &["start", "end", "final_status", "pdd_ms", "ring_ms", "talk_ms", "messages"]);
-    has(call, &["linked", "transactions"]);
+    has(call, &["linked", "streams", "transactions"]);
+    has(&json, &["streams"]);
     has(&call["transactions"][0], &["method", "cseq", "branch", "client", "server", "transport"]);
     has(&call["transactions"][0], &["request_frame", "retransmissions", "outcome"]);
     has(&call["transactions"][0]["provisional"][0], &["status", "frame", "ms"]);
@@ -122,6 +123,28 @@ fn json_has_the_fields_of_the_contract() {
     let status = &finding["diagnosis"]["status"][0];
     has(status, &["code", "phrase", "description", "when", "fix"]);
     has(&json["statistics"], &["methods", "statuses", "kpi", "peers", "transports", "ports"]);
+}
+
+#[test]
+fn json_has_the_streams_of_a_call() {
+    let capture = "fixtures/captures/early-media-present.pcap";
+    let output = siptrace(&["analyze", capture, "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let streams = json["calls"][0]["streams"].as_array().expect("a list");
+    assert_eq!(streams.len(), 2);
+    assert_eq!(json["streams"].as_array().map(Vec::len), Some(0));
+    for stream in streams {
+        for name in ["source", "destination", "ssrc", "sender", "codec", "clock_rate", "packets"] {
+            assert!(!stream[name].is_null(), "{name} is missing from {stream}");
+        }
+        for name in ["lost", "lost_percent", "duplicates", "reordered", "jitter_ms"] {
+            assert!(stream[name].is_number(), "{name} is missing from {stream}");
+        }
+        for name in ["max_jitter_ms", "max_gap_ms", "ptime_ms", "mos", "rtcp", "dtmf"] {
+            assert!(stream.get(name).is_some(), "{name} is missing from {stream}");
+        }
+        assert_eq!(stream["mos_estimate"]["model"], "G.107");
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod merged;
 mod mutations;
 mod oracle;
 mod outcome;
+mod peers;
 mod pipes;
 mod public;
 mod recorded;

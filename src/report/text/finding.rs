@@ -13,7 +13,7 @@ use crate::report::style::Role;
 use crate::report::text::diagnosis::{self, fact};
 use crate::report::text::scene::Scene;
 use crate::report::text::sheet::Sheet;
-use crate::report::text::{capture, ladder};
+use crate::report::text::{capture, ladder, streams};
 use crate::time::Span;
 
 /// Findings told in full; of more, only a line each is written unless everything is asked for.
@@ -119,6 +119,7 @@ fn write_block(scene: &mut Scene<'_>, finding: &Finding, sheet: &mut Sheet<'_>) 
     sheet.facts(2, &facts)?;
     write_signs(scene, finding, sheet)?;
     write_ladder(scene, finding, sheet)?;
+    streams::write(scene, finding, sheet)?;
     diagnosis::write(scene, finding, sheet)
 }
 

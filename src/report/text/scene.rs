@@ -23,6 +23,7 @@ pub(super) struct Scene<'a> {
     rules: BTreeMap<&'static str, Rc<RuleText>>,
     told_rules: BTreeSet<&'static str>,
     told_statuses: BTreeSet<u16>,
+    told_streams: BTreeSet<String>,
 }
 
 impl<'a> Scene<'a> {
@@ -37,6 +38,7 @@ impl<'a> Scene<'a> {
             rules: BTreeMap::new(),
             told_rules: BTreeSet::new(),
             told_statuses: BTreeSet::new(),
+            told_streams: BTreeSet::new(),
         }
     }
 
@@ -59,6 +61,11 @@ impl<'a> Scene<'a> {
     /// True the first time that the status is asked for.
     pub(super) fn tell_status(&mut self, code: u16) -> bool {
         self.told_statuses.insert(code)
+    }
+
+    /// True the first time that the streams of the call are asked for.
+    pub(super) fn tell_streams(&mut self, call_id: &str) -> bool {
+        self.told_streams.insert(call_id.to_owned())
     }
 
     /// `#12`; with several captures `2#12` is a frame of the second one.
