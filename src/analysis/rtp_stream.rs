@@ -1,6 +1,7 @@
 //! What a report tells of an RTP stream.
 
 use crate::bytes::printable;
+use crate::media::audio::AudioCodec;
 use crate::media::{Bound, Estimate, Media, Reported, Seen, Stream};
 use crate::packet::Endpoint;
 use crate::sdp::RtpMap;
@@ -20,6 +21,10 @@ pub struct StreamSummary {
     pub sender: Option<Side>,
     /// The codec by the SDP, else by a static payload type; safe to show.
     pub codec: Option<String>,
+    /// The payload type of the codec.
+    pub payload_type: Option<u8>,
+    /// It is SRTP, by the SDP or by the length of its packets.
+    pub is_encrypted: bool,
     /// Ticks of its timestamp in a second.
     pub clock: Option<u32>,
     /// Its payload types with their packets, the commonest first.
@@ -118,13 +123,28 @@ fn of_call(bound: &Bound<'_, '_>, media: Media<'_>) -> StreamSummary {
     let mut summary = summarize(bound.stream, clock, &reported, &event_clock);
     summary.sender = Some(bound.sender);
     summary.codec = bound.codec.map(|codec| name(&codec)).or(summary.codec);
+    summary.payload_type = bound.payload_type();
+    summary.is_encrypted = bound.announced.media.is_secure();
     summary.estimate = Estimate::of(bound, &reported);
     summary
 }
 
 /// What is known of a stream that belongs to no call.
 pub(super) fn alone(stream: &Stream, media: Media<'_>) -> StreamSummary {
-    summarize(stream, stream.clock(), &media.reported(stream), &|_| Some(TELEPHONE_CLOCK))
+    let reported = media.reported(stream);
+    let mut summary = summarize(stream, stream.clock(), &reported, &|_| Some(TELEPHONE_CLOCK));
+    summary.is_encrypted = has_tags(stream, &summary);
+    summary
+}
+
+/// Each packet has some bytes more than its codec makes of the time: the tag of SRTP (RFC 3711,
+/// section 4.2, RFC 7714).
+fn has_tags(stream: &Stream, summary: &StreamSummary) -> bool {
+    const TAG_BYTES: [u64; 3] = [4, 10, 16];
+    let codec = summary.codec.as_deref().and_then(AudioCodec::of);
+    let (Some(_), Some(ticks)) = (codec, stream.packet_ticks()) else { return false };
+    // One byte is one tick with all the codecs that are decoded here.
+    TAG_BYTES.iter().any(|tag| stream.octets() == stream.packets() * (u64::from(ticks) + tag))
 }
 
 /// The clock of events where nothing else is said (RFC 4733, section 2.5.1.1).
@@ -152,6 +172,8 @@ fn summarize(
         ssrc: stream.ssrc,
         sender: None,
         codec: main.and_then(RtpMap::of_static).map(|codec| name(&codec)),
+        payload_type: main,
+        is_encrypted: false,
         clock,
         first: stream.first_seen(),
         last: stream.last_seen(),

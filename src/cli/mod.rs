@@ -10,6 +10,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 mod analyze;
 mod config;
 mod explain;
+mod extract;
 mod help;
 mod output;
 mod selection;
@@ -31,6 +32,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Analyze(Box<analyze::AnalyzeArgs>),
+    Extract(extract::ExtractArgs),
     Explain(explain::ExplainArgs),
     Compare(explain::CompareArgs),
     Rules(explain::RulesArgs),
@@ -60,6 +62,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Analyze(args) => match analyze::analyze(&args, &config) {
             Ok(true) => ExitCode::from(FINDINGS),
             Ok(false) => ExitCode::SUCCESS,
+            Err(error) => fail(&error, error.hint().as_deref()),
+        },
+        Command::Extract(args) => match extract::extract(&args, &config) {
+            Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, error.hint().as_deref()),
         },
         Command::Explain(args) => shown(explain::explain(&args, &config)),

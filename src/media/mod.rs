@@ -10,6 +10,7 @@ use crate::limits::RTP_STREAMS_MAX;
 use crate::packet::Endpoint;
 use crate::time::Time;
 
+pub mod audio;
 mod bound;
 mod contact;
 mod estimate;

@@ -23,6 +23,7 @@ use crate::transport::{self, Disruption, Disruptions, GAP_PATIENCE, Hole, KeyLog
 mod calls;
 mod clocks;
 mod decode;
+mod extract;
 mod flows;
 mod merge;
 
@@ -31,6 +32,8 @@ use clocks::{Clocks, Link};
 use decode::{Decoded, Decoder, Order, Sighting};
 use flows::Flows;
 use merge::{Merge, Round};
+
+pub use extract::{Picked, pick};
 
 /// Tables that flows and calls are spread over; fixed, so that results do not depend on the number
 /// of threads.

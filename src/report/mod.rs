@@ -15,5 +15,6 @@ pub(crate) mod statistics;
 mod streams;
 pub(crate) mod style;
 pub mod text;
+pub(crate) mod wav;
 
 pub use document::Page;

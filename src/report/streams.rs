@@ -17,6 +17,8 @@ pub(super) struct StreamJson<'a> {
     ssrc: String,
     sender: Option<&'static str>,
     codec: Option<&'a str>,
+    payload_type: Option<u8>,
+    encrypted: bool,
     clock_rate: Option<u32>,
     payload_types: Vec<PayloadTypeJson>,
     first_frame: u64,
@@ -113,6 +115,8 @@ impl<'a> StreamJson<'a> {
             ssrc: format!("0x{:08x}", stream.ssrc),
             sender: stream.sender.map(|side| side.word()),
             codec,
+            payload_type: stream.payload_type,
+            encrypted: stream.is_encrypted,
             clock_rate: stream.clock,
             payload_types: payload_types
                 .map(|&(payload_type, packets)| PayloadTypeJson { payload_type, packets })

@@ -148,6 +148,29 @@ fn json_has_the_streams_of_a_call() {
 }
 
 #[test]
+fn streams_become_sound() {
+    let folder = std::env::temp_dir().join(format!("siptrace-{}-sound", std::process::id()));
+    let target = folder.to_str().expect("text");
+    let capture = "fixtures/captures/early-media-present.pcap";
+    let output = siptrace(&["extract", "--audio", target, capture]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let sides = ["-caller-", "-callee-"].map(|side| text.lines().find(|line| line.contains(side)));
+    for path in sides {
+        let sound = fs::read(path.expect("a file for each side")).expect("a file");
+        assert!(sound.starts_with(b"RIFF") && sound.len() > 8000);
+        // G.711: 8000 samples in a second.
+        assert_eq!(sound.get(24..28), Some(&8000_u32.to_le_bytes()[..]));
+    }
+    fs::remove_dir_all(&folder).expect("removed");
+    let output = siptrace(&["extract", "--audio", target, "-"]);
+    assert_eq!(output.status.code(), Some(2));
+    let output = siptrace(&["extract", "--audio", target, "fixtures/captures/busy-486.pcap"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!folder.exists());
+}
+
+#[test]
 fn the_report_speaks_the_language_asked_for() {
     let title = |lang: &str| {
         let output = siptrace(&["analyze", FAILING, "--lang", lang, "--format", "json"]);
