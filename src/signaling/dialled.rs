@@ -16,7 +16,7 @@ use crate::limits::{DIALLED_HOSTS_MAX, DIALLED_NUMBERS_MAX};
 use crate::packet::Endpoint;
 use crate::signaling::call::Call;
 use crate::signaling::reach::Reach;
-use crate::signaling::settings::CountryCode;
+use crate::sip::CountryCode;
 use crate::signaling::suspects::Spell;
 use crate::signaling::transaction::Transaction;
 use crate::sip::Uri;
@@ -166,7 +166,7 @@ impl Number {
         self.abroad().is_some_and(begins)
     }
 
-    fn is_abroad(&self, home: Option<CountryCode>) -> bool {
+    fn is_abroad(&self, home: Option<&CountryCode>) -> bool {
         self.abroad().is_some_and(|own| !home.is_some_and(|home| home.begins(own)))
     }
 
@@ -225,7 +225,7 @@ impl Dialled {
         let Some(number) = Number::of(&uri) else { return };
         let is_open = !request.credentials().any(|own| own.is_digest());
         let tail = number.tail().filter(|_| is_open && is_refused(hop));
-        let is_abroad = number.is_abroad(settings.home_cc) || number.is_premium();
+        let is_abroad = number.is_abroad(settings.home_cc.as_ref()) || number.is_premium();
         if !is_abroad && tail.is_none() {
             return;
         }
@@ -361,7 +361,7 @@ mod tests {
     #[test]
     fn numbers_are_read_as_dialled() {
         let home: CountryCode = "49".parse().expect("a country code");
-        let is_abroad = |uri| number(uri).is_some_and(|own| own.is_abroad(Some(home)));
+        let is_abroad = |uri| number(uri).is_some_and(|own| own.is_abroad(Some(&home)));
         for uri in ["sip:+44-20-79460000@h", "sip:00442079460000@h", "tel:+442079460000;x=1"] {
             assert!(is_abroad(uri), "{uri}");
         }

@@ -346,7 +346,7 @@ impl Facts {
     }
 
     /// What the bounds of the tables left out, by the name of the bound.
-    pub fn dropped_by_bounds(&self) -> [(&'static str, u64); 6] {
+    pub fn dropped_by_bounds(&self) -> [(&'static str, u64); 7] {
         [
             ("traffic", self.traffic.dropped()),
             ("talks", self.talks.dropped()),
