@@ -189,16 +189,24 @@ fn absorb(owner: &Owner, findings: &mut Vec<Finding>, root_of: impl Fn(&Finding)
     }
     for (place, root) in roots.iter().enumerate().filter_map(|(at, root)| Some((at, (*root)?))) {
         let Some(finding) = findings.get_mut(place) else { continue };
-        let is_single = owner.signs.contains(&finding.rule.name);
-        let owns = std::mem::take(&mut finding.owns);
-        let name = finding.rule.name;
-        let known = |root: &Finding| root.related.iter().filter(|own| own.rule == name).count();
-        let is_room = findings.get(root).is_some_and(|root| known(root) < SIGNS_MAX);
-        let sign = findings.get(place).filter(|_| is_room).map(sign_of);
+        let own = u64::from(owner.signs.contains(&finding.rule.name));
+        let counted = match finding.value(COUNT) {
+            Some(Value::Number(count)) => u64::try_from(*count).unwrap_or_default(),
+            _ => 0,
+        };
+        let (owns, mut signs) = (std::mem::take(&mut finding.owns), vec![sign_of(finding)]);
+        if !owns.is_empty() {
+            signs.append(&mut finding.related);
+        }
         let Some(root) = findings.get_mut(root) else { continue };
-        count(root, u64::from(is_single));
-        root.related.extend(sign);
+        count(root, own + counted);
         root.owns.extend(owns);
+        for sign in signs {
+            let known = root.related.iter().filter(|known| known.rule == sign.rule);
+            if known.count() < SIGNS_MAX {
+                root.related.push(sign);
+            }
+        }
     }
     let mut roots = roots.into_iter();
     findings.retain(|_| roots.next().flatten().is_none());

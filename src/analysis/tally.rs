@@ -267,10 +267,12 @@ impl Tally {
             }
         }
         let is_several = facts.captures.len() > 1;
-        let mut findings =
-            all_findings(&mut analysis, profile, &facts, min_severity, (&told.findings, named));
+        let mut findings = all_findings(&mut analysis, profile, &facts);
         let links = Links::of(legs);
         roots::settle(&links, &mut findings);
+        owners::settle(&mut findings, &told.findings, named);
+        // What owns others may be less bad than they are.
+        findings.retain(|finding| finding.severity >= min_severity);
         replaced::complete(links.legs(), &mut findings);
         links.complete_findings(&mut findings);
         links.complete_calls(&mut analysis.calls);
@@ -291,13 +293,7 @@ impl Tally {
 }
 
 /// What the rules found in the calls and in the capture as a whole.
-fn all_findings(
-    analysis: &mut Analysis,
-    profile: &Profile,
-    facts: &Facts,
-    min_severity: Severity,
-    (told, named): (&[Finding], NamedSigns),
-) -> Vec<Finding> {
+fn all_findings(analysis: &mut Analysis, profile: &Profile, facts: &Facts) -> Vec<Finding> {
     let mut failures = Vec::new();
     let own = rules::judge_capture(profile, facts, &mut failures);
     for failure in failures {
@@ -315,9 +311,6 @@ fn all_findings(
     sort(&mut findings, is_several);
     rules::judge_together(&mut findings, &profile.settings);
     sort(&mut findings, is_several);
-    owners::settle(&mut findings, told, named);
-    // What owns others may be less bad than they are.
-    findings.retain(|finding| finding.severity >= min_severity);
     findings
 }
 

@@ -129,6 +129,15 @@ impl Storm {
         self.trouble.count() * 100 / self.requests.max(1)
     }
 
+    /// The server of the other one sent requests to this one, while both failed theirs.
+    pub fn is_behind(&self, other: &Self) -> bool {
+        let is_client =
+            self.trouble.first.iter().any(|(_, _, client, _)| client.address == other.host);
+        let overlap = |a: &Spell, b: &Spell| a.from <= b.until + SLOT && b.from <= a.until + SLOT;
+        let is_then = |own: &Spell| other.spells.iter().any(|others| overlap(own, others));
+        self.host != other.host && is_client && self.spells.iter().any(is_then)
+    }
+
     /// The request was refused in the storm.
     fn holds(&self, told: &Told) -> bool {
         let is_then = |spell: &Spell| spell.from <= told.sent && told.sent <= spell.until;

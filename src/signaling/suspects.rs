@@ -516,8 +516,8 @@ impl Suspect {
 }
 
 /// How many users were asked for within the time at most. Phones behind one address use a port
-/// each, a gateway registers its own users again and again, and a trunk asks for whatever number was
-/// dialled, if it does not ask for one after the other.
+/// each, a gateway registers its own users again and again, and a trunk asks for whatever number
+/// was dialled, if it does not ask for one after the other.
 fn users_within(run: &[Refused], within: Span) -> usize {
     let is_sequence = || {
         let numbers: BTreeSet<_> = run.iter().filter_map(|own| own.user).collect();

@@ -29,11 +29,33 @@ fn check(facts: &Facts, findings: &mut Findings<'_>) {
         requests: settings.count(&REQUESTS),
         percent: settings.percent(&SHARE).into(),
     };
-    for storm in facts.loads.storms(&criteria) {
-        if confidence(&storm).is_some() && is_visible(facts, &storm) {
-            report(storm, findings);
+    let mut storms = facts.loads.storms(&criteria);
+    storms.retain(|storm| confidence(storm).is_some() && is_visible(facts, storm));
+    for (storm, signs) in with_signs(storms) {
+        report(&storm, &signs, findings);
+    }
+}
+
+/// The storms, each with those at its clients: a back-to-back user agent fails its own callers when
+/// the server behind it fails it.
+fn with_signs(storms: Vec<Storm>) -> Vec<(Storm, Vec<Storm>)> {
+    let behind = |at: &usize| {
+        let own = storms.get(*at)?;
+        storms.iter().position(|other| other.is_behind(own))
+    };
+    let root = |at: usize| {
+        // In a ring nobody knows which is the last, and there each stands for itself.
+        let way: Vec<_> = std::iter::successors(behind(&at), behind).take(storms.len()).collect();
+        way.last().copied().filter(|_| way.len() < storms.len())
+    };
+    let roots: Vec<Option<usize>> = (0..storms.len()).map(root).collect();
+    let mut found: Vec<_> = storms.iter().map(|storm| (storm.clone(), Vec::new())).collect();
+    for (storm, root) in storms.iter().zip(&roots) {
+        if let Some((_, signs)) = root.and_then(|root| found.get_mut(root)) {
+            signs.push(storm.clone());
         }
     }
+    found.into_iter().zip(roots).filter(|(_, root)| root.is_none()).map(|(own, _)| own).collect()
 }
 
 /// Answers of the server would have been seen (guard G2), where some are said to be missing.
@@ -60,7 +82,7 @@ fn confidence(storm: &Storm) -> Option<Confidence> {
     }
 }
 
-fn report(storm: Storm, findings: &mut Findings<'_>) {
+fn report(storm: &Storm, signs: &[Storm], findings: &mut Findings<'_>) {
     let own = &storm.trouble;
     let Some((_, _, client, server)) = own.first.first() else { return };
     let some = |count: u64| (count > 0).then_some(count);
@@ -68,7 +90,7 @@ fn report(storm: Storm, findings: &mut Findings<'_>) {
     let mut report = Report::on_capture()
         .between(*client, *server)
         .frames(own.first.iter().map(|(at, frame, ..)| (*frame, *at)))
-        .confidence(confidence(&storm).unwrap_or(Confidence::Possible))
+        .confidence(confidence(storm).unwrap_or(Confidence::Possible))
         .absence(own.unanswered > 0)
         .with("to", Value::Text(storm.host.to_string()))
         .with("requests", storm.requests)
@@ -81,11 +103,17 @@ fn report(storm: Storm, findings: &mut Findings<'_>) {
         .with_some("too_early", some(storm.hurried))
         .with_some("variant", is_ignored.then_some(Value::Word("retry-after-ignored")))
         .with_some("overload_control", own.control.as_ref().map(|(_, told)| Value::quoted(told)))
+        .with_some("clients_failing", (!signs.is_empty()).then(|| Value::List(hosts(signs))))
         .with("lasted_ms", storm.length());
     for (code, count) in [(503, own.unavailable), (500, own.errors)] {
         if let Some(status) = Status::new(code).filter(|_| count > 0) {
             report = report.status(status);
         }
     }
-    findings.report(report.owning(storm.spells));
+    let spells = std::iter::once(storm).chain(signs).flat_map(|storm| storm.spells.iter().copied());
+    findings.report(report.owning(spells.collect()));
+}
+
+fn hosts(storms: &[Storm]) -> Vec<Value> {
+    storms.iter().map(|storm| Value::Text(storm.host.to_string())).collect()
 }
