@@ -190,3 +190,81 @@ fn codec<'c>(stream: &Stream, announced: &Announced<'c>) -> Option<RtpMap<'c>> {
     });
     codecs.clone().find(RtpMap::is_real).or_else(|| codecs.clone().next())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{Sample, streams};
+    use super::super::{Streams, samples};
+    use super::*;
+    use crate::signaling::samples::with_call;
+
+    /// A message with a description that wants audio on a port of 192.0.2.1.
+    fn message(start: &str, cseq: &str, tag: &str, port: u16) -> String {
+        let body = format!(
+            "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+             m=audio {port} RTP/AVP 0 96\r\na=rtpmap:96 opus/48000/2\r\n"
+        );
+        format!(
+            "{start}\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\nFrom: <sip:a@example.com>;tag=a\n\
+             To: <sip:b@example.com>{tag}\nCall-ID: bound\nCSeq: 1 {cseq}\n\
+             Contact: <sip:h@192.0.2.1>\nContent-Type: application/sdp\n\
+             Content-Length: {}\n\n{body}",
+            body.len()
+        )
+    }
+
+    /// Sender, receiver, side, fit and codec of the streams of a call whose caller wants audio on
+    /// port 9 and whose callee wants it on port 8. It was set up in the first second.
+    fn bound(streams: Streams) -> Vec<(u16, u16, Side, Fit, Option<String>)> {
+        let invite = message("INVITE sip:b@example.com SIP/2.0", "INVITE", "", 9);
+        let answer = message("SIP/2.0 200 OK", "INVITE", ";tag=b", 8);
+        let call = [(0, 10, 20, invite.as_str()), (1000, 20, 10, answer.as_str())];
+        with_call(&call, |call| {
+            let shards = [streams];
+            let found = Media::new(&shards).of_call(call);
+            let name = |codec: RtpMap<'_>| String::from_utf8_lossy(codec.encoding).into_owned();
+            let of = |b: &Bound<'_, '_>| {
+                let Stream { source, destination, .. } = *b.stream;
+                (source.port, destination.port, b.sender, b.fit, b.codec.map(name))
+            };
+            found.iter().map(of).collect()
+        })
+    }
+
+    fn sample(port: u16, to: u16, millis: i64) -> Sample {
+        Sample { port, to, millis, ..Sample::default() }
+    }
+
+    #[test]
+    fn by_where_it_goes_and_where_it_comes_from() {
+        let opus = Sample { payload_type: 96, ..sample(9, 8, 1300) };
+        let found = bound(streams([sample(8, 9, 1200), opus, sample(9, 77, 1400)]));
+        let codec = |name: &str| Some(name.to_owned());
+        assert_eq!(
+            found,
+            [
+                (8, 9, Side::Callee, Fit::Destination, codec("PCMU")),
+                (9, 8, Side::Caller, Fit::Destination, codec("opus")),
+                (9, 77, Side::Caller, Fit::Source, codec("PCMU")),
+            ]
+        );
+    }
+
+    #[test]
+    fn behind_a_nat_by_the_place_that_the_other_side_learned() {
+        // The callee sends from port 66 and gets its audio there.
+        let found = bound(streams([sample(66, 9, 1200), sample(5, 66, 1300)]));
+        assert_eq!(
+            found.first().map(|f| (f.0, f.2, f.3)),
+            Some((66, Side::Callee, Fit::Destination))
+        );
+        assert_eq!(found.get(1).map(|f| (f.0, f.2, f.3)), Some((5, Side::Caller, Fit::Latched)));
+    }
+
+    #[test]
+    fn not_by_another_call_on_the_same_port() {
+        let mut earlier = streams([sample(8, 9, -60_000)]);
+        samples::push(&mut earlier, [sample(3, 4, 1500)]);
+        assert_eq!(bound(earlier), []);
+    }
+}

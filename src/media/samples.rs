@@ -16,10 +16,11 @@ pub(crate) fn at(millis: i64) -> Time {
     Time::default() + Span::from_millis(millis)
 }
 
-/// An RTP packet from a port to port 9.
+/// An RTP packet from a port to another, by default to port 9.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sample {
     pub(crate) port: u16,
+    pub(crate) to: u16,
     pub(crate) millis: i64,
     pub(crate) sequence: u16,
     pub(crate) timestamp: u32,
@@ -34,6 +35,7 @@ impl Default for Sample {
     fn default() -> Self {
         Self {
             port: 1,
+            to: 9,
             millis: 0,
             sequence: 0,
             timestamp: 0,
@@ -73,7 +75,7 @@ pub(crate) fn push(streams: &mut Streams, samples: impl IntoIterator<Item = Samp
     for (sample, number) in samples.into_iter().zip(1..) {
         let bytes = sample.bytes();
         let header = Header::parse(&bytes).expect("it is RTP");
-        let (source, destination) = (endpoint(sample.port), endpoint(9));
+        let (source, destination) = (endpoint(sample.port), endpoint(sample.to));
         let flow = RtpFlow { source, destination, ssrc: header.ssrc };
         let frame = FrameId { capture: sample.capture, number };
         let packet = RtpPacket::new(at(sample.millis), frame, sample.ip_id, &header, &bytes);

@@ -34,7 +34,7 @@ mod registration;
 mod registrations;
 mod route;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod session_timer;
 mod network;
 mod settings;

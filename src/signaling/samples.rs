@@ -15,7 +15,7 @@ use crate::transport::{Delivery, Network, Transport};
 
 /// A message of a sample: when, from and to which last number of 192.0.2.0/24, and its text; line
 /// ends may be bare.
-pub(super) type Sample<'s> = (i64, u8, u8, &'s str);
+pub(crate) type Sample<'s> = (i64, u8, u8, &'s str);
 
 /// The log of the messages.
 pub(super) fn log(samples: &[Sample<'_>]) -> CallLog {
@@ -40,7 +40,7 @@ pub(super) fn log(samples: &[Sample<'_>]) -> CallLog {
 }
 
 /// Builds the call of the messages and looks at it; it was observed for an hour.
-pub(super) fn with_call<T>(samples: &[Sample<'_>], look: impl FnOnce(&Call<'_>) -> T) -> T {
+pub(crate) fn with_call<T>(samples: &[Sample<'_>], look: impl FnOnce(&Call<'_>) -> T) -> T {
     let log = log(samples);
     let messages: Vec<Message<'_>> = log.messages();
     let settings = Settings::default();
