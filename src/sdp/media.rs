@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use memchr::memmem;
+
 use super::anomaly::{Anomalies, Anomaly};
 use super::attribute::{Direction, Fmtp, Precondition, RtpMap, Setup, attributes, payload_type};
 use super::line::{Lines, words};
@@ -129,6 +131,11 @@ impl<'a> Media<'a> {
 
     /// The same, or else that of the session.
     pub fn inherited(&self, name: &str) -> Option<&'a [u8]> {
+        // Most are in no description at all.
+        let is_in = |lines: &[u8]| memmem::find(lines, name.as_bytes()).is_some();
+        if !is_in(self.lines) && !is_in(self.session) {
+            return None;
+        }
         let of_session = || attributes(self.session).find(|(n, _)| *n == name.as_bytes());
         self.attribute(name).or_else(|| of_session().map(|(_, value)| value))
     }

@@ -16,9 +16,9 @@ use crate::limits::{DIALLED_HOSTS_MAX, DIALLED_NUMBERS_MAX};
 use crate::packet::Endpoint;
 use crate::signaling::call::Call;
 use crate::signaling::reach::Reach;
-use crate::sip::CountryCode;
 use crate::signaling::suspects::Spell;
 use crate::signaling::transaction::Transaction;
+use crate::sip::CountryCode;
 use crate::sip::Uri;
 use crate::time::Time;
 

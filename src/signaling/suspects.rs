@@ -206,11 +206,43 @@ impl Probing {
 /// The tool that names itself in the request.
 pub fn tool_of(request: &Message<'_>) -> Option<&'static str> {
     let places = [request.software(), request.header(HeaderName::From)];
-    let is_in = |tool: &str, place: &[u8]| {
-        place.windows(tool.len()).any(|part| part.eq_ignore_ascii_case(tool.as_bytes()))
-    };
-    let is_named = |tool: &&&str| places.into_iter().flatten().any(|place| is_in(tool, place));
-    TOOLS.iter().find(is_named).copied()
+    places.into_iter().flatten().find_map(tool_in)
+}
+
+/// The first tool that is named in the text, in any case.
+fn tool_in(text: &[u8]) -> Option<&'static str> {
+    // Asked of every request, so two letters have to fit before names are compared.
+    let may_begin = text.windows(2).map(|pair| match pair {
+        [first, second] => BEGINNINGS[letter(*first)] & (1 << letter(*second)) != 0,
+        _ => false,
+    });
+    let places = may_begin.enumerate().filter(|(_, may_begin)| *may_begin);
+    places.into_iter().find_map(|(at, _)| {
+        let rest = text.get(at..)?;
+        let is_here = |tool: &&&str| {
+            rest.get(..tool.len()).is_some_and(|own| own.eq_ignore_ascii_case(tool.as_bytes()))
+        };
+        TOOLS.iter().find(is_here).copied()
+    })
+}
+
+/// For each letter, as a bit, those that follow it at the beginning of the name of a tool.
+static BEGINNINGS: [u32; 32] = beginnings();
+
+const fn beginnings() -> [u32; 32] {
+    let mut table = [0; 32];
+    let mut index = 0;
+    while index < TOOLS.len() {
+        let [first, second, ..] = TOOLS[index].as_bytes() else { panic!("a name") };
+        table[letter(*first)] |= 1 << letter(*second);
+        index += 1;
+    }
+    table
+}
+
+/// Its place in the alphabet, from 1, whatever its case; other bytes share places with letters.
+const fn letter(byte: u8) -> usize {
+    (byte & 0x1f) as usize
 }
 
 impl Suspects {
@@ -698,6 +730,22 @@ mod tests {
 
     const CRITERIA: ScanCriteria =
         ScanCriteria { targets: 3, within: Span::from_secs(10), refused_percent: 80 };
+
+    #[test]
+    fn tools_are_found_in_any_text() {
+        let cases = [
+            ("friendly-scanner", Some("friendly-scanner")),
+            ("\"SipVicious\" <sip:100@1.1.1.1>", Some("sipvicious")),
+            ("x VaxSIPUserAgent/3.1", Some("vaxsipuseragent")),
+            ("sip:sipsipcli", Some("sipcli")),
+            ("sipcl", None),
+            ("Asterisk PBX 18", None),
+            ("", None),
+        ];
+        for (text, tool) in cases {
+            assert_eq!(tool_in(text.as_bytes()), tool, "{text}");
+        }
+    }
 
     #[test]
     fn scans_are_the_same_in_any_order() {

@@ -3,6 +3,7 @@
 use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value, Visibility};
 use crate::rules::sec::{on_refusal, with_objection, with_token, with_turn};
 use crate::signaling::{Attempt, Call, Discrepancy, Message, Threshold, Transaction};
+use crate::sip::HeaderName;
 use crate::time::Span;
 
 pub(crate) static RULE: Rule = Rule {
@@ -74,7 +75,7 @@ fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
 }
 
 fn mismatch(call: &Call<'_>, request: &Message<'_>) -> Mismatch {
-    if request.is_verified() {
+    if !request.has(HeaderName::Identity) || request.is_verified() {
         return Mismatch::default();
     }
     let home = call.settings().home_cc.as_ref();
