@@ -3,7 +3,7 @@
 use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
 use crate::sdp::{Media, Session};
 use crate::signaling::{Attempt, Call, Description, Exchange, Objection};
-use crate::sip::{HeaderName, Status};
+use crate::sip::HeaderName;
 
 pub(crate) static RULE: Rule = Rule {
     code: "SDP101",
@@ -37,9 +37,7 @@ fn refused(call: &Call<'_>, attempt: &Attempt<'_>, findings: &mut Findings<'_>) 
     let hop = attempt.origin(call, first);
     let Some(Objection::Formats { is_told }) = Objection::of(hop) else { return };
     let Some((request, answer)) = hop.request.zip(hop.final_response()) else { return };
-    if call.is_given_up(hop) {
-        return;
-    }
+    let Some(status) = answer.status().filter(|_| !call.is_given_up(hop)) else { return };
     let Some(offer) = Description::of(request) else { return };
     let own = Description::of(answer);
     let known = own.or_else(|| call.description_by(hop.server, answer));
@@ -55,7 +53,8 @@ fn refused(call: &Call<'_>, attempt: &Attempt<'_>, findings: &mut Findings<'_>) 
         report(Report::on(hop), &offer, known.as_ref())
             .at([request, answer])
             .confidence(confidence)
-            .with_some("status", answer.status().map(Status::code))
+            .status(status)
+            .with("status", status.code())
             .with("phrase", Value::quoted(answer.reason_phrase().unwrap_or_default().as_bytes()))
             .with_some("warning", answer.header(HeaderName::Warning).map(Value::quoted)),
     );

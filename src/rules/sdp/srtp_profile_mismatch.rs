@@ -3,7 +3,7 @@
 use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
 use crate::sdp::{Media, Session};
 use crate::signaling::{Attempt, Call, Exchange, Objection};
-use crate::sip::{HeaderName, Status};
+use crate::sip::HeaderName;
 
 pub(crate) static RULE: Rule = Rule {
     code: "SDP106",
@@ -32,9 +32,7 @@ fn refused(call: &Call<'_>, attempt: &Attempt<'_>, findings: &mut Findings<'_>) 
     let Some(Objection::Profile { is_told }) = Objection::of(hop) else { return };
     let Some((request, answer)) = hop.request.zip(hop.final_response()) else { return };
     let Some(offer) = request.sdp().map(|body| Session::parse(body).0) else { return };
-    if call.is_given_up(hop) {
-        return;
-    }
+    let Some(status) = answer.status().filter(|_| !call.is_given_up(hop)) else { return };
     let confidence = if is_told { Confidence::Likely } else { Confidence::Possible };
     let protocols = offer.media.iter().filter(|media| !media.is_rejected());
     let protocols = protocols.map(|media| Value::quoted(media.protocol)).collect();
@@ -44,7 +42,8 @@ fn refused(call: &Call<'_>, attempt: &Attempt<'_>, findings: &mut Findings<'_>) 
             .confidence(confidence)
             .with("srtp_fault", Value::Word("profile-refused"))
             .with("offered", Value::List(protocols))
-            .with_some("status", answer.status().map(Status::code))
+            .status(status)
+            .with("status", status.code())
             .with("phrase", Value::quoted(answer.reason_phrase().unwrap_or_default().as_bytes()))
             .with_some("warning", answer.header(HeaderName::Warning).map(Value::quoted)),
     );
