@@ -45,6 +45,9 @@ def siptrace(program, capture):
     """The streams of `siptrace analyze`, by addresses and SSRC; several uses of one together."""
     command = [program, "analyze", "--format", "json", capture]
     text = subprocess.run(command, capture_output=True, text=True).stdout
+    if not text:
+        # Not a capture that can be read.
+        return {}
     analysis = json.loads(text)
     found = [stream for call in analysis["calls"] for stream in call["streams"]]
     streams = collections.defaultdict(dict)

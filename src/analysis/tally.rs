@@ -180,7 +180,9 @@ impl Tally {
         }
         let is_claimed =
             |stream: &&Stream| claimed.iter().any(|c| c.contains(&stream.first_seen().frame));
-        let mut left: Vec<_> = media.streams().filter(|stream| !is_claimed(stream)).collect();
+        // A single packet that nobody announced only looks like RTP.
+        let streams = media.streams().filter(|stream| stream.packets() > 1);
+        let mut left: Vec<_> = streams.filter(|stream| !is_claimed(stream)).collect();
         left.sort_unstable_by_key(|stream| stream.first_seen().frame);
         let listed = left.iter().take(STREAMS_LISTED_MAX);
         self.streams = listed.map(|stream| rtp_stream::alone(stream, media)).collect();

@@ -181,7 +181,8 @@ impl Rtcp {
         }
         let sender = self.senders.iter().find(|sender| sender.ssrc == block.ssrc)?;
         let (_, sent) = sender.latest.iter().find(|(middle, _)| *middle == block.last_report)?;
-        let kept = Span::from_nanos((u64::from(block.delay) * 1_000_000_000 >> 16).cast_signed());
+        let kept = (u64::from(block.delay) * 1_000_000_000) >> 16;
+        let kept = Span::from_nanos(kept.cast_signed());
         let passed = Span::from_nanos(time.since(*sent).nanos() - kept.nanos());
         (Span::ZERO <= passed && passed < ROUND_TRIP_MAX).then_some(passed)
     }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::analysis::{DigitSummary, RtcpSummary, StreamSummary};
 use crate::media::Estimate;
+use crate::signaling::Side;
 use crate::time::{Span, Time};
 
 /// An RTP stream in a `streams` array.
@@ -113,7 +114,7 @@ impl<'a> StreamJson<'a> {
             source: stream.source.to_string(),
             destination: stream.destination.to_string(),
             ssrc: format!("0x{:08x}", stream.ssrc),
-            sender: stream.sender.map(|side| side.word()),
+            sender: stream.sender.map(Side::word),
             codec,
             payload_type: stream.payload_type,
             encrypted: stream.is_encrypted,
