@@ -34,8 +34,10 @@ const SKEW_PPM_MAX: f64 = 10_000.0;
 /// Packets looked back at for a copy; a power of two.
 const COPY_LOOK_BACK: usize = 4;
 
-/// Comfort noise (RFC 3389), by its number of today and by its former one.
-const COMFORT_NOISE: [u8; 2] = [13, 19];
+/// Comfort noise (RFC 3389), by its number of today or by its former one.
+const fn is_comfort_noise(payload_type: u8) -> bool {
+    matches!(payload_type, 13 | 19)
+}
 
 /// A packet of a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -267,8 +269,8 @@ impl Stream {
         }
         let elapsed = packet.time.since(self.latest.time);
         let ticks = packet.timestamp.wrapping_sub(self.latest.timestamp).cast_signed();
-        let is_noise = COMFORT_NOISE.contains(&packet.payload_type)
-            || COMFORT_NOISE.contains(&self.latest.payload_type);
+        let is_noise =
+            is_comfort_noise(packet.payload_type) || is_comfort_noise(self.latest.payload_type);
         // By number, since the timestamp of a sender may be put right backwards.
         let is_late = turn == Turn::Late;
         let is_regular = !is_late && !packet.marker && !is_noise;
