@@ -12,7 +12,7 @@ use crate::analysis::{CallSummary, Statistics};
 use crate::bytes::printable;
 use crate::capture::FrameId;
 use crate::finding::{Finding, Rule};
-use crate::media::Media;
+use crate::media::{self, Media};
 use crate::rules;
 use crate::signaling::{Call, Facts, Message, Surroundings};
 
@@ -98,6 +98,10 @@ pub fn judge(
         complete(&call, &known, finding, detail);
     }
     facts.add_call(&call);
+    let silence = media::silence(&call, media);
+    if let Some((ways, message)) = silence.and_then(|own| Some((own.ways, own.passage.answer()?))) {
+        facts.saw_silent(ways, message, call.call_id);
+    }
     statistics.add_call(&call);
     let listed = if detail.has_leg { streams(&call, media) } else { Vec::new() };
     let claimed = listed.iter().map(|stream| stream.first.frame).collect();

@@ -216,7 +216,9 @@ impl Known<'_> {
             Visibility::WayElseNothing(source, destination) => {
                 self.has_whole_way(source, destination)
             }
-            Visibility::UnlessInvited(_)
+            Visibility::MediaWayElseNothing(_)
+            | Visibility::MediaWayElseNote(_)
+            | Visibility::UnlessInvited(_)
             | Visibility::UnlessLenient(_)
             | Visibility::UnlessClock { .. } => false,
         }

@@ -398,6 +398,14 @@ fn is_shown(finding: &mut Finding, facts: &Facts) -> bool {
         Visibility::WayElseNothing(source, destination) => {
             facts.has_way(source, destination) && !facts.has_unplaced(source, destination)
         }
+        Visibility::MediaWayElseNothing(ways) => facts.shows_media(ways),
+        Visibility::MediaWayElseNote(ways) => {
+            if !facts.shows_media(ways) {
+                finding.confidence = Confidence::Possible;
+                finding.severity = Severity::Info;
+            }
+            true
+        }
         Visibility::UnlessLenient(server) => !facts.is_lenient(server),
         Visibility::UnlessInvited(targets) => {
             !targets.into_iter().flatten().any(|target| facts.has_invited(target))

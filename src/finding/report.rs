@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::capture::FrameId;
 use crate::finding::{Confidence, Rule, Severity, Value};
 use crate::packet::Endpoint;
-use crate::signaling::{Message, Settings, Spell, Target, Transaction};
+use crate::signaling::{MediaWays, Message, Settings, Spell, Target, Transaction};
 use crate::sip::Status;
 use crate::time::{Span, Time};
 use crate::transport::Transport;
@@ -148,6 +148,11 @@ pub enum Visibility {
     },
     /// A packet on this way; without one the finding falls (guard G2).
     WayElseNothing(IpAddr, IpAddr),
+    /// RTP in the capture, and a packet on one of these ways between hosts; else the finding falls
+    /// (guard G2).
+    MediaWayElseNothing(MediaWays),
+    /// The same, but without such a packet the finding is no more than a note.
+    MediaWayElseNote(MediaWays),
     /// No INVITE to one of these targets under any Call-ID; with one the finding falls.
     UnlessInvited([Option<Target>; 4]),
     /// No success by this server for credentials with a digest URI that is not the request's; with

@@ -19,10 +19,12 @@ mod gaps;
 mod jitter;
 mod packet;
 mod pair;
+mod passage;
 mod reports;
 #[cfg(test)]
 pub(crate) mod samples;
 mod sequence;
+mod silence;
 mod stream;
 
 use contact::Contacts;
@@ -35,8 +37,10 @@ pub use event::TelephoneEvent;
 pub use jitter::Jitter;
 pub use packet::{Column, Columns, RtpFlow, RtpPacket};
 pub use pair::MediaPair;
+pub use passage::Passage;
 pub use reports::{Reception, Reported, RoundTrip, Rtcp, Sender};
 pub use sequence::Sequence;
+pub use silence::{SILENT_TALK, Silence, silence};
 pub use stream::{Gap, Run, Seen, Stream, static_clock};
 
 /// Every stream under way; one shard of it or the whole.
@@ -166,9 +170,9 @@ impl Streams {
         indexes.iter().filter_map(|index| self.streams.get(*index))
     }
 
-    /// The hosts that sent media, some more than once.
-    pub fn hosts(&self) -> impl Iterator<Item = IpAddr> {
-        self.streams.iter().map(|stream| stream.source.address)
+    /// The hosts that sent media, and to whom, some more than once.
+    pub fn ways(&self) -> impl Iterator<Item = (IpAddr, IpAddr)> {
+        self.streams.iter().map(|stream| (stream.source.address, stream.destination.address))
     }
 
     /// Streams seen, those that gave way included.

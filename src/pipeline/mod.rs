@@ -458,12 +458,14 @@ impl<'o> Run<'o> {
         let mut tallies: Vec<_> = self.calls.iter_mut().map(CallShard::tally).collect();
         let claimed: Vec<_> = tallies.iter_mut().map(|tally| tally.claimed()).collect();
         self.tally.add_streams(Media::new(&self.rtp), &claimed);
+        self.tally.facts.is_media_ignored = !self.options.media;
         for streams in &self.rtp {
             self.tally.add_rtp_streams(streams.count());
+            self.tally.facts.rtp_streams += streams.count();
             self.tally.drop("rtp-streams", streams.evicted());
             self.tally.drop("media-contacts", streams.contacts_dropped());
-            for host in streams.hosts() {
-                self.tally.facts.saw_host(host);
+            for (source, destination) in streams.ways() {
+                self.tally.facts.saw_media_way(source, destination);
             }
         }
     }

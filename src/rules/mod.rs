@@ -66,6 +66,8 @@ pub static ALL: &[&Rule] = &[
     &dlg::cseq_out_of_order::RULE,
     &dlg::prack_failure::RULE,
     &dlg::extension_required_missing::RULE,
+    &med::no_rtp::RULE,
+    &med::one_way_rtp::RULE,
     &med::icmp_unreachable::RULE,
     &msg::missing_mandatory_header::RULE,
     &msg::content_length_mismatch::RULE,

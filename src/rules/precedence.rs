@@ -130,7 +130,7 @@ const REPEATS: [&str; 5] = [
 ];
 
 /// Faults that lead to others in the same call: both stand, and the second names the first.
-const LEADS_TO: [(&str, &str); 25] = [
+const LEADS_TO: [(&str, &str); 28] = [
     (HIDDEN, "missing-ack-2xx"),
     ("cancel-crosses-answer", "missing-ack-2xx"),
     ("icmp-unreachable", "missing-ack-2xx"),
@@ -139,6 +139,9 @@ const LEADS_TO: [(&str, &str); 25] = [
     ("missing-ack-2xx", "one-way-rtp"),
     ("session-refresh-missing", "fixed-interval-drop"),
     ("private-sdp-from-public", "one-way-rtp"),
+    ("private-sdp-from-public", "no-rtp"),
+    ("icmp-unreachable", "one-way-rtp"),
+    ("icmp-unreachable", "no-rtp"),
     ("message-too-large", "udp-fragment-lost"),
     ("message-too-large", "invite-no-response"),
     ("udp-fragment-lost", "invite-no-response"),

@@ -86,6 +86,13 @@ pub struct Facts {
     pub suspects: Suspects,
     /// What the captures lack.
     pub losses: Losses,
+    /// RTP streams.
+    pub rtp_streams: u64,
+    /// Nobody looked for RTP.
+    pub is_media_ignored: bool,
+    /// Calls without any RTP although the parties talked, by the ways on which it would have been
+    /// seen.
+    pub silent: BTreeMap<MediaWays, Examples>,
     /// IP fragments that were not the first of their packet.
     pub later_fragments: u64,
     /// Captures whose clocks differ from that of another one.
@@ -102,6 +109,8 @@ pub struct Facts {
     pub explained_connects: FxHashSet<FrameId>,
     hosts: FxHashSet<IpAddr>,
     ways: FxHashSet<(IpAddr, IpAddr)>,
+    /// Ways of RTP packets.
+    media_ways: FxHashSet<(IpAddr, IpAddr)>,
     /// Ways of SIP messages.
     sip_ways: FxHashSet<(IpAddr, IpAddr)>,
     /// Whom INVITEs were for.
@@ -129,6 +138,9 @@ impl Target {
         Some(Self(hasher.finish()))
     }
 }
+
+/// Ways from host to host that the media of a call may take: there and back on the first two hops.
+pub type MediaWays = [Option<(IpAddr, IpAddr)>; 4];
 
 /// A count with a few examples: the first ones by frame.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -202,6 +214,29 @@ impl Facts {
             self.ways.insert((source, destination));
         }
         self.saw_host(source);
+    }
+
+    /// RTP went from one host to another.
+    pub fn saw_media_way(&mut self, source: IpAddr, destination: IpAddr) {
+        if self.media_ways.len() < HOSTS_MAX {
+            self.media_ways.insert((source, destination));
+        }
+        self.saw_host(source);
+    }
+
+    /// The parties of a call talked, and no RTP of it was seen.
+    pub fn saw_silent(&mut self, ways: MediaWays, message: &Message<'_>, call_id: &[u8]) {
+        if self.silent.len() < HOSTS_MAX || self.silent.contains_key(&ways) {
+            let known = self.silent.entry(ways).or_default();
+            known.add(message.frame, message.time, call_id);
+        }
+    }
+
+    /// RTP is in the capture, and a packet on one of these ways is, whatever it carries.
+    pub fn shows_media(&self, ways: MediaWays) -> bool {
+        let is_shown =
+            |way: &(IpAddr, IpAddr)| self.media_ways.contains(way) || self.ways.contains(way);
+        self.rtp_streams > 0 && ways.iter().flatten().any(is_shown)
     }
 
     /// The capture cut a message before its Call-ID.
@@ -393,6 +428,11 @@ impl Facts {
         self.last_time = self.last_time.max(other.last_time);
         self.coverage.merge(&other.coverage);
         self.losses.merge(other.losses);
+        self.rtp_streams += other.rtp_streams;
+        self.is_media_ignored |= other.is_media_ignored;
+        for (way, other) in &other.silent {
+            self.silent.entry(*way).or_default().merge(other);
+        }
         self.later_fragments += other.later_fragments;
         self.answered.extend(other.answered);
         self.clocks.extend(other.clocks);
@@ -400,6 +440,7 @@ impl Facts {
         self.explained_connects.extend(other.explained_connects);
         self.hosts.extend(other.hosts);
         self.ways.extend(other.ways);
+        self.media_ways.extend(other.media_ways);
         self.sip_ways.extend(other.sip_ways);
         self.unplaced.extend(other.unplaced);
         self.invited.extend(other.invited);

@@ -90,9 +90,9 @@ fn with_sdp(
         (true, true, false) => (Severity::Warn, Confidence::Likely, "none"),
         (true, false, _) | (true, true, true) => (Severity::Warn, Confidence::Certain, "none"),
     };
-    // Without RTP in the capture nothing is known of what the caller heard; ringing that follows is
-    // reason enough to be silent.
-    if !is_visible && has_ringing {
+    // Without RTP in the capture nothing is known of what the caller heard, and `no-rtp` says so
+    // once; ringing that follows is reason enough to be silent.
+    if !is_visible && (has_ringing || !pair.shows_caller(media)) {
         return;
     }
     findings.report(

@@ -1,0 +1,244 @@
+//! The media of a call as its parties agreed on them: who was to send to whom, hop by hop, and the
+//! streams that came of it.
+//!
+//! A relay ends one passage and begins another, so what is missing on a passage is missing between
+//! its own two ends. A stream belongs to a passage if it goes to where the receiver wants media, or
+//! back to where the receiver sends from (symmetric RTP, RFC 4961), as behind a NAT.
+
+use std::net::IpAddr;
+
+use crate::media::{Media, Stream};
+use crate::packet::Endpoint;
+use crate::signaling::{Call, Line, Message, Negotiation, Period, Reach, Settings, Side};
+use crate::time::{Span, Time};
+
+/// The media of one line that one side was to send on one hop while one agreement was in force.
+#[derive(Clone, Copy, Debug)]
+pub struct Passage<'a, 'c> {
+    /// The offers and answers of the hop.
+    pub negotiation: &'a Negotiation<'c>,
+    /// What was agreed.
+    pub period: &'a Period<'c>,
+    /// The media in it.
+    pub line: &'a Line<'c>,
+    /// Who was to send.
+    pub sender: Side,
+    /// Since when.
+    pub from: Time,
+    /// Until when.
+    pub until: Time,
+}
+
+impl<'c> Call<'c> {
+    /// Every passage of RTP that was agreed on, in both directions, whether the side was to send or
+    /// not; without hops that show the same addresses as the one before.
+    pub fn passages(&self) -> impl Iterator<Item = Passage<'_, 'c>> {
+        self.negotiations().distinct().flat_map(passages)
+    }
+
+    /// The audio of one dialog while the parties talked, the first sender's hop first. Agreements
+    /// that leave the ends where they were make one passage.
+    pub fn talking<'a>(
+        &'a self,
+        (caller_tag, callee_tag): (&[u8], Option<&[u8]>),
+        sender: Side,
+    ) -> Vec<Passage<'a, 'c>> {
+        let of_dialog =
+            |own: &&Negotiation<'c>| (own.caller_tag, own.callee_tag) == (caller_tag, callee_tag);
+        let hops = self.negotiations().distinct().filter(of_dialog);
+        hops.flat_map(|hop| joined(hop, sender)).collect()
+    }
+}
+
+fn passages<'a, 'c>(
+    negotiation: &'a Negotiation<'c>,
+) -> impl Iterator<Item = Passage<'a, 'c>> + use<'a, 'c> {
+    negotiation.periods.iter().flat_map(move |period| {
+        let lines = period.lines.iter().filter(|line| {
+            let is_rtp = |side| line.of(side).is_rtp() && line.rtp(side).is_some();
+            !line.is_rejected() && is_rtp(Side::Caller) && is_rtp(Side::Callee)
+        });
+        lines.flat_map(move |line| {
+            [Side::Caller, Side::Callee].map(|sender| {
+                let (from, until) = (period.from, period.until);
+                Passage { negotiation, period, line, sender, from, until }
+            })
+        })
+    })
+}
+
+/// The audio after the answer, with agreements that change neither ends nor directions as one.
+pub(super) fn joined<'a, 'c>(
+    negotiation: &'a Negotiation<'c>,
+    sender: Side,
+) -> Vec<Passage<'a, 'c>> {
+    let Some(answered) = negotiation.answered else { return Vec::new() };
+    let own = passages(negotiation).filter(|passage| {
+        let is_audio = passage.period.audio().map(|audio| audio.index) == Some(passage.line.index);
+        is_audio && passage.sender == sender && passage.until > answered
+    });
+    let mut joined: Vec<Passage<'_, '_>> = Vec::new();
+    for passage in own {
+        match joined.last_mut() {
+            Some(last) if last.is_like(&passage) => {
+                last.until = last.until.max(passage.until);
+                last.line = passage.line;
+            }
+            _ => joined.push(Passage { from: passage.from.max(answered), ..passage }),
+        }
+    }
+    joined
+}
+
+impl<'a, 'c> Passage<'a, 'c> {
+    /// Who was to receive.
+    pub fn receiver(&self) -> Side {
+        self.sender.other()
+    }
+
+    /// The other direction.
+    #[must_use]
+    pub fn back(self) -> Self {
+        Self { sender: self.receiver(), ..self }
+    }
+
+    /// The side was to send.
+    pub fn is_due(&self) -> bool {
+        self.line.sends(self.sender)
+    }
+
+    /// How long it lasted.
+    pub fn length(&self) -> Span {
+        self.until.since(self.from)
+    }
+
+    /// Where the sender wants media itself, and usually sends from.
+    pub fn source(&self) -> Option<Endpoint> {
+        self.line.rtp(self.sender)
+    }
+
+    /// Where the receiver wants media.
+    pub fn destination(&self) -> Option<Endpoint> {
+        self.line.rtp(self.receiver())
+    }
+
+    /// The SIP element at the end of the hop where the sender is.
+    pub fn signaling_end(&self) -> Endpoint {
+        match self.sender {
+            Side::Caller => self.negotiation.near,
+            Side::Callee => self.negotiation.far,
+        }
+    }
+
+    /// The message that agreed on it.
+    pub fn answer(&self) -> Option<&'c Message<'c>> {
+        let exchange = self.negotiation.exchange_of(self.period)?;
+        Some(exchange.answers.get(self.period.answer)?.message)
+    }
+
+    /// The streams of the sender that were active meanwhile. Where one comes from the announced
+    /// place, others that only go to the same receiver are not of this passage.
+    pub fn streams<'s>(&self, media: Media<'s>) -> Vec<&'s Stream> {
+        let own = self.places(self.sender);
+        let returning = self.back().direct(media, &own);
+        let mut wanted = self.places(self.receiver());
+        wanted.extend(returning.iter().map(|stream| stream.source));
+        let mut streams = self.direct(media, &wanted);
+        if streams.iter().any(|stream| own.contains(&stream.source)) {
+            streams.retain(|stream| own.contains(&stream.source));
+        }
+        streams
+    }
+
+    /// Streams of the sender to places where nobody wants them by this agreement.
+    pub fn astray<'s>(&self, media: Media<'s>) -> Vec<&'s Stream> {
+        let own = self.places(self.sender);
+        let bound = self.streams(media);
+        let sent = own.iter().flat_map(|end| {
+            media.at(*end).filter(move |stream| {
+                stream.source == *end && stream.is_active(self.from, self.until)
+            })
+        });
+        sent.filter(|stream| {
+            !own.contains(&stream.destination)
+                && !bound.iter().any(|known| std::ptr::eq(*known, *stream))
+        })
+        .collect()
+    }
+
+    /// When media of the sender first came, if it did.
+    pub fn first(&self, media: Media<'_>) -> Option<Time> {
+        let streams = self.streams(media);
+        let spells = streams.iter().flat_map(|stream| &stream.spells);
+        let within = spells.filter(|(first, last)| *first <= self.until && *last >= self.from);
+        within.map(|(first, _)| (*first).max(self.from)).min()
+    }
+
+    /// How long media of the sender came.
+    pub fn active_for(&self, media: Media<'_>) -> Span {
+        let spans = self.streams(media).into_iter();
+        let spans = spans.filter_map(|stream| stream.active_for(self.from, self.until));
+        spans.max().unwrap_or_default()
+    }
+
+    /// The sender may send nothing while nobody speaks: comfort noise (RFC 3389) or discontinuous
+    /// transmission is agreed on by both descriptions.
+    pub fn may_leave_out_silence(&self) -> bool {
+        let is_agreed = |side| {
+            let media = self.line.of(side);
+            let has_noise = media.codecs().any(|codec| codec.is("CN"));
+            let is_on = |name| media.attribute(name).is_some_and(|value| value.starts_with(b"on"));
+            let has_dtx = media.fmtps().any(|fmtp| {
+                let text = fmtp.parameters.to_ascii_lowercase();
+                [&b"usedtx=1"[..], b"annexb=yes"]
+                    .iter()
+                    .any(|own| memchr::memmem::find(&text, own).is_some())
+            });
+            has_noise || is_on("silenceSupp") || has_dtx
+        };
+        is_agreed(Side::Caller) && is_agreed(Side::Callee)
+    }
+
+    /// The ways from host to host that its packets may take: between the hosts of the two
+    /// descriptions, or of SIP, where a description names a host that cannot be reached (guard G2).
+    pub fn ways(&self, settings: &Settings) -> Option<(IpAddr, IpAddr)> {
+        Some((self.host(self.source()?, settings), self.back().host(self.destination()?, settings)))
+    }
+
+    /// Where the end of the media really is, as far as SIP tells: behind a NAT that nobody told of,
+    /// at the address that SIP comes from.
+    fn host(&self, end: Endpoint, settings: &Settings) -> IpAddr {
+        let signaling = self.signaling_end().address;
+        let is_behind_nat = settings.reach(end.address) != Reach::Public
+            && settings.reach(signaling) == Reach::Public;
+        if is_behind_nat { signaling } else { end.address }
+    }
+
+    /// Where the side wants media: by its description, or by ICE.
+    fn places(&self, side: Side) -> Vec<Endpoint> {
+        let media = self.line.of(side);
+        let candidates = media.candidate_addresses().map(Endpoint::from);
+        self.line.rtp(side).into_iter().chain(candidates).collect()
+    }
+
+    /// The streams to one of these places.
+    fn direct<'s>(&self, media: Media<'s>, places: &[Endpoint]) -> Vec<&'s Stream> {
+        let mut streams: Vec<&Stream> = Vec::new();
+        for place in places {
+            let to_place = media.at(*place).filter(|stream| stream.destination == *place);
+            for stream in to_place.filter(|stream| stream.is_active(self.from, self.until)) {
+                if !streams.iter().any(|known| std::ptr::eq(*known, stream)) {
+                    streams.push(stream);
+                }
+            }
+        }
+        streams
+    }
+
+    /// The next agreement leaves everything as it is.
+    fn is_like(&self, next: &Self) -> bool {
+        let ends = |passage: &Self| (passage.source(), passage.destination());
+        let directions = |passage: &Self| (passage.is_due(), passage.back().is_due());
+        (ends(self), directions(self)) == (ends(next), directions(next))
+    }
+}

@@ -1,0 +1,56 @@
+#![doc = include_str!("no_rtp.md")]
+
+use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value, Visibility};
+use crate::media::{Media, SILENT_TALK, silence};
+use crate::signaling::{Call, Examples, Facts, Side};
+
+pub(crate) static RULE: Rule = Rule {
+    code: "MED101",
+    name: "no-rtp",
+    severity: Severity::Error,
+    since: "0.1.0",
+    entry: include_str!("no_rtp.md"),
+    thresholds: &[&SILENT_TALK],
+    check: Check::Both { each: check, capture: check_capture },
+};
+
+fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
+    let Some(silence) = silence(call, media) else { return };
+    let passage = silence.passage;
+    let exchange = passage.negotiation.exchange_of(passage.period);
+    findings.report(
+        Report::on_capture()
+            .between(passage.negotiation.near, passage.negotiation.far)
+            .at(exchange.and_then(|exchange| Some(exchange.offer.as_ref()?.message)))
+            .at(passage.answer())
+            .confidence(Confidence::Likely)
+            .visibility(Visibility::MediaWayElseNothing(silence.ways))
+            .with("media", Value::Word("none"))
+            .with("media_ms", silence.talk)
+            .with_some("caller_media", passage.line.rtp(Side::Caller))
+            .with_some("callee_media", passage.line.rtp(Side::Callee)),
+    );
+}
+
+/// One note for all calls whose media the capture could not see.
+fn check_capture(facts: &Facts, findings: &mut Findings<'_>) {
+    if facts.is_media_ignored {
+        return;
+    }
+    let mut calls = Examples::default();
+    for (_, silent) in facts.silent.iter().filter(|(ways, _)| !facts.shows_media(**ways)) {
+        calls.merge(silent);
+    }
+    if calls.count == 0 {
+        return;
+    }
+    let seen = if facts.rtp_streams == 0 { "not-captured" } else { "rtp-elsewhere" };
+    findings.report(
+        Report::on_capture()
+            .frames(calls.first.iter().map(|(frame, time, _)| (*frame, *time)))
+            .severity(Severity::Info)
+            .confidence(Confidence::Possible)
+            .with("media", Value::Word(seen))
+            .with("calls", calls.count),
+    );
+}
