@@ -218,6 +218,7 @@ impl Known<'_> {
             }
             Visibility::MediaWayElseNothing(_)
             | Visibility::MediaWayElseNote(_)
+            | Visibility::UnlessCaptureLost { .. }
             | Visibility::UnlessInvited(_)
             | Visibility::UnlessLenient(_)
             | Visibility::UnlessClock { .. } => false,

@@ -20,7 +20,10 @@ use crate::packet::Unread;
 use crate::rules::{self, Profile};
 use crate::signaling::{self, CallLog, Facts, LossKind, Message, Surroundings};
 use crate::sip::timers;
-use crate::time::Span;
+use crate::time::{Span, Time};
+
+/// How long a moment without packets of nearly all streams may last.
+const MOMENT: Span = Span::from_millis(100);
 
 /// How much of a large capture is kept for the report; the rest is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -405,6 +408,11 @@ fn is_shown(finding: &mut Finding, facts: &Facts) -> bool {
                 finding.severity = Severity::Info;
             }
             true
+        }
+        Visibility::UnlessCaptureLost { from, until, gaps } => {
+            let is_within = |moment: &&Time| **moment <= until && **moment + MOMENT >= from;
+            let common = facts.losses.moments.iter().filter(is_within).count() as u64;
+            common == 0 || common * 2 < gaps
         }
         Visibility::UnlessLenient(server) => !facts.is_lenient(server),
         Visibility::UnlessInvited(targets) => {

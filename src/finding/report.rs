@@ -153,6 +153,16 @@ pub enum Visibility {
     MediaWayElseNothing(MediaWays),
     /// The same, but without such a packet the finding is no more than a note.
     MediaWayElseNote(MediaWays),
+    /// The capture did not lack packets of nearly all streams at the moments when this one had most
+    /// of its gaps; else the finding falls.
+    UnlessCaptureLost {
+        /// When the stream began.
+        from: Time,
+        /// When it ended.
+        until: Time,
+        /// How many gaps it has.
+        gaps: u64,
+    },
     /// No INVITE to one of these targets under any Call-ID; with one the finding falls.
     UnlessInvited([Option<Target>; 4]),
     /// No success by this server for credentials with a digest URI that is not the request's; with
@@ -172,7 +182,13 @@ pub enum Visibility {
 impl Visibility {
     /// What is found is there; no other one says that something is missing.
     pub const fn is_about_presence(self) -> bool {
-        matches!(self, Self::Proven | Self::UnlessLenient(_) | Self::UnlessClock { .. })
+        matches!(
+            self,
+            Self::Proven
+                | Self::UnlessLenient(_)
+                | Self::UnlessClock { .. }
+                | Self::UnlessCaptureLost { .. }
+        )
     }
 }
 

@@ -170,9 +170,11 @@ impl Streams {
         indexes.iter().filter_map(|index| self.streams.get(*index))
     }
 
-    /// The hosts that sent media, and to whom, some more than once.
-    pub fn ways(&self) -> impl Iterator<Item = (IpAddr, IpAddr)> {
-        self.streams.iter().map(|stream| (stream.source.address, stream.destination.address))
+    /// The hosts that sent media, to whom, and how many packets; some more than once.
+    pub fn ways(&self) -> impl Iterator<Item = (IpAddr, IpAddr, u64)> {
+        let way =
+            |stream: &Stream| (stream.source.address, stream.destination.address, stream.packets());
+        self.streams.iter().map(way)
     }
 
     /// Streams seen, those that gave way included.

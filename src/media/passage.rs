@@ -7,10 +7,19 @@
 
 use std::net::IpAddr;
 
-use crate::media::{Media, Stream};
+use crate::media::{Media, Run, Seen, Stream};
 use crate::packet::Endpoint;
 use crate::signaling::{Call, Line, Message, Negotiation, Period, Reach, Settings, Side};
 use crate::time::{Span, Time};
+
+/// More pauses than that are no accident.
+const PAUSES_MAX: usize = 2;
+
+/// Comfort noise (RFC 3389), by its number of today and by its former one.
+const COMFORT_NOISE: [u8; 2] = [13, 19];
+
+/// A farewell comes with the last packets.
+const GOODBYE: Span = Span::from_secs(2);
 
 /// The media of one line that one side was to send on one hop while one agreement was in force.
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +116,12 @@ impl<'a, 'c> Passage<'a, 'c> {
         self.line.sends(self.sender)
     }
 
+    /// The passage less its beginning; none if nothing of it is left.
+    pub fn without_begin(self, length: Span) -> Option<Self> {
+        let from = self.from + length;
+        (from < self.until).then_some(Self { from, ..self })
+    }
+
     /// How long it lasted.
     pub fn length(&self) -> Span {
         self.until.since(self.from)
@@ -136,14 +151,23 @@ impl<'a, 'c> Passage<'a, 'c> {
         Some(exchange.answers.get(self.period.answer)?.message)
     }
 
+    /// Where both sides want media: by their descriptions, or by ICE.
+    pub fn places(&self) -> Vec<Endpoint> {
+        let mut places = self.places_of(Side::Caller);
+        places.extend(self.places_of(Side::Callee));
+        places
+    }
+
     /// The streams of the sender that were active meanwhile. Where one comes from the announced
     /// place, others that only go to the same receiver are not of this passage.
     pub fn streams<'s>(&self, media: Media<'s>) -> Vec<&'s Stream> {
-        let own = self.places(self.sender);
+        let own = self.places_of(self.sender);
         let returning = self.back().direct(media, &own);
-        let mut wanted = self.places(self.receiver());
+        let mut wanted = self.places_of(self.receiver());
         wanted.extend(returning.iter().map(|stream| stream.source));
         let mut streams = self.direct(media, &wanted);
+        let back = self.places_of(self.receiver());
+        streams.retain(|stream| !back.contains(&stream.source) || own.contains(&stream.source));
         if streams.iter().any(|stream| own.contains(&stream.source)) {
             streams.retain(|stream| own.contains(&stream.source));
         }
@@ -152,7 +176,7 @@ impl<'a, 'c> Passage<'a, 'c> {
 
     /// Streams of the sender to places where nobody wants them by this agreement.
     pub fn astray<'s>(&self, media: Media<'s>) -> Vec<&'s Stream> {
-        let own = self.places(self.sender);
+        let own = self.places_of(self.sender);
         let bound = self.streams(media);
         let sent = own.iter().flat_map(|end| {
             media.at(*end).filter(move |stream| {
@@ -166,12 +190,60 @@ impl<'a, 'c> Passage<'a, 'c> {
         .collect()
     }
 
-    /// When media of the sender first came, if it did.
+    /// When media of the sender first came, if they did.
     pub fn first(&self, media: Media<'_>) -> Option<Time> {
-        let streams = self.streams(media);
-        let spells = streams.iter().flat_map(|stream| &stream.spells);
-        let within = spells.filter(|(first, last)| *first <= self.until && *last >= self.from);
-        within.map(|(first, _)| (*first).max(self.from)).min()
+        let streams = self.streams(media).into_iter();
+        streams.filter_map(|stream| stream.first_between(self.from, self.until)).min()
+    }
+
+    /// When media of the sender last came, if they did.
+    pub fn last(&self, media: Media<'_>) -> Option<Time> {
+        let streams = self.streams(media).into_iter();
+        streams.filter_map(|stream| stream.last_between(self.from, self.until)).max()
+    }
+
+    /// The packet that came at that moment, if it is remembered.
+    pub fn seen_at(&self, media: Media<'_>, time: Time) -> Option<Seen> {
+        self.streams(media).into_iter().find_map(|stream| stream.seen_at(time))
+    }
+
+    /// The sender was seen to send nothing while nobody speaks, or may do so.
+    pub fn leaves_out_silence(&self, media: Media<'_>) -> bool {
+        let has_pauses = |stream: &&Stream| {
+            let spells = stream.spells.iter();
+            let within = spells.filter(|(first, last)| *first <= self.until && *last >= self.from);
+            let is_noise = |run: &Run| COMFORT_NOISE.contains(&run.payload_type);
+            within.count() > PAUSES_MAX || stream.runs().iter().any(is_noise)
+        };
+        self.may_leave_out_silence() || self.streams(media).iter().any(has_pauses)
+    }
+
+    /// The sender said by RTCP that it leaves, when its media ended (RFC 3550, section 6.6).
+    pub fn has_left(&self, media: Media<'_>) -> bool {
+        self.streams(media).into_iter().any(|stream| {
+            let of_source = |end: Endpoint| {
+                let is_port = [stream.source.port, stream.source.port.saturating_add(1)];
+                end.address == stream.source.address && is_port.contains(&end.port)
+            };
+            let next = stream.source.port.saturating_add(1);
+            let ends = [stream.source, Endpoint { port: next, ..stream.source }];
+            let contacts = ends.into_iter().flat_map(|end| media.contacts_at(end));
+            let mut reports = contacts.filter(|contact| of_source(contact.source));
+            reports.any(|contact| {
+                let rtcp = contact.rtcp.as_deref();
+                rtcp.is_some_and(|rtcp| {
+                    rtcp.goodbyes > 0 && rtcp.last.time.since(stream.last()).abs() <= GOODBYE
+                })
+            })
+        })
+    }
+
+    /// When the keys of SRTP were ready for both sides, if they came by a handshake.
+    pub fn keys_ready(&self, media: Media<'_>) -> Option<Time> {
+        let ends = [self.source()?, self.destination()?];
+        let contacts = ends.into_iter().flat_map(|end| media.contacts_at(end));
+        let finished = contacts.filter_map(|contact| contact.dtls?.finished);
+        finished.map(|seen| seen.time).filter(|time| *time <= self.until).max()
     }
 
     /// How long media of the sender came.
@@ -215,7 +287,7 @@ impl<'a, 'c> Passage<'a, 'c> {
     }
 
     /// Where the side wants media: by its description, or by ICE.
-    fn places(&self, side: Side) -> Vec<Endpoint> {
+    fn places_of(&self, side: Side) -> Vec<Endpoint> {
         let media = self.line.of(side);
         let candidates = media.candidate_addresses().map(Endpoint::from);
         self.line.rtp(side).into_iter().chain(candidates).collect()

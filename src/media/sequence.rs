@@ -28,6 +28,8 @@ pub struct Sequence {
     duplicates: u32,
     reordered: u32,
     restarts: u32,
+    /// Places where packets are missing.
+    gaps: u32,
     /// Packets with a number that fits nowhere, and that no other one followed.
     strays: u32,
     /// The number that would make the latest stray a new beginning.
@@ -66,6 +68,7 @@ impl Sequence {
             duplicates: 0,
             reordered: 0,
             restarts: 0,
+            gaps: 0,
             strays: 0,
             suspect: None,
         }
@@ -97,6 +100,7 @@ impl Sequence {
             1..DROPOUT_MAX => {
                 self.highest += u64::from(ahead);
                 self.window = self.window.checked_shl(u32::from(ahead)).unwrap_or_default() | 1;
+                self.gaps = self.gaps.saturating_add(1);
                 Turn::After(ahead - 1)
             }
             _ if behind < WINDOW && self.window >> behind & 1 == 1 => self.again(),
@@ -158,6 +162,11 @@ impl Sequence {
     /// Packets that came after one with a higher number.
     pub fn reordered(&self) -> u64 {
         u64::from(self.reordered)
+    }
+
+    /// Places where packets were missing when the next one came.
+    pub fn gaps(&self) -> u64 {
+        u64::from(self.gaps)
     }
 
     /// How often the numbers began anew.

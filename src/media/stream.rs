@@ -430,6 +430,19 @@ impl Stream {
         spans.reduce(|sum, span| sum + span)
     }
 
+    /// When it was first active between the two moments; `None` if it was not at all.
+    pub fn first_between(&self, from: Time, to: Time) -> Option<Time> {
+        let active = self.spells.iter().filter(|(first, last)| *first <= to && *last >= from);
+        active.map(|(first, _)| (*first).max(from)).min()
+    }
+
+    /// The packet of that moment, if it is one of those that are remembered: where the payload type
+    /// changes, the stream begins or ends.
+    pub fn seen_at(&self, time: Time) -> Option<Seen> {
+        let ends = self.runs.iter().flat_map(|run| [run.first, run.last]);
+        ends.into_iter().find(|seen| seen.time == time)
+    }
+
     /// When it was last active between the two moments; `None` if it was not at all.
     pub fn last_between(&self, from: Time, to: Time) -> Option<Time> {
         let active = self.spells.iter().filter(|(first, last)| *first <= to && *last >= from);

@@ -464,8 +464,8 @@ impl<'o> Run<'o> {
             self.tally.facts.rtp_streams += streams.count();
             self.tally.drop("rtp-streams", streams.evicted());
             self.tally.drop("media-contacts", streams.contacts_dropped());
-            for (source, destination) in streams.ways() {
-                self.tally.facts.saw_media_way(source, destination);
+            for (source, destination, packets) in streams.ways() {
+                self.tally.facts.saw_media_way(source, destination, packets);
             }
         }
     }

@@ -68,6 +68,11 @@ pub static ALL: &[&Rule] = &[
     &dlg::extension_required_missing::RULE,
     &med::no_rtp::RULE,
     &med::one_way_rtp::RULE,
+    &med::rtp_to_unexpected_port::RULE,
+    &med::rtp_quality::RULE,
+    &med::media_gap::RULE,
+    &med::unexpected_payload_type::RULE,
+    &med::dtmf_not_delivered::RULE,
     &med::icmp_unreachable::RULE,
     &msg::missing_mandatory_header::RULE,
     &msg::content_length_mismatch::RULE,
@@ -103,6 +108,8 @@ pub static ALL: &[&Rule] = &[
     &sdp::direction_conflict::RULE,
     &sdp::srtp_profile_mismatch::RULE,
     &sdp::telephone_event_mismatch::RULE,
+    &sdp::ptime_mismatch::RULE,
+    &sdp::ice_or_rtcp_mux_mismatch::RULE,
     &sdp::private_sdp_from_public::RULE,
     &sdp::offer_unanswered::RULE,
     &sec::scanner::RULE,
@@ -206,6 +213,9 @@ pub fn judge_together(findings: &mut Vec<Finding>, settings: &Settings) {
     compare(findings, settings);
     let found = std::mem::take(findings).into_iter();
     let stands = |mut finding: Finding| match finding.needs_company {
+    precedence::settle_together(findings);
+    let found = std::mem::take(findings);
+    findings.extend(found.into_iter().filter_map(|mut finding| match finding.needs_company {
         true => finding.fallback.take().map(|fallback| *fallback),
         false => Some(finding),
     };

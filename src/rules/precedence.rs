@@ -4,6 +4,7 @@
 //! farthest-downstream hop owns the finding (guard G9), a specific rule goes before
 //! `final-response`; the others become signs of it.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::finding::{Confidence, Ending, Finding, Severity, Sign, Value, Visibility};
@@ -111,6 +112,7 @@ const REQUESTS: [&str; 40] = [
     "extension-required-missing",
     "in-dialog-481",
     "reinvite-glare",
+    "dtmf-not-delivered",
     "method-not-supported",
     "cseq-out-of-order",
     "reinvite-rejected",
@@ -161,12 +163,26 @@ const LEADS_TO: [(&str, &str); 28] = [
     ("route-set-ignored", "in-dialog-481"),
 ];
 
+/// Faults of which the second one, in the same call, is no more than what was heard of the first.
+const EXPLAINS: [(&str, &str); 6] = [
+    ("fixed-interval-drop", "media-gap"),
+    ("srtp-profile-mismatch", "one-way-rtp"),
+    ("srtp-profile-mismatch", "no-rtp"),
+    ("offer-unanswered", "one-way-rtp"),
+    ("offer-unanswered", "no-rtp"),
+    ("direction-conflict", "media-gap"),
+];
+
 /// Says only that something may be wrong with the call; a fault of it tells what.
 const SIGN: &str = "short-call";
 
 /// Leads requests to a host that only its own network can reach. It is as bad as what comes of it,
 /// and nothing comes of it for requests that go to somebody else.
 const HIDDEN: &str = "private-contact-from-public";
+
+/// Leads media to such a host; it is as bad as what comes of it, too, once the whole capture has
+/// shown that this stands.
+const HIDDEN_MEDIA: &str = "private-sdp-from-public";
 
 /// Leaves one root finding for each attempt and each request, and turns the others into signs of
 /// it.
@@ -195,9 +211,30 @@ pub(crate) fn settle(call: &Call<'_>, found: Vec<Finding>) -> Vec<Finding> {
     let settled = settle_requests(call, settled, &REQUESTS);
     let mut settled = settle_requests(call, settled, &REPEATS);
     link(call, &mut settled);
+    let settled = settle_explained(call, settled);
     let mut settled = settle_signs(call, settled);
     settled.sort_by(|a, b| (a.frames.first(), a.rule.code).cmp(&(b.frames.first(), b.rule.code)));
     settled
+}
+
+/// Makes causes as bad as the effects that name them, when all captures have been read.
+pub(crate) fn settle_together(findings: &mut [Finding]) {
+    let names_cause = |finding: &Finding| {
+        finding.related.iter().any(|sign| sign.rule == HIDDEN_MEDIA && sign.call_id.is_none())
+    };
+    let mut worst: HashMap<String, Severity> = HashMap::new();
+    for effect in findings.iter().filter(|finding| names_cause(finding)) {
+        let Some(call_id) = &effect.call_id else { continue };
+        let known = worst.entry(call_id.clone()).or_insert(effect.severity);
+        *known = effect.severity.max(*known);
+    }
+    for cause in findings.iter_mut().filter(|finding| finding.rule.name == HIDDEN_MEDIA) {
+        let effect = cause.call_id.as_ref().and_then(|call_id| worst.get(call_id));
+        if let Some(severity) = effect.filter(|severity| **severity > cause.severity) {
+            cause.severity = *severity;
+            cause.confidence = cause.confidence.max(Confidence::Likely);
+        }
+    }
 }
 
 /// How the attempt ended, if it failed for good.
@@ -283,6 +320,23 @@ fn absorb(root: &mut Finding, finding: &Finding) {
             root.statuses.push(*status);
         }
     }
+}
+
+/// Turns what a fault explains into a sign of it.
+fn settle_explained(call: &Call<'_>, mut settled: Vec<Finding>) -> Vec<Finding> {
+    for (cause, effect) in EXPLAINS {
+        let is_cause = |finding: &Finding| {
+            finding.rule.name == cause && is_firm(finding) && finding.severity > Severity::Info
+        };
+        if settled.iter().any(is_cause) {
+            let is_effect = |finding: &mut Finding| finding.rule.name == effect;
+            let effects: Vec<_> = settled.extract_if(.., is_effect).collect();
+            if let Some(root) = settled.iter_mut().find(|finding| is_cause(finding)) {
+                root.related.extend(effects.iter().map(|finding| sign_of(call, finding)));
+            }
+        }
+    }
+    settled
 }
 
 /// What only hints at a fault is a sign of the worst one that was found in the call.

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
-use rustc_hash::{FxHashSet, FxHasher};
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use crate::capture::{Description, FrameId, Note};
 use crate::limits::{DISRUPTIONS_MAX, HOSTS_MAX};
@@ -34,6 +34,8 @@ const SIP_PORTS: [u16; 3] = [5060, 5061, 5081];
 
 /// The port of the web: what goes there is SIP only if it says so.
 const WEB_PORT: u16 = 443;
+/// RTP packets that show that the capture sees their way.
+const MEDIA_PACKETS_MIN: u64 = 50;
 
 /// Between two files of one recording there is no longer pause.
 const PAUSE_MAX: Span = Span::from_secs(60);
@@ -109,8 +111,10 @@ pub struct Facts {
     pub explained_connects: FxHashSet<FrameId>,
     hosts: FxHashSet<IpAddr>,
     ways: FxHashSet<(IpAddr, IpAddr)>,
-    /// Ways of RTP packets.
-    media_ways: FxHashSet<(IpAddr, IpAddr)>,
+    /// RTP packets by their ways.
+    media_ways: FxHashMap<(IpAddr, IpAddr), u64>,
+    /// Hosts that sent or got RTP.
+    media_hosts: FxHashSet<IpAddr>,
     /// Ways of SIP messages.
     sip_ways: FxHashSet<(IpAddr, IpAddr)>,
     /// Whom INVITEs were for.
@@ -216,12 +220,13 @@ impl Facts {
         self.saw_host(source);
     }
 
-    /// RTP went from one host to another.
-    pub fn saw_media_way(&mut self, source: IpAddr, destination: IpAddr) {
+    /// So many RTP packets went from one host to another.
+    pub fn saw_media_way(&mut self, source: IpAddr, destination: IpAddr, packets: u64) {
         if self.media_ways.len() < HOSTS_MAX {
-            self.media_ways.insert((source, destination));
+            *self.media_ways.entry((source, destination)).or_default() += packets;
         }
         self.saw_host(source);
+        self.media_hosts.extend([source, destination]);
     }
 
     /// The parties of a call talked, and no RTP of it was seen.
@@ -232,11 +237,19 @@ impl Facts {
         }
     }
 
-    /// RTP is in the capture, and a packet on one of these ways is, whatever it carries.
+    /// RTP of one of the hosts is in the capture, and what goes one of these ways is: packets that
+    /// are no media, or many that are. A few strays show no way, for switches send the first
+    /// packets to all.
     pub fn shows_media(&self, ways: MediaWays) -> bool {
-        let is_shown =
-            |way: &(IpAddr, IpAddr)| self.media_ways.contains(way) || self.ways.contains(way);
-        self.rtp_streams > 0 && ways.iter().flatten().any(is_shown)
+        let has_media = |(source, destination): &(IpAddr, IpAddr)| {
+            self.media_hosts.contains(source) || self.media_hosts.contains(destination)
+        };
+        let is_shown = |way: &(IpAddr, IpAddr)| {
+            let packets = self.media_ways.get(way).copied().unwrap_or_default();
+            self.ways.contains(way) || packets >= MEDIA_PACKETS_MIN
+        };
+        let ways = || ways.iter().flatten();
+        ways().any(has_media) && ways().any(is_shown)
     }
 
     /// The capture cut a message before its Call-ID.
@@ -440,7 +453,10 @@ impl Facts {
         self.explained_connects.extend(other.explained_connects);
         self.hosts.extend(other.hosts);
         self.ways.extend(other.ways);
-        self.media_ways.extend(other.media_ways);
+        for (way, packets) in other.media_ways {
+            *self.media_ways.entry(way).or_default() += packets;
+        }
+        self.media_hosts.extend(other.media_hosts);
         self.sip_ways.extend(other.sip_ways);
         self.unplaced.extend(other.unplaced);
         self.invited.extend(other.invited);

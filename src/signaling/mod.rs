@@ -61,6 +61,7 @@ pub use dialog::Dialog;
 pub use emergency::{Emergency, EmergencyNumber, NotAnEmergencyNumber};
 pub use exchange::{Description, Exchange, ExchangeId, Side};
 pub use facts::{ClockDifference, Examples, Facts, OneSided, SipEvidence, Target};
+pub use facts::{ClockDifference, Examples, Facts, MediaWays, OneSided, Target};
 pub use hold::Hold;
 pub use facts::{ClockDifference, Examples, Facts, MediaWays, OneSided, Target};
 pub use in_dialog::Mismatch;

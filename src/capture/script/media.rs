@@ -15,6 +15,12 @@ const EVERY_DEFAULT: Span = Span::from_millis(20);
 /// Samples in a second: the RTP clock of the payload types that scripts use.
 const CLOCK: i64 = 8000;
 
+/// The usual payload type of telephone events.
+const EVENTS: u8 = 101;
+
+/// How often the end of a telephone event is sent (RFC 4733, section 2.5.1.4).
+const ENDS: i64 = 3;
+
 /// Bytes of one packet's audio at most.
 const AUDIO_BYTES_MAX: i64 = 1400;
 
@@ -56,7 +62,10 @@ impl Streams {
         }
         let shared = from.payload_types.iter().find(|kind| to.payload_types.contains(kind));
         let kind = shared.or(from.payload_types.first()).copied().unwrap_or(0);
+        let kind = if options.has("event") { EVENTS } else { kind };
         let kind = options.number("pt").and_then(|kind| u8::try_from(kind).ok()).unwrap_or(kind);
+        let rate = options.number("rate").and_then(|rate| i64::try_from(rate).ok());
+        let clock = rate.unwrap_or(CLOCK);
         let audio = vec![0xd5; audio_bytes(kind, every)];
         let stream = self.stream(event, hop);
         let jitter = options.time("jitter").unwrap_or(Span::ZERO);
@@ -70,8 +79,15 @@ impl Streams {
                 wire.charge(event, audio.len())?;
                 continue;
             }
-            let time = ticks(event.at + delay, stream.began);
-            let packet = packet(kind, index == 0, sequence, time, stream.ssrc, &audio);
+            let digit = options.number("event").map(|digit| {
+                let is_end = count - index <= ENDS && !options.has("endless");
+                digit_bytes(digit as u8, is_end, (index + 1).saturating_mul(every), clock)
+            });
+            // A digit has the time of its beginning.
+            let at = if digit.is_some() { event.at } else { event.at + delay };
+            let time = ticks(at, stream.began, clock);
+            let audio = digit.as_ref().map_or(audio.as_slice(), |digit| digit.as_slice());
+            let packet = packet(kind, index == 0, sequence, time, stream.ssrc, audio);
             stream.packets = stream.packets.wrapping_add(1);
             stream.octets = stream.octets.wrapping_add(audio.len() as u32);
             let late = if index % 2 == 1 { jitter } else { Span::ZERO };
@@ -99,7 +115,7 @@ impl Streams {
         packet.extend(stream.ssrc.to_be_bytes());
         packet.extend((seconds as u32).to_be_bytes());
         packet.extend([0; 4]);
-        for number in [ticks(event.at, stream.began), stream.packets, stream.octets] {
+        for number in [ticks(event.at, stream.began, CLOCK), stream.packets, stream.octets] {
             packet.extend(number.to_be_bytes());
         }
         let name = script.hosts.get(hop.source).map_or("", |host| host.name).as_bytes();
@@ -145,10 +161,18 @@ fn aim(event: &Event<'_>, hop: &mut Hop, from: u16, to: u16) {
 }
 
 /// The RTP timestamp at a time.
-fn ticks(at: Span, began: Span) -> u32 {
+fn ticks(at: Span, began: Span, clock: i64) -> u32 {
     let nanos = i128::from(at.nanos()) - i128::from(began.nanos());
-    let ticks = nanos * i128::from(CLOCK) / 1_000_000_000;
+    let ticks = nanos * i128::from(clock) / 1_000_000_000;
     ticks.rem_euclid(1 << 32) as u32
+}
+
+/// A telephone event (RFC 4733, section 2.3): the digit, whether it is over, volume 10, how long it
+/// has lasted.
+fn digit_bytes(digit: u8, is_end: bool, nanos: i64, clock: i64) -> [u8; 4] {
+    let ticks = i128::from(nanos) * i128::from(clock) / 1_000_000_000;
+    let [high, low] = u16::try_from(ticks).unwrap_or(u16::MAX).to_be_bytes();
+    [digit, u8::from(is_end) << 7 | 10, high, low]
 }
 
 /// Bytes of the audio of one packet: one for each sample, or 10 for each 10 ms of G.729, or one

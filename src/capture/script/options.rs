@@ -36,7 +36,7 @@ enum Kind {
 }
 
 /// Name, value, and the lines it may stand on. A name comes twice where it means two things.
-const OPTIONS: [(&str, Kind, Place); 37] = [
+const OPTIONS: [(&str, Kind, Place); 40] = [
     ("call", Kind::Text, ANY),
     ("tag", Kind::Text, MADE),
     ("cseq", Kind::Number(0, u32::MAX as u64), MADE),
@@ -74,6 +74,9 @@ const OPTIONS: [(&str, Kind, Place); 37] = [
     ("size", Kind::Number(1, 16_000), TLS),
     ("description", Kind::Number(0, 255), TLS),
     ("warning", Kind::Flag, TLS),
+    ("rate", Kind::Number(1, 1_000_000), RTP),
+    ("event", Kind::Number(0, 255), RTP),
+    ("endless", Kind::Flag, RTP),
 ];
 
 /// The value that was given.

@@ -55,6 +55,8 @@ fn is_one_way(call: &Call<'_>, passage: &Passage<'_, '_>, media: Media<'_>) -> b
         && passage.back().active_for(media) >= least
         && passage.streams(media).is_empty()
         && passage.astray(media).is_empty()
+        // A side that sends elsewhere as well was told of other places than the capture was.
+        && passage.back().astray(media).is_empty()
 }
 
 fn report(

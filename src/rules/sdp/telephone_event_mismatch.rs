@@ -1,8 +1,11 @@
 #![doc = include_str!("telephone_event_mismatch.md")]
 
 use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
+use crate::media::{Media as Streams, Passage, Stream, TelephoneEvent};
+use crate::packet::Endpoint;
 use crate::sdp::{Media, RtpMap};
 use crate::signaling::{Call, Exchange};
+use crate::time::Span;
 
 pub(crate) static RULE: Rule = Rule {
     code: "SDP107",
@@ -11,14 +14,18 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("telephone_event_mismatch.md"),
     thresholds: &[],
-    check: Check::Call(check),
+    check: Check::Media(check),
 };
 
-fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
+/// A change of the media takes effect within this time.
+const CHANGE: Span = Span::from_secs(1);
+
+fn check(call: &Call<'_>, media: Streams<'_>, findings: &mut Findings<'_>) {
     let found = call.negotiations().first_in_each_dialog(|(_, exchange)| mismatch(exchange));
     for (exchange, mismatch) in found {
         report(call, exchange, mismatch, findings);
     }
+    check_events(call, media, findings);
 }
 
 /// What is wrong, with the codec that was chosen and the media of offer and answer.
@@ -87,5 +94,57 @@ fn report(
             .with_some("events_offered", rates(&offered))
             .with_some("events_answered", rates(&answered))
             .with("sender", answer.message.source),
+    );
+}
+
+/// What is sent: events with a number by which the receiver knows none.
+fn check_events(call: &Call<'_>, media: Streams<'_>, findings: &mut Findings<'_>) {
+    let mut reported: Vec<(Endpoint, Endpoint)> = Vec::new();
+    for passage in call.passages().filter_map(|passage| passage.without_begin(CHANGE)) {
+        for stream in passage.streams(media) {
+            let way = (stream.source, stream.destination);
+            let Some(event) = misnumbered(&passage, stream) else { continue };
+            if !reported.contains(&way) {
+                reported.push(way);
+                report_number(&passage, stream, event, findings);
+            }
+        }
+    }
+}
+
+/// An event with a number by which the receiver knows no events, although it has one for them.
+fn misnumbered<'s>(passage: &Passage<'_, '_>, stream: &'s Stream) -> Option<&'s TelephoneEvent> {
+    let is_event = |side, number| {
+        passage.line.codec(side, number).is_some_and(|codec| codec.is("telephone-event"))
+    };
+    let receiver = passage.line.of(passage.receiver());
+    receiver.codecs().find(|codec| codec.is("telephone-event"))?;
+    stream.events().iter().find(|event| {
+        let is_within = event.first.time >= passage.from && event.first.time <= passage.until;
+        let is_known = event.has_end || is_event(passage.sender, event.payload_type);
+        is_within && is_known && !is_event(passage.receiver(), event.payload_type)
+    })
+}
+
+fn report_number(
+    passage: &Passage<'_, '_>,
+    stream: &Stream,
+    event: &TelephoneEvent,
+    findings: &mut Findings<'_>,
+) {
+    let receiver = passage.line.of(passage.receiver());
+    let wanted = receiver.codecs().filter(|codec| codec.is("telephone-event"));
+    let wanted = wanted.map(|codec| Value::Number(codec.payload_type.into())).collect();
+    let own = stream.events().iter().filter(|own| own.payload_type == event.payload_type);
+    findings.report(
+        Report::on_capture()
+            .between(stream.source, stream.destination)
+            .at(passage.answer())
+            .frames([(event.first.frame, event.first.time)])
+            .with("event_fault", Value::Word("other-payload-type"))
+            .with("payload_type", u16::from(event.payload_type))
+            .with("payload_types_announced", Value::List(wanted))
+            .with("digits_sent", own.count())
+            .with("sender", stream.source),
     );
 }

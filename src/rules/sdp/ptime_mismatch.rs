@@ -1,0 +1,110 @@
+#![doc = include_str!("ptime_mismatch.md")]
+
+use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::media::{Media, Passage, Stream, static_clock};
+use crate::signaling::{Call, Side};
+use crate::time::Span;
+
+pub(crate) static RULE: Rule = Rule {
+    code: "SDP108",
+    name: "ptime-mismatch",
+    severity: Severity::Info,
+    since: "0.1.0",
+    entry: include_str!("ptime_mismatch.md"),
+    thresholds: &[],
+    check: Check::Media(check),
+};
+
+/// Fewer packets do not tell how long they usually are.
+const PACKETS_MIN: u64 = 50;
+
+/// What rounding may make of a packet's length.
+const TOLERANCE: Span = Span::from_millis(1);
+
+/// Packets that are not as long as the receiver wants them.
+struct Odd<'s> {
+    stream: &'s Stream,
+    problem: &'static str,
+    severity: Severity,
+    packet: Span,
+}
+
+fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
+    let mut dialogs = Vec::new();
+    for passage in call.passages() {
+        let negotiation = passage.negotiation;
+        let dialog = (negotiation.caller_tag, negotiation.callee_tag, passage.sender);
+        let is_first = !dialogs.contains(&dialog);
+        let is_talk = passage.line.is("audio") && passage.is_due();
+        if !is_first || !is_talk || negotiation.answered.is_none() {
+            continue;
+        }
+        let mut streams = passage.streams(media).into_iter();
+        if let Some(odd) = streams.find_map(|stream| odd(&passage, stream)) {
+            dialogs.push(dialog);
+            report_packets(&passage, &odd, findings);
+        } else if passage.sender == Side::Caller && passage.active_for(media) == Span::ZERO {
+            // Where packets were seen, they tell more than the wishes.
+            let ptimes = [Side::Caller, Side::Callee].map(|side| passage.line.of(side).ptime());
+            if let [Some(caller), Some(callee)] = ptimes
+                && caller != callee
+            {
+                dialogs.push(dialog);
+                report_wishes(&passage, (caller, callee), findings);
+            }
+        }
+    }
+}
+
+fn odd<'s>(passage: &Passage<'_, '_>, stream: &'s Stream) -> Option<Odd<'s>> {
+    let receiver = passage.line.of(passage.receiver());
+    let (payload_type, packets) = *stream.payload_types().first()?;
+    let codec = passage.line.codec(passage.receiver(), payload_type).filter(|own| own.is_real())?;
+    let clock = static_clock(payload_type).unwrap_or(codec.clock_rate).max(1);
+    if packets < PACKETS_MIN || stream.events().len() * 2 > packets as usize {
+        return None;
+    }
+    let nanos = i64::from(stream.packet_ticks()?) * 1_000_000_000 / i64::from(clock);
+    let packet = Span::from_nanos(nanos);
+    let wished = |millis: Option<u32>| {
+        millis.filter(|millis| *millis > 0).map(|millis| Span::from_millis(millis.into()))
+    };
+    let odd = |problem, severity| Odd { stream, problem, severity, packet };
+    if wished(receiver.maxptime()).is_some_and(|most| packet > most + TOLERANCE) {
+        return Some(odd("above-maxptime", Severity::Warn));
+    }
+    let is_other = wished(receiver.ptime()).is_some_and(|own| (packet - own).abs() > TOLERANCE);
+    is_other.then(|| odd("other-ptime", Severity::Info))
+}
+
+fn report_packets(passage: &Passage<'_, '_>, odd: &Odd<'_>, findings: &mut Findings<'_>) {
+    let receiver = passage.line.of(passage.receiver());
+    let first = odd.stream.first_seen();
+    findings.report(
+        Report::on_capture()
+            .between(odd.stream.source, odd.stream.destination)
+            .at(passage.answer())
+            .frames([(first.frame, first.time)])
+            .severity(odd.severity)
+            .with("problem", Value::Word(odd.problem))
+            .with("sender", Value::Word(passage.sender.word()))
+            .with("packet_ms", odd.packet)
+            .with_some("ptime", receiver.ptime())
+            .with_some("maxptime", receiver.maxptime()),
+    );
+}
+
+fn report_wishes(passage: &Passage<'_, '_>, ptimes: (u32, u32), findings: &mut Findings<'_>) {
+    let exchange = passage.negotiation.exchange_of(passage.period);
+    let offer = exchange.and_then(|exchange| Some(exchange.offer.as_ref()?.message));
+    findings.report(
+        Report::on_capture()
+            .between(passage.negotiation.near, passage.negotiation.far)
+            .at(offer)
+            .at(passage.answer())
+            .confidence(Confidence::Certain)
+            .with("problem", Value::Word("wishes-differ"))
+            .with("ptime_caller", ptimes.0)
+            .with("ptime_callee", ptimes.1),
+    );
+}
