@@ -456,6 +456,22 @@ fn media_goes_between_the_ports_of_the_descriptions() {
 }
 
 #[test]
+fn digits_are_packets_with_one_timestamp_and_three_ends() {
+    let script = format!(
+        "{HOSTS}0 alice > bob INVITE sdp\n1 bob > alice 200 sdp\n\
+         2 alice > bob rtp for=0.1 event=5\n3 alice > bob rtp event=11 endless rate=16000 pt=96\n"
+    );
+    let all: Vec<Carried> = play(&script).iter().skip(2).map(carried).collect();
+    let media = |carried: &Carried| (carried.payload[1], carried.payload[12..].to_vec());
+    assert_eq!(all.len(), 5 + 1);
+    assert_eq!(media(&all[0]), (0x80 | 101, vec![5, 10, 0, 160]));
+    assert_eq!(media(&all[1]), (101, vec![5, 10, 1, 64]));
+    assert_eq!(media(&all[4]), (101, vec![5, 0x80 | 10, 3, 32]));
+    assert!(all[..5].iter().all(|one| one.payload[4..8] == all[0].payload[4..8]));
+    assert_eq!(media(&all[5]), (0x80 | 96, vec![11, 10, 1, 64]));
+}
+
+#[test]
 fn ports_and_inside_addresses_are_used() {
     let script = "host a 203.0.113.5:31000 inside=10.0.0.5:5060 user=1001 domain=x.example\n\
         host b 203.0.113.6\n0 a > b:5080 INVITE sdp\n1 b > a 200\n2 a:31001 > b keepalive\n";

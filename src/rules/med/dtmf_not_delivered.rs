@@ -1,9 +1,9 @@
 #![doc = include_str!("dtmf_not_delivered.md")]
 
 use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
-use crate::media::{Media, Passage, TelephoneEvent};
+use crate::media::{Media, Passage, Stream, TelephoneEvent};
 use crate::signaling::{Call, Side, Transaction};
-use crate::sip::{HeaderName, Method};
+use crate::sip::{HeaderName, Method, Status};
 use crate::time::{Span, Time};
 
 pub(crate) static RULE: Rule = Rule {
@@ -76,7 +76,7 @@ fn report_info(hop: &Transaction<'_>, findings: &mut Findings<'_>) {
             .at(hop.request)
             .at([answer])
             .with("problem", Value::Word("info-refused"))
-            .with_some("status", answer.status().map(|status| status.code())),
+            .with_some("status", answer.status().map(Status::code)),
     );
 }
 
@@ -86,9 +86,12 @@ fn digits<'s>(passage: &Passage<'_, '_>, media: Media<'s>) -> Vec<&'s TelephoneE
         let of = |side| passage.line.codec(side, event.payload_type);
         let codecs = [of(Side::Caller), of(Side::Callee)];
         let is_within = event.first.time >= passage.from && event.first.time <= passage.until;
-        is_within && codecs.into_iter().flatten().any(|own| own.is("telephone-event"))
+        // Fax and modem tones end as they like.
+        is_within
+            && event.key().is_some()
+            && codecs.into_iter().flatten().any(|own| own.is("telephone-event"))
     };
-    passage.streams(media).into_iter().flat_map(|own| own.events()).filter(is_event).collect()
+    passage.streams(media).into_iter().flat_map(Stream::events).filter(is_event).collect()
 }
 
 /// Digits whose end did not come, although the stream went on.

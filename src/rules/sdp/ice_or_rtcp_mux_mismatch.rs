@@ -26,6 +26,9 @@ const CHECKS: Span = Span::from_secs(3);
 /// The port of media that have no place of their own yet (RFC 8840, section 4.1.1).
 const NO_PORT: u16 = 9;
 
+/// Most who did not ask for ICE do not look at it either.
+const UNASKED: &str = "ice-in-answer-only";
+
 /// What does not fit, and the packet that shows it, if it is not a description.
 type Fault = (&'static str, Confidence, Option<Seen>);
 
@@ -54,7 +57,7 @@ fn faults(passage: &Passage<'_, '_>, media: Media<'_>) -> Vec<Fault> {
     }
     let is_answerer = passage.period.offerer != passage.sender;
     if is_answerer && own.candidates().next().is_some() && other.ice_ufrag().is_none() {
-        faults.push(("ice-in-answer-only", Confidence::Certain, None));
+        faults.push((UNASKED, Confidence::Certain, None));
     }
     if is_both && let Some(seen) = failed_checks(passage, media) {
         faults.push(("checks-failed", Confidence::Likely, Some(seen)));
@@ -120,7 +123,10 @@ fn report(
     // What works all the same is a note.
     let flows = |passage: &Passage<'_, '_>| !passage.streams(media).is_empty();
     let is_harmless = flows(passage) && flows(&passage.back());
-    let severity = if is_harmless { Severity::Info } else { Severity::Warn };
+    let severity = match is_harmless || problem == UNASKED {
+        true => Severity::Info,
+        false => Severity::Warn,
+    };
     let exchange = passage.negotiation.exchange_of(passage.period);
     let offer = exchange.and_then(|exchange| Some(exchange.offer.as_ref()?.message));
     findings.report(

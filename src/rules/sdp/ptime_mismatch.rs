@@ -2,6 +2,7 @@
 
 use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
 use crate::media::{Media, Passage, Stream, static_clock};
+use crate::sdp::RtpMap;
 use crate::signaling::{Call, Side};
 use crate::time::Span;
 
@@ -31,37 +32,44 @@ struct Odd<'s> {
 
 fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
     let mut dialogs = Vec::new();
-    for passage in call.passages() {
+    let talks = || call.passages().filter(is_talk);
+    for passage in talks() {
         let negotiation = passage.negotiation;
         let dialog = (negotiation.caller_tag, negotiation.callee_tag, passage.sender);
-        let is_first = !dialogs.contains(&dialog);
-        let is_talk = passage.line.is("audio") && passage.is_due();
-        if !is_first || !is_talk || negotiation.answered.is_none() {
-            continue;
-        }
         let mut streams = passage.streams(media).into_iter();
-        if let Some(odd) = streams.find_map(|stream| odd(&passage, stream)) {
+        let odd = streams.find_map(|stream| odd(&passage, stream, media));
+        if let Some(odd) = odd.filter(|_| !dialogs.contains(&dialog)) {
             dialogs.push(dialog);
             report_packets(&passage, &odd, findings);
-        } else if passage.sender == Side::Caller && passage.active_for(media) == Span::ZERO {
-            // Where packets were seen, they tell more than the wishes.
-            let ptimes = [Side::Caller, Side::Callee].map(|side| passage.line.of(side).ptime());
-            if let [Some(caller), Some(callee)] = ptimes
-                && caller != callee
-            {
-                dialogs.push(dialog);
-                report_wishes(&passage, (caller, callee), findings);
-            }
         }
+    }
+    // Packets that were seen tell more than wishes.
+    if talks().any(|passage| !passage.streams(media).is_empty()) {
+        return;
+    }
+    let differing = talks().find_map(|passage| {
+        let ptimes = [Side::Caller, Side::Callee].map(|side| passage.line.of(side).ptime());
+        let [Some(caller), Some(callee)] = ptimes else { return None };
+        (caller != callee).then_some((passage, (caller, callee)))
+    });
+    if let Some((passage, ptimes)) = differing {
+        report_wishes(&passage, ptimes, findings);
     }
 }
 
-fn odd<'s>(passage: &Passage<'_, '_>, stream: &'s Stream) -> Option<Odd<'s>> {
+/// Audio of an answered call that the sender was to send.
+fn is_talk(passage: &Passage<'_, '_>) -> bool {
+    passage.line.is("audio") && passage.is_due() && passage.negotiation.answered.is_some()
+}
+
+fn odd<'s>(passage: &Passage<'_, '_>, stream: &'s Stream, media: Media<'_>) -> Option<Odd<'s>> {
     let receiver = passage.line.of(passage.receiver());
     let (payload_type, packets) = *stream.payload_types().first()?;
-    let codec = passage.line.codec(passage.receiver(), payload_type).filter(|own| own.is_real())?;
+    let codec = passage.line.codec(passage.receiver(), payload_type).filter(RtpMap::is_real)?;
     let clock = static_clock(payload_type).unwrap_or(codec.clock_rate).max(1);
-    if packets < PACKETS_MIN || stream.events().len() * 2 > packets as usize {
+    // Where silence is left out, or told now and then, packets stand for more than they carry.
+    let has_own_silence = ["AMR", "AMR-WB", "EVS", "G723"].iter().any(|name| codec.is(name));
+    if packets < PACKETS_MIN || has_own_silence || passage.leaves_out_silence(media) {
         return None;
     }
     let nanos = i64::from(stream.packet_ticks()?) * 1_000_000_000 / i64::from(clock);
