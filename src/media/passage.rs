@@ -314,3 +314,95 @@ impl<'a, 'c> Passage<'a, 'c> {
         (ends(self), directions(self)) == (ends(next), directions(next))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{Sample, streams};
+    use super::*;
+    use crate::media::silence;
+    use crate::signaling::samples::with_call;
+
+    /// A message of a call of the ports 9 and 8 of 192.0.2.1, with a description or without one.
+    fn message(start: &str, cseq: &str, to_tag: &str, port: Option<u16>) -> String {
+        let body = port.map_or_else(String::new, |port| {
+            format!(
+                "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+                 m=audio {port} RTP/AVP 0\r\n"
+            )
+        });
+        format!(
+            "{start}\nVia: SIP/2.0/UDP h;branch=z9hG4bK{}\nFrom: <sip:a@example.com>;tag=a\n\
+             To: <sip:b@example.com>{to_tag}\nCall-ID: passage\nCSeq: {cseq}\n\
+             Contact: <sip:h@192.0.2.1>\nContent-Type: application/sdp\nContent-Length: {}\n\n{body}",
+            cseq.replace(' ', ""),
+            body.len()
+        )
+    }
+
+    /// Looks at a call that was answered after a second and ended after ten, with these packets.
+    fn with_talk<T>(
+        samples: impl IntoIterator<Item = Sample>,
+        look: impl FnOnce(&Call<'_>, Media<'_>) -> T,
+    ) -> T {
+        let invite = message("INVITE sip:b@example.com SIP/2.0", "1 INVITE", "", Some(9));
+        let answer = message("SIP/2.0 200 OK", "1 INVITE", ";tag=b", Some(8));
+        let ack = message("ACK sip:b@example.com SIP/2.0", "1 ACK", ";tag=b", None);
+        let bye = message("BYE sip:b@example.com SIP/2.0", "2 BYE", ";tag=b", None);
+        let call = [
+            (0, 10, 20, invite.as_str()),
+            (1000, 20, 10, answer.as_str()),
+            (1010, 10, 20, ack.as_str()),
+            (10_000, 10, 20, bye.as_str()),
+        ];
+        let shards = [streams(samples)];
+        with_call(&call, |call| look(call, Media::new(&shards)))
+    }
+
+    fn speech(port: u16, to: u16, from_millis: i64) -> impl Iterator<Item = Sample> {
+        (0..100).map(move |number| {
+            let own = Sample::of_speech(number);
+            Sample { port, to, millis: own.millis + from_millis, ..own }
+        })
+    }
+
+    /// Packets of each side, and of those that go astray.
+    fn figures(samples: impl IntoIterator<Item = Sample>) -> [(usize, usize); 2] {
+        with_talk(samples, |call, media| {
+            [Side::Caller, Side::Callee].map(|side| {
+                let talk = call.talking((b"a", Some(b"b")), side);
+                let [passage] = talk.as_slice() else { panic!("one passage: {talk:?}") };
+                assert!(passage.is_due() && passage.length() == Span::from_secs(9));
+                (passage.streams(media).len(), passage.astray(media).len())
+            })
+        })
+    }
+
+    #[test]
+    fn streams_belong_to_the_side_that_sends_them() {
+        assert_eq!(figures([]), [(0, 0), (0, 0)]);
+        assert_eq!(figures(speech(9, 8, 1500)), [(1, 0), (0, 0)]);
+        assert_eq!(figures(speech(9, 8, 1500).chain(speech(8, 9, 1600))), [(1, 0), (1, 0)]);
+        // Of the call before, and of the one after.
+        assert_eq!(figures(speech(9, 8, 11_000)), [(0, 0), (0, 0)]);
+    }
+
+    #[test]
+    fn behind_a_nat_streams_go_back_to_where_the_others_come_from() {
+        assert_eq!(figures(speech(77, 8, 1500).chain(speech(8, 77, 1600))), [(1, 0), (1, 0)]);
+    }
+
+    #[test]
+    fn what_nobody_wants_goes_astray() {
+        assert_eq!(figures(speech(9, 8, 1500).chain(speech(8, 70, 1600))), [(1, 0), (0, 1)]);
+    }
+
+    #[test]
+    fn a_talk_without_any_stream_is_silent() {
+        let talk = |samples: Vec<Sample>| {
+            with_talk(samples, |call, media| silence(call, media).map(|silence| silence.talk))
+        };
+        assert_eq!(talk(Vec::new()), Some(Span::from_secs(9)));
+        assert_eq!(talk(speech(9, 8, 1500).collect()), None);
+        assert_eq!(talk(speech(8, 70, 1500).collect()), None);
+    }
+}
