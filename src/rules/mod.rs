@@ -211,11 +211,9 @@ pub fn judge_capture(
 /// company and has none gives way to what else was found.
 pub fn judge_together(findings: &mut Vec<Finding>, settings: &Settings) {
     compare(findings, settings);
+    precedence::settle_together(findings);
     let found = std::mem::take(findings).into_iter();
     let stands = |mut finding: Finding| match finding.needs_company {
-    precedence::settle_together(findings);
-    let found = std::mem::take(findings);
-    findings.extend(found.into_iter().filter_map(|mut finding| match finding.needs_company {
         true => finding.fallback.take().map(|fallback| *fallback),
         false => Some(finding),
     };
