@@ -77,7 +77,7 @@ const ANNOUNCED: &str = "early-media-announcement-then-failure";
 
 /// Rules that explain what became of any other request, or of the ACK, the most specific first: of
 /// those on one transaction the first one stands.
-const REQUESTS: [&str; 40] = [
+const REQUESTS: [&str; 41] = [
     "icmp-unreachable",
     "tcp-connect-failed",
     "tls-handshake-failed",
