@@ -92,7 +92,7 @@ pub struct Column {
 }
 
 impl Column {
-    /// Adds a packet of a flow that [`Columns::place`] gave a place.
+    /// Adds a packet of the flow that stands there.
     #[inline]
     fn push(&mut self, flow: u32, packet: RtpPacket) {
         self.packets.push(RtpPacket { flow, ..packet });
