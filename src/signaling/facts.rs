@@ -577,7 +577,7 @@ impl Facts {
 }
 
 /// A Call-ID as a number that does not take much room.
-fn number_of(call_id: &[u8]) -> u64 {
+pub(super) fn number_of(call_id: &[u8]) -> u64 {
     let mut hasher = FxHasher::default();
     call_id.hash(&mut hasher);
     hasher.finish()

@@ -13,6 +13,7 @@ use crate::capture::FrameId;
 use crate::limits::{LOAD_SLOTS_MAX, LOAD_TOLD_MAX};
 use crate::packet::Endpoint;
 use crate::signaling::call::Call;
+use crate::signaling::facts::number_of;
 use crate::signaling::suspects::Spell;
 use crate::signaling::transaction::Transaction;
 use crate::sip::Method;
@@ -73,9 +74,19 @@ pub struct Trouble {
 struct Told {
     server: IpAddr,
     client: Endpoint,
+    /// The Call-ID of a REGISTER, as a number: several phones may share a port. An INVITE is the
+    /// client's, whatever call it is for.
+    registration: Option<u64>,
     sent: Time,
     refused: Time,
     until: Time,
+}
+
+impl Told {
+    /// Who waits for whom.
+    fn party(&self) -> (IpAddr, Endpoint, Option<u64>) {
+        (self.server, self.client, self.registration)
+    }
 }
 
 /// What makes failures a storm.
@@ -231,7 +242,7 @@ impl Loads {
         let mut told = self.told.clone();
         told.sort_unstable();
         let mut hurried = Vec::new();
-        for own in told.chunk_by(|a, b| (a.server, a.client) == (b.server, b.client)) {
+        for own in told.chunk_by(|a, b| a.party() == b.party()) {
             // Those that were refused before, in order of that.
             let mut refused: Vec<_> = own.iter().map(|told| (told.refused, told.until)).collect();
             refused.sort_unstable();
@@ -352,7 +363,8 @@ fn told(hop: &Transaction<'_>) -> Option<Told> {
     let (sent, answer) = (hop.started()?, hop.final_response()?);
     let wait = Span::from_secs(answer.retry_after()?.seconds.into());
     let (server, refused) = (hop.server.address, answer.time);
-    Some(Told { server, client: hop.client, sent, refused, until: refused + wait })
+    let registration = answer.call_id().filter(|_| hop.method == Method::Register).map(number_of);
+    Some(Told { server, client: hop.client, registration, sent, refused, until: refused + wait })
 }
 
 fn slot_of(time: Time) -> i32 {
@@ -404,7 +416,7 @@ mod tests {
         let told = |sent, wait| {
             let refused = at(sent) + Span::from_millis(10);
             let until = refused + Span::from_secs(wait);
-            Told { server: host(), client, sent: at(sent), refused, until }
+            Told { server: host(), client, registration: None, sent: at(sent), refused, until }
         };
         let mut loads = Loads::default();
         // The last one is on time; what another client is told is not for this one.
