@@ -216,7 +216,8 @@ impl Known<'_> {
             Visibility::WayElseNothing(source, destination) => {
                 self.has_whole_way(source, destination)
             }
-            Visibility::MediaWayElseNothing(_)
+            Visibility::ProvenAtEnd
+            | Visibility::MediaWayElseNothing(_)
             | Visibility::MediaWayElseNote(_)
             | Visibility::UnlessCaptureLost { .. }
             | Visibility::UnlessInvited(_)

@@ -388,7 +388,7 @@ fn is_shown(finding: &mut Finding, facts: &Facts) -> bool {
         return false;
     }
     match finding.visibility {
-        Visibility::Proven => true,
+        Visibility::Proven | Visibility::ProvenAtEnd => true,
         Visibility::HostElsePossible { host, peer } | Visibility::HostElseNote { host, peer } => {
             if !facts.has_host(host) {
                 finding.confidence = Confidence::Possible;

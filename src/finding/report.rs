@@ -131,6 +131,8 @@ pub struct Sign {
 pub enum Visibility {
     /// Nothing more.
     Proven,
+    /// Nothing more, but how bad it is depends on another finding that is not proven yet.
+    ProvenAtEnd,
     /// A packet from the host; without one the finding is only possible. It falls where other calls
     /// show that packets from the host to its peer went past the capture.
     HostElsePossible {
@@ -185,6 +187,7 @@ impl Visibility {
         matches!(
             self,
             Self::Proven
+                | Self::ProvenAtEnd
                 | Self::UnlessLenient(_)
                 | Self::UnlessClock { .. }
                 | Self::UnlessCaptureLost { .. }

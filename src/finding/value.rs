@@ -12,6 +12,8 @@ use crate::time::Span;
 pub enum Value {
     /// A count or a code.
     Number(i64),
+    /// A number with at most one decimal, such as a percentage.
+    Decimal(f64),
     /// A length of time; its name ends in `_ms`.
     Span(Span),
     /// Text from the capture, made safe and cut to a bound.
@@ -34,6 +36,13 @@ impl Value {
             Some((end, _)) => Self::Text(format!("{}…", text.get(..end).unwrap_or_default())),
             None => Self::Text(text.into_owned()),
         }
+    }
+}
+
+/// Rounded to one decimal.
+impl From<f64> for Value {
+    fn from(number: f64) -> Self {
+        Self::Decimal((number * 10.0).round() / 10.0)
     }
 }
 
@@ -83,6 +92,7 @@ impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Number(number) => serializer.serialize_i64(*number),
+            Self::Decimal(number) => serializer.serialize_f64(*number),
             Self::Span(span) => span.serialize(serializer),
             Self::Text(text) => serializer.serialize_str(text),
             Self::Word(word) => serializer.serialize_str(word),

@@ -333,7 +333,8 @@ mod tests {
         format!(
             "{start}\nVia: SIP/2.0/UDP h;branch=z9hG4bK{}\nFrom: <sip:a@example.com>;tag=a\n\
              To: <sip:b@example.com>{to_tag}\nCall-ID: passage\nCSeq: {cseq}\n\
-             Contact: <sip:h@192.0.2.1>\nContent-Type: application/sdp\nContent-Length: {}\n\n{body}",
+             Contact: <sip:h@192.0.2.1>\nContent-Type: application/sdp\n\
+             Content-Length: {}\n\n{body}",
             cseq.replace(' ', ""),
             body.len()
         )

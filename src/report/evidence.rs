@@ -7,6 +7,7 @@ use crate::finding::{Finding, Value};
 pub(crate) fn shown(value: &Value, words: Labels) -> String {
     match value {
         Value::Number(number) => number.to_string(),
+        Value::Decimal(number) => words.decimal(*number, 1),
         Value::Span(span) => words.duration(*span),
         Value::Text(text) => text.clone(),
         Value::Word(word) => words.word(word),

@@ -368,6 +368,10 @@ fn link(call: &Call<'_>, settled: &mut [Finding]) {
                     worst = worst.max(Some(finding.severity));
                 }
             }
+            let waiting = settled.get_mut(place).filter(|_| cause == HIDDEN_MEDIA);
+            if let Some(waiting) = waiting.filter(|_| worst.is_some()) {
+                waiting.visibility = Visibility::ProvenAtEnd;
+            }
             let hidden = settled.get_mut(place).filter(|_| cause == HIDDEN);
             if let (Some(hidden), Some(worst)) = (hidden, worst) {
                 hidden.severity = hidden.severity.max(worst);

@@ -84,6 +84,7 @@ pub(crate) fn frames(finding: &Finding) -> Vec<u64> {
 pub(crate) fn shown(value: &Value) -> String {
     match value {
         Value::Number(number) => number.to_string(),
+        Value::Decimal(number) => number.to_string(),
         Value::Span(span) => span.millis().to_string(),
         Value::Text(text) => text.clone(),
         Value::Word(word) => (*word).to_owned(),

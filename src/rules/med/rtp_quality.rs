@@ -110,7 +110,6 @@ fn report(media: Media<'_>, bad: &Bad<'_, '_, '_>, handed_on: usize, findings: &
     let stream = bound.stream;
     let (sequence, first, last) = (stream.sequence(), stream.first_seen(), stream.last_seen());
     let reported = media.reported(stream).reception.map(|reception| reception.fraction_lost_max);
-    let tenths = (bad.loss * 10.0).round() / 10.0;
     findings.report(
         Report::on_capture()
             .between(stream.source, stream.destination)
@@ -127,7 +126,7 @@ fn report(media: Media<'_>, bad: &Bad<'_, '_, '_>, handed_on: usize, findings: &
             .with("rtp_packets", stream.packets())
             .with("lost", sequence.lost())
             .with("gaps", sequence.gaps())
-            .with("lost_percent", Value::Text(format!("{tenths}")))
+            .with("lost_percent", bad.loss)
             .with_some("jitter_ms", jitter)
             .with_some("longest_gap_ms", stream.longest_gap().map(|gap| gap.span()))
             .with_some("reordered", Some(sequence.reordered()).filter(|count| *count > 0))
