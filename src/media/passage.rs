@@ -161,6 +161,9 @@ impl<'a, 'c> Passage<'a, 'c> {
     /// The streams of the sender that were active meanwhile. Where one comes from the announced
     /// place, others that only go to the same receiver are not of this passage.
     pub fn streams<'s>(&self, media: Media<'s>) -> Vec<&'s Stream> {
+        if media.is_empty() {
+            return Vec::new();
+        }
         let own = self.places_of(self.sender);
         let returning = self.back().direct(media, &own);
         let mut wanted = self.places_of(self.receiver());
@@ -176,6 +179,9 @@ impl<'a, 'c> Passage<'a, 'c> {
 
     /// Streams of the sender to places where nobody wants them by this agreement.
     pub fn astray<'s>(&self, media: Media<'s>) -> Vec<&'s Stream> {
+        if media.is_empty() {
+            return Vec::new();
+        }
         let own = self.places_of(self.sender);
         let bound = self.streams(media);
         let sent = own.iter().flat_map(|end| {

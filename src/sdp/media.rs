@@ -121,7 +121,9 @@ impl<'a> Media<'a> {
 
     /// The values of all attributes of the media with this name.
     pub fn values<'s>(&self, name: &'s str) -> impl Iterator<Item = &'a [u8]> + use<'a, 's> {
-        self.attributes().filter(move |(n, _)| *n == name.as_bytes()).map(|(_, value)| value)
+        // Most are in no description at all.
+        let lines = if has_word(self.lines, name) { self.lines } else { &[] };
+        attributes(lines).filter(move |(n, _)| *n == name.as_bytes()).map(|(_, value)| value)
     }
 
     /// The value of the first attribute of the media with this name; empty if it has none.
@@ -131,9 +133,7 @@ impl<'a> Media<'a> {
 
     /// The same, or else that of the session.
     pub fn inherited(&self, name: &str) -> Option<&'a [u8]> {
-        // Most are in no description at all.
-        let is_in = |lines: &[u8]| memmem::find(lines, name.as_bytes()).is_some();
-        if !is_in(self.lines) && !is_in(self.session) {
+        if !has_word(self.lines, name) && !has_word(self.session, name) {
             return None;
         }
         let of_session = || attributes(self.session).find(|(n, _)| *n == name.as_bytes());
@@ -328,6 +328,10 @@ impl<'a> Media<'a> {
     pub fn rtcp_port(&self) -> Option<u16> {
         u16::try_from(number(words(self.attribute("rtcp")?).next()?)?).ok()
     }
+}
+
+fn has_word(lines: &[u8], word: &str) -> bool {
+    memmem::find(lines, word.as_bytes()).is_some()
 }
 
 #[cfg(test)]

@@ -31,6 +31,18 @@ pub struct Line<'c> {
     pub caller: Media<'c>,
     /// As the callee describes it.
     pub callee: Media<'c>,
+    // What every question about media asks for, read once; the methods of the same name give it.
+    is_rejected: bool,
+    is_muxed: bool,
+    ends: [End; 2],
+}
+
+/// What one side of a line says of itself.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    rtp: Option<Endpoint>,
+    sends: bool,
+    receives: bool,
 }
 
 impl<'c> Period<'c> {
@@ -49,7 +61,7 @@ impl<'c> Period<'c> {
                 Side::Caller => (*offered, *answered),
                 Side::Callee => (*answered, *offered),
             };
-            Line { index, caller, callee }
+            Line::new(index, caller, callee)
         });
         Some(Self {
             from: description.message.time,
@@ -78,7 +90,39 @@ impl<'c> Period<'c> {
     }
 }
 
+impl End {
+    fn of(media: &Media<'_>) -> Self {
+        let direction = media.direction();
+        let is_on_hold = media.connection.is_some_and(|connection| connection.is_unspecified());
+        Self {
+            rtp: media.rtp_endpoint().map(Into::into),
+            sends: direction.sends(),
+            receives: direction.receives() && !is_on_hold,
+        }
+    }
+}
+
 impl<'c> Line<'c> {
+    fn new(index: usize, caller: Media<'c>, callee: Media<'c>) -> Self {
+        let is_gone = |media: &Media<'_>| media.is_rejected() && !media.is_bundle_only();
+        Self {
+            index,
+            caller,
+            callee,
+            is_rejected: is_gone(&caller) || is_gone(&callee),
+            is_muxed: caller.has_rtcp_mux() && callee.has_rtcp_mux(),
+            ends: [End::of(&caller), End::of(&callee)],
+        }
+    }
+
+    const fn end(&self, side: Side) -> &End {
+        let [caller, callee] = &self.ends;
+        match side {
+            Side::Caller => caller,
+            Side::Callee => callee,
+        }
+    }
+
     /// As one side describes it.
     pub const fn of(&self, side: Side) -> &Media<'c> {
         match side {
@@ -94,28 +138,23 @@ impl<'c> Line<'c> {
 
     /// One side refuses it or has taken it away. A line that is only there to go along with another
     /// one has port 0 in the offer, and is no such (RFC 9143, section 6).
-    pub fn is_rejected(&self) -> bool {
-        let is_gone = |media: &Media<'_>| media.is_rejected() && !media.is_bundle_only();
-        is_gone(&self.caller) || is_gone(&self.callee)
+    pub const fn is_rejected(&self) -> bool {
+        self.is_rejected
     }
 
     /// The side may send: it says so, and the other one wants it and tells where.
     pub fn sends(&self, side: Side) -> bool {
-        let (own, other) = (self.of(side), self.of(side.other()));
-        !self.is_rejected()
-            && own.direction().sends()
-            && other.direction().receives()
-            && !other.connection.is_some_and(|connection| connection.is_unspecified())
+        !self.is_rejected && self.end(side).sends && self.end(side.other()).receives
     }
 
     /// Where the side wants RTP to go.
     pub fn rtp(&self, side: Side) -> Option<Endpoint> {
-        self.of(side).rtp_endpoint().map(Into::into)
+        self.end(side).rtp
     }
 
     /// Both sides want RTP and RTCP on one port (RFC 5761, section 5.1.1).
-    pub fn is_muxed(&self) -> bool {
-        self.caller.has_rtcp_mux() && self.callee.has_rtcp_mux()
+    pub const fn is_muxed(&self) -> bool {
+        self.is_muxed
     }
 
     /// Where the side wants RTCP to go.

@@ -28,6 +28,9 @@ fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
             report_info(hop, findings);
         }
     }
+    if media.is_empty() {
+        return;
+    }
     let mut dialogs = Vec::new();
     for hop in call.negotiations().distinct() {
         let dialog = (hop.caller_tag, hop.callee_tag);

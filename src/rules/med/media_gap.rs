@@ -28,6 +28,9 @@ const TOGETHER: Span = Span::from_secs(1);
 const ACTIVE_MIN: Span = Span::from_secs(1);
 
 fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
+    if media.is_empty() {
+        return;
+    }
     let mut dialogs = Vec::new();
     for hop in call.negotiations().distinct() {
         let dialog = (hop.caller_tag, hop.callee_tag);

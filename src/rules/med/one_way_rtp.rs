@@ -22,6 +22,9 @@ static SILENCE: Threshold = Threshold::span("silence", Span::from_secs(5));
 const SILENCE_SUPPRESSED: Span = Span::from_secs(15);
 
 fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
+    if media.is_empty() {
+        return;
+    }
     let mut dialogs = Vec::new();
     for hop in call.negotiations().distinct() {
         let dialog = (hop.caller_tag, hop.callee_tag);
