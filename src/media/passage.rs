@@ -45,9 +45,27 @@ impl<'c> Call<'c> {
         self.negotiations().distinct().flat_map(passages)
     }
 
+    /// The audio while the parties talked: for each dialog and each sender its passages, from the
+    /// sender's own hop on. What a hop lacks, those behind it lack as well.
+    pub fn talks(&self) -> Vec<Vec<Passage<'_, 'c>>> {
+        let mut dialogs = Vec::new();
+        for hop in self.negotiations().distinct() {
+            let dialog = (hop.caller_tag, hop.callee_tag);
+            if !dialogs.contains(&dialog) {
+                dialogs.push(dialog);
+            }
+        }
+        let of_dialog = |dialog| {
+            let mut answering = self.talking(dialog, Side::Callee);
+            answering.reverse();
+            [self.talking(dialog, Side::Caller), answering]
+        };
+        dialogs.into_iter().flat_map(of_dialog).collect()
+    }
+
     /// The audio of one dialog while the parties talked, the first sender's hop first. Agreements
     /// that leave the ends where they were make one passage.
-    pub fn talking<'a>(
+    fn talking<'a>(
         &'a self,
         (caller_tag, callee_tag): (&[u8], Option<&[u8]>),
         sender: Side,

@@ -31,25 +31,13 @@ fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
     if media.is_empty() {
         return;
     }
-    let mut dialogs = Vec::new();
-    for hop in call.negotiations().distinct() {
-        let dialog = (hop.caller_tag, hop.callee_tag);
-        if dialogs.contains(&dialog) {
-            continue;
+    for passages in call.talks() {
+        if let Some(passage) = passages.first() {
+            check_ends(passage, media, findings);
         }
-        dialogs.push(dialog);
-        for sender in [Side::Caller, Side::Callee] {
-            let mut passages = call.talking(dialog, sender);
-            if sender == Side::Callee {
-                passages.reverse();
-            }
-            if let Some(passage) = passages.first() {
-                check_ends(passage, media, findings);
-            }
-            for pair in passages.windows(2) {
-                if let [before, after] = pair {
-                    check_relay(call, before, after, media, findings);
-                }
+        for pair in passages.windows(2) {
+            if let [before, after] = pair {
+                check_relay(call, before, after, media, findings);
             }
         }
     }

@@ -31,26 +31,13 @@ fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
     if media.is_empty() {
         return;
     }
-    let mut dialogs = Vec::new();
-    for hop in call.negotiations().distinct() {
-        let dialog = (hop.caller_tag, hop.callee_tag);
-        if dialogs.contains(&dialog) {
-            continue;
+    for mut passages in call.talks() {
+        passages.retain(|passage| passage.is_due() && !passage.leaves_out_silence(media));
+        if let Some(found) = passages.iter().find_map(|own| late(call, own, media)) {
+            report_late(call, &found, media, findings);
         }
-        dialogs.push(dialog);
-        for sender in [Side::Caller, Side::Callee] {
-            // What a hop lacks, those behind it lack as well: the one nearest to the sender tells.
-            let mut passages = call.talking(dialog, sender);
-            passages.retain(|passage| passage.is_due() && !passage.leaves_out_silence(media));
-            if sender == Side::Callee {
-                passages.reverse();
-            }
-            if let Some(found) = passages.iter().find_map(|own| late(call, own, media)) {
-                report_late(call, &found, media, findings);
-            }
-            if let Some(found) = passages.iter().find_map(|own| stopped(call, own, media)) {
-                report_stopped(call, &found, media, findings);
-            }
+        if let Some(found) = passages.iter().find_map(|own| stopped(call, own, media)) {
+            report_stopped(call, &found, media, findings);
         }
     }
 }

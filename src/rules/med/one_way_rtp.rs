@@ -2,7 +2,7 @@
 
 use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value, Visibility};
 use crate::media::{Media, Passage};
-use crate::signaling::{Call, MediaWays, Side, Threshold};
+use crate::signaling::{Call, MediaWays, Threshold};
 use crate::time::Span;
 
 pub(crate) static RULE: Rule = Rule {
@@ -25,23 +25,11 @@ fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
     if media.is_empty() {
         return;
     }
-    let mut dialogs = Vec::new();
-    for hop in call.negotiations().distinct() {
-        let dialog = (hop.caller_tag, hop.callee_tag);
-        if dialogs.contains(&dialog) {
-            continue;
-        }
-        dialogs.push(dialog);
-        for sender in [Side::Caller, Side::Callee] {
-            let mut passages = call.talking(dialog, sender);
-            // Where the sender's own hop is silent, those behind it have nothing to hand on.
-            if sender == Side::Callee {
-                passages.reverse();
-            }
-            let found = passages.iter().find(|passage| is_one_way(call, passage, media));
-            if let Some(passage) = found {
-                report(call, passage, media, findings);
-            }
+    for passages in call.talks() {
+        // Where the sender's own hop is silent, those behind it have nothing to hand on.
+        let found = passages.iter().find(|passage| is_one_way(call, passage, media));
+        if let Some(passage) = found {
+            report(call, passage, media, findings);
         }
     }
 }
