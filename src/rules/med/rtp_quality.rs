@@ -110,13 +110,15 @@ fn report(media: Media<'_>, bad: &Bad<'_, '_, '_>, handed_on: usize, findings: &
     let stream = bound.stream;
     let (sequence, first, last) = (stream.sequence(), stream.first_seen(), stream.last_seen());
     let reported = media.reported(stream).reception.map(|reception| reception.fraction_lost_max);
+    let reported = reported.map(|part| u16::from(part) * 100 / 256);
+    let has_loss = sequence.lost() > 0;
     findings.report(
         Report::on_capture()
             .between(stream.source, stream.destination)
             .frames([(first.frame, first.time), (last.frame, last.time)])
             .severity(severity)
             .confidence(bad.confidence)
-            .absence(bad.loss > 0.0)
+            .absence(has_loss)
             .visibility(Visibility::UnlessCaptureLost {
                 from: first.time,
                 until: last.time,
@@ -124,14 +126,14 @@ fn report(media: Media<'_>, bad: &Bad<'_, '_, '_>, handed_on: usize, findings: &
             })
             .with("sender", Value::Word(bound.sender.word()))
             .with("rtp_packets", stream.packets())
-            .with("lost", sequence.lost())
-            .with("gaps", sequence.gaps())
-            .with("lost_percent", bad.loss)
+            .with_some("lost", has_loss.then(|| sequence.lost()))
+            .with_some("gaps", has_loss.then(|| sequence.gaps()))
+            .with_some("lost_percent", has_loss.then_some(bad.loss))
             .with_some("jitter_ms", jitter)
             .with_some("longest_gap_ms", stream.longest_gap().map(|gap| gap.span()))
             .with_some("reordered", Some(sequence.reordered()).filter(|count| *count > 0))
             .with_some("duplicates", Some(sequence.duplicates()).filter(|count| *count > 0))
-            .with_some("reported_lost_percent", reported.map(|part| u16::from(part) * 100 / 256))
+            .with_some("reported_lost_percent", reported.filter(|percent| *percent > 0))
             .with_some("handed_on", Some(handed_on).filter(|count| *count > 0)),
     );
 }
