@@ -118,7 +118,7 @@ impl CallShard {
     pub(crate) fn close(&mut self, reached: Time, grounds: Grounds<'_>) {
         let mut over: Vec<_> =
             self.open.extract_if(|_, open| open.log.closes_at() < reached).collect();
-        over.sort_unstable_by_key(|(_, open)| open.first);
+        in_order(&mut over);
         for (call_id, open) in over {
             let until = open.log.closes_at();
             self.judge(&call_id, &open.log, until, grounds);
@@ -128,7 +128,7 @@ impl CallShard {
     /// Judges all that is left at the end of the captures.
     pub(crate) fn finish(&mut self, last: Time, grounds: Grounds<'_>) {
         let mut left: Vec<_> = self.open.drain().collect();
-        left.sort_unstable_by_key(|(_, open)| open.first);
+        in_order(&mut left);
         for (call_id, open) in left {
             let until = last.min(open.log.closes_at());
             self.judge(&call_id, &open.log, until, grounds);
@@ -171,11 +171,16 @@ impl CallShard {
         let limit = *limit;
         let mut over: Vec<_> =
             self.open.extract_if(|_, open| (open.log.last(), open.first) <= limit).collect();
-        over.sort_unstable_by_key(|(_, open)| open.first);
+        in_order(&mut over);
         self.tally.drop("open-calls", over.len() as u64);
         for (call_id, open) in over {
             let until = open.log.last();
             self.judge(&call_id, &open.log, until, grounds);
         }
     }
+}
+
+/// Sorts calls by their beginning. Several may begin in one frame of a stream.
+fn in_order(calls: &mut [(Box<[u8]>, Open)]) {
+    calls.sort_unstable_by(|(one, a), (other, b)| (a.first, one).cmp(&(b.first, other)));
 }
