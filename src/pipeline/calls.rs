@@ -184,3 +184,20 @@ impl CallShard {
 fn in_order(calls: &mut [(Box<[u8]>, Open)]) {
     calls.sort_unstable_by(|(one, a), (other, b)| (a.first, one).cmp(&(b.first, other)));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_begin_in_one_frame_have_an_order() {
+        let open = |call_id: &[u8], number| {
+            let first = FrameId { capture: 0, number };
+            (call_id.into(), Open { log: CallLog::new(Time::default()), first })
+        };
+        let mut calls = vec![open(b"c", 7), open(b"a", 9), open(b"b", 7)];
+        in_order(&mut calls);
+        let call_ids: Vec<_> = calls.iter().map(|(call_id, _)| &**call_id).collect();
+        assert_eq!(call_ids, [b"b", b"c", b"a"]);
+    }
+}
