@@ -29,6 +29,10 @@ const FRAMES_MAX: usize = 4;
 /// Bytes that are kept of what a server says of its load.
 const CONTROL_BYTES_MAX: usize = 100;
 
+/// Causes of the telephone network that speak of the number or of who has it, not of load: the
+/// normal events of ITU-T Q.850.
+const OF_THE_CALLEE: std::ops::RangeInclusive<u16> = 1..=30;
+
 /// The servers, and what they made of their requests.
 #[derive(Clone, Debug, Default)]
 pub struct Loads {
@@ -322,6 +326,9 @@ fn trouble(call: &Call<'_>, hop: &Transaction<'_>) -> Option<Trouble> {
         _ => return None,
     }
     let retry_after = answer.retry_after().map(|own| own.seconds);
+    if retry_after.is_none() && answer.q850().is_some_and(|own| OF_THE_CALLEE.contains(&own)) {
+        return None;
+    }
     trouble.retry_after = retry_after;
     trouble.with_retry_after = u64::from(retry_after.is_some());
     let via = answer.top_via().filter(|via| via.parameters.value("oc").is_some());
