@@ -557,7 +557,14 @@ fn users_within(run: &[Refused], within: Span) -> usize {
         next.filter(|(before, own)| own.follows(**before)).count() * 2 >= numbers.len()
     };
     let calls_count = run.iter().any(|own| own.wanted == Wanted::Invite) && is_sequence();
-    let counted = || run.iter().filter(|own| own.wanted != Wanted::Invite || calls_count);
+    let pings_count = !asks_each_at_its_place(run);
+    let counted = || {
+        run.iter().filter(|own| match own.wanted {
+            Wanted::Invite => calls_count,
+            Wanted::Options => pings_count,
+            Wanted::Register => true,
+        })
+    };
     let users: BTreeSet<_> = counted().filter_map(|own| own.user).collect();
     let ports: BTreeSet<_> = counted().map(|own| own.client.port).collect();
     let asked = counted().filter(|own| !own.has_credentials).count();
@@ -569,12 +576,29 @@ fn users_within(run: &[Refused], within: Span) -> usize {
 
 /// How many hosts were asked within the time at most. Who asks the same ones again watches them.
 fn hosts_within(run: &[Refused], within: Span) -> usize {
-    let counted = || run.iter().filter(|own| own.wanted != Wanted::Invite && own.user.is_some());
+    let pings_count = !asks_each_at_its_place(run);
+    let counted = || {
+        let is_counted = |own: &&Refused| match own.wanted {
+            Wanted::Invite => false,
+            Wanted::Options => pings_count,
+            Wanted::Register => true,
+        };
+        run.iter().filter(is_counted).filter(|own| own.user.is_some())
+    };
     let servers: BTreeSet<_> = counted().map(|own| own.server.address).collect();
     if counted().count() > servers.len() * 2 {
         return 0;
     }
     distinct_within(counted().map(|own| (own.at, own.server.address)), within)
+}
+
+/// OPTIONS go to users each of whom has an address or port of its own: a registrar asks its phones
+/// whether they are there, and these need not know themselves by the user in their contact.
+fn asks_each_at_its_place(run: &[Refused]) -> bool {
+    let pings = || run.iter().filter(|own| own.wanted == Wanted::Options);
+    let users: BTreeSet<_> = pings().filter_map(|own| own.user).collect();
+    let places: BTreeSet<_> = pings().map(|own| own.server).collect();
+    users.len() * 2 > places.len() && places.len() * 2 > users.len()
 }
 
 /// Many rejected credentials, and more than one device with one password would send.
