@@ -54,6 +54,9 @@ const TOOLS: [&str; 12] = [
     "vaxsipuseragent",
 ];
 
+/// What phones call themselves, although it begins like a tool.
+const NO_TOOL: &str = "sipclient";
+
 /// The hosts that were refused, and what they were refused.
 #[derive(Clone, Debug, Default)]
 pub struct Suspects {
@@ -219,10 +222,10 @@ fn tool_in(text: &[u8]) -> Option<&'static str> {
     let places = may_begin.enumerate().filter(|(_, may_begin)| *may_begin);
     places.into_iter().find_map(|(at, _)| {
         let rest = text.get(at..)?;
-        let is_here = |tool: &&&str| {
-            rest.get(..tool.len()).is_some_and(|own| own.eq_ignore_ascii_case(tool.as_bytes()))
+        let begins = |name: &str| {
+            rest.get(..name.len()).is_some_and(|own| own.eq_ignore_ascii_case(name.as_bytes()))
         };
-        TOOLS.iter().find(is_here).copied()
+        TOOLS.iter().find(|tool| begins(tool)).copied().filter(|_| !begins(NO_TOOL))
     })
 }
 
@@ -763,6 +766,7 @@ mod tests {
             ("x VaxSIPUserAgent/3.1", Some("vaxsipuseragent")),
             ("sip:sipsipcli", Some("sipcli")),
             ("sipcl", None),
+            ("MySipClient 2.1", None),
             ("Asterisk PBX 18", None),
             ("", None),
         ];
