@@ -24,7 +24,7 @@ const END_WAIT: Span = Span::from_secs(1);
 
 fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
     for hop in &call.transactions {
-        if is_refused_digit(hop) {
+        if is_refused_digit(hop) && !is_event_too(call, hop, media) {
             report_info(hop, findings);
         }
     }
@@ -53,6 +53,16 @@ fn is_refused_digit(hop: &Transaction<'_>) -> bool {
         && hop.request.is_some_and(|request| {
             is_digit(&request.text(HeaderName::ContentType).unwrap_or_default())
         })
+}
+
+/// The digit went as a telephone event as well, as some phones do with both ways switched on.
+fn is_event_too(call: &Call<'_>, hop: &Transaction<'_>, media: Media<'_>) -> bool {
+    let Some(sent) = hop.started() else { return false };
+    call.passages().any(|passage| {
+        let digits = digits(&passage, media).into_iter();
+        let mut times = digits.map(|digit| digit.first.time);
+        times.any(|time| time.since(sent).abs() <= HANDED_ON)
+    })
 }
 
 fn is_digit(content_type: &str) -> bool {
