@@ -7,8 +7,9 @@
 
 use std::net::IpAddr;
 
-use crate::media::{Media, Run, Seen, Stream};
+use crate::media::{Media, Rtcp, Run, Seen, Stream};
 use crate::packet::Endpoint;
+use crate::sdp::{self, RtpMap};
 use crate::signaling::{Call, Line, Message, Negotiation, Period, Reach, Settings, Side};
 use crate::time::{Span, Time};
 
@@ -237,7 +238,10 @@ impl<'a, 'c> Passage<'a, 'c> {
             let spells = stream.spells.iter();
             let within = spells.filter(|(first, last)| *first <= self.until && *last >= self.from);
             let is_noise = |run: &Run| COMFORT_NOISE.contains(&run.payload_type);
-            within.count() > PAUSES_MAX || stream.runs().iter().any(is_noise)
+            let count = within.count();
+            count > PAUSES_MAX
+                || (count > 1 && stream.is_whole())
+                || stream.runs().iter().any(is_noise)
         };
         self.may_leave_out_silence() || self.streams(media).iter().any(has_pauses)
     }
@@ -245,21 +249,16 @@ impl<'a, 'c> Passage<'a, 'c> {
     /// The sender said by RTCP that it leaves, when its media ended (RFC 3550, section 6.6).
     pub fn has_left(&self, media: Media<'_>) -> bool {
         self.streams(media).into_iter().any(|stream| {
-            let of_source = |end: Endpoint| {
-                let is_port = [stream.source.port, stream.source.port.saturating_add(1)];
-                end.address == stream.source.address && is_port.contains(&end.port)
-            };
-            let next = stream.source.port.saturating_add(1);
-            let ends = [stream.source, Endpoint { port: next, ..stream.source }];
-            let contacts = ends.into_iter().flat_map(|end| media.contacts_at(end));
-            let mut reports = contacts.filter(|contact| of_source(contact.source));
-            reports.any(|contact| {
-                let rtcp = contact.rtcp.as_deref();
-                rtcp.is_some_and(|rtcp| {
-                    rtcp.goodbyes > 0 && rtcp.last.time.since(stream.last()).abs() <= GOODBYE
-                })
-            })
+            let left = |rtcp: &Rtcp| rtcp.last.time.since(stream.last()).abs() <= GOODBYE;
+            reports_of(media, stream).any(|rtcp| rtcp.goodbyes > 0 && left(rtcp))
         })
+    }
+
+    /// The last RTCP of the sender, if any came: it says that the sender and the way are alive.
+    pub fn last_report(&self, media: Media<'_>) -> Option<Time> {
+        let streams = self.streams(media).into_iter();
+        let reports = streams.flat_map(|stream| reports_of(media, stream));
+        reports.map(|rtcp| rtcp.last.time).max()
     }
 
     /// When the keys of SRTP were ready for both sides, if they came by a handshake.
@@ -293,6 +292,20 @@ impl<'a, 'c> Passage<'a, 'c> {
             has_noise || is_on("silenceSupp") || has_dtx
         };
         is_agreed(Side::Caller) && is_agreed(Side::Callee)
+    }
+
+    /// The codec of the answer leaves out silence unless somebody says no (RFC 4856, annexes A of
+    /// G.723.1 and B of G.729), and nobody does.
+    pub fn has_own_silence(&self) -> bool {
+        let answer = self.line.of(self.period.offerer.other());
+        let is_on = |codec: RtpMap<'_>, name| {
+            let both = [Side::Caller, Side::Callee].map(|side| self.line.of(side));
+            codec.is(name) && both.iter().all(|media| !refuses_silence(media))
+        };
+        answer
+            .real_codecs()
+            .next()
+            .is_some_and(|codec| is_on(codec, "G729") || is_on(codec, "G723"))
     }
 
     /// The ways from host to host that its packets may take: between the hosts of the two
@@ -337,6 +350,25 @@ impl<'a, 'c> Passage<'a, 'c> {
         let directions = |passage: &Self| (passage.is_due(), passage.back().is_due());
         (ends(self), directions(self)) == (ends(next), directions(next))
     }
+}
+
+/// Some codec of the media sends all the time.
+fn refuses_silence(media: &sdp::Media<'_>) -> bool {
+    media.fmtps().any(|fmtp| {
+        let text = fmtp.parameters.to_ascii_lowercase();
+        [&b"annexa=no"[..], b"annexb=no"]
+            .iter()
+            .any(|own| memchr::memmem::find(&text, own).is_some())
+    })
+}
+
+/// What the sender of the stream said by RTCP, on the port of its media or on the next one.
+fn reports_of<'s>(media: Media<'s>, stream: &Stream) -> impl Iterator<Item = &'s Rtcp> + use<'s> {
+    let next = stream.source.port.saturating_add(1);
+    let ends = [stream.source, Endpoint { port: next, ..stream.source }];
+    let contacts = ends.into_iter().flat_map(move |end| media.contacts_at(end));
+    let own = contacts.filter(move |contact| ends.contains(&contact.source));
+    own.filter_map(|contact| contact.rtcp.as_deref())
 }
 
 #[cfg(test)]

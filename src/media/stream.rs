@@ -323,6 +323,11 @@ impl Stream {
         self.octets
     }
 
+    /// By their numbers nothing is missing, so the sender made the pauses between them.
+    pub fn is_whole(&self) -> bool {
+        self.sequence.gaps() == 0 && self.sequence.restarts() == 0
+    }
+
     /// What their numbers tell: lost, duplicates, reordered, restarts.
     pub fn sequence(&self) -> &Sequence {
         &self.sequence

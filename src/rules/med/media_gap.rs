@@ -32,7 +32,10 @@ fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
         return;
     }
     for mut passages in call.talks() {
-        passages.retain(|passage| passage.is_due() && !passage.leaves_out_silence(media));
+        passages.retain(|passage| {
+            let may_pause = passage.leaves_out_silence(media) || passage.has_own_silence();
+            passage.is_due() && !may_pause
+        });
         if let Some(found) = passages.iter().find_map(|own| late(call, own, media)) {
             report_late(call, &found, media, findings);
         }
@@ -86,7 +89,11 @@ fn stopped<'p, 'a, 'c>(
     let last = passage.last(media)?;
     let is_stopped = passage.until.since(last) > call.settings().span(&STOPPED);
     let is_media = passage.active_for(media) >= ACTIVE_MIN;
-    let is_alone = passage.astray(media).is_empty() && !passage.has_left(media);
+    // Who goes on with RTCP is there, and mute.
+    let is_mute = passage
+        .last_report(media)
+        .is_some_and(|report| report.since(last) > call.settings().span(&STOPPED));
+    let is_alone = passage.astray(media).is_empty() && !passage.has_left(media) && !is_mute;
     (is_ended && is_stopped && is_media && is_alone).then(|| {
         let seen = passage.seen_at(media, last);
         Gap { passage, from: last, to: passage.until, seen }
@@ -127,9 +134,12 @@ fn report_stopped(
     if is_together && gap.passage.sender == Side::Callee {
         return;
     }
-    let (severity, confidence) = match is_together {
-        true => (Severity::Info, Confidence::Possible),
-        false => (Severity::Warn, Confidence::Likely),
+    // A voicemail that records and a phone that is mute look alike, if they send no RTCP either.
+    let has_reports = gap.passage.last_report(media).is_some();
+    let (severity, confidence) = match (is_together, has_reports) {
+        (true, _) => (Severity::Info, Confidence::Possible),
+        (false, true) => (Severity::Warn, Confidence::Likely),
+        (false, false) => (Severity::Warn, Confidence::Possible),
     };
     let ended_by = call.messages.iter().find(|message| message.time == gap.to);
     findings.report(
