@@ -1,5 +1,7 @@
 #![doc = include_str!("overload_storm.md")]
 
+use std::collections::BTreeSet;
+
 use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
 use crate::signaling::{Facts, Storm, StormCriteria, Threshold};
 use crate::sip::Status;
@@ -20,6 +22,9 @@ static REQUESTS: Threshold = Threshold::count("requests", 20);
 /// More failures than this are more than a few bad calls.
 static SHARE: Threshold = Threshold::percent("share", 20);
 
+/// A server has one port for UDP and TCP, and another one for TLS.
+const PORTS_OF_DEVICES: usize = 3;
+
 fn check(facts: &Facts, findings: &mut Findings<'_>) {
     let settings = findings.settings();
     if settings.is_load_test {
@@ -30,7 +35,9 @@ fn check(facts: &Facts, findings: &mut Findings<'_>) {
         percent: settings.percent(&SHARE).into(),
     };
     let mut storms = facts.loads.storms(&criteria);
-    storms.retain(|storm| confidence(storm).is_some() && is_visible(facts, storm));
+    storms.retain(|storm| {
+        confidence(storm).is_some() && is_visible(facts, storm) && !is_many_devices(storm)
+    });
     for (storm, signs) in with_signs(storms) {
         report(&storm, &signs, findings);
     }
@@ -66,6 +73,14 @@ fn is_visible(facts: &Facts, storm: &Storm) -> bool {
             facts.has_way(server.address, client.address)
                 && !facts.is_one_sided(client.address, server.address)
         })
+}
+
+/// Each of the first failures is from another port: these are phones behind one address, and not
+/// one server.
+fn is_many_devices(storm: &Storm) -> bool {
+    let ports = storm.trouble.first.iter().map(|(.., server)| server.port);
+    let several: BTreeSet<_> = ports.collect();
+    several.len() >= PORTS_OF_DEVICES && several.len() == storm.trouble.first.len()
 }
 
 /// How sure it is that the load is what made the requests fail: 503 says so, above all with
