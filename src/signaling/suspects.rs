@@ -32,6 +32,9 @@ const ALONE_MAX: usize = 20;
 /// Of a port that tries so many users, a single device is not the reason.
 const USERS_OF_GUESSING: usize = 3;
 
+/// So many lines a telephone or a small gateway may have.
+const LINES_MAX: usize = 10;
+
 /// No device of a user is what a tool for scans sends; one or two refusals may be a test.
 const TRIES_OF_TOOL: usize = 3;
 
@@ -613,12 +616,31 @@ fn is_guessing(run: &[Refused], criteria: &GuessCriteria) -> bool {
         users.entry(own.client.port).or_default().insert(user);
         calls.entry(user).or_default().push((own.at, own.call));
     }
-    let has_several = users.values().any(|users| users.len() >= USERS_OF_GUESSING);
+    let has_several = users
+        .values()
+        .any(|users| users.len() >= USERS_OF_GUESSING && !are_lines(users, &calls, criteria));
     let is_fast = |calls: &Vec<(Time, u64)>| {
         distinct_within(calls.iter().copied(), criteria.within) >= CALLS_OF_GUESSING
     };
     let attempts = distinct_within(run.iter().map(|own| (own.at, own.frame)), criteria.within);
     attempts >= criteria.attempts && (has_several || calls.values().any(is_fast))
+}
+
+/// The users are lines of one device: each keeps its Call-ID (RFC 3261, section 10.2.4) and tries
+/// again under it, now and then. Who guesses begins anew each time, or goes on to the next user.
+fn are_lines(
+    users: &BTreeSet<User>,
+    calls: &BTreeMap<User, Vec<(Time, u64)>>,
+    criteria: &GuessCriteria,
+) -> bool {
+    let tries = || users.iter().filter_map(|user| calls.get(user));
+    let keeps_call = |own: &Vec<(Time, u64)>| {
+        let times = own.iter().zip(0_usize..).map(|((at, _), number)| (*at, number));
+        own.iter().all(|(_, call)| Some(*call) == own.first().map(|(_, first)| *first))
+            && distinct_within(times, criteria.within) < CALLS_OF_GUESSING
+    };
+    let comes_again = |own: &Vec<(Time, u64)>| own.len() > 1;
+    tries().all(keeps_call) && (users.len() < LINES_MAX || tries().all(comes_again))
 }
 
 /// Parts in which the next one comes within the time.
