@@ -32,6 +32,9 @@ const ALONE_MAX: usize = 20;
 /// Of a port that tries so many users, a single device is not the reason.
 const USERS_OF_GUESSING: usize = 3;
 
+/// Who asks for the same user after so long does so again; credentials follow a challenge at once.
+const AGAIN_AFTER: Span = Span::from_secs(10);
+
 /// So many lines a telephone or a small gateway may have.
 const LINES_MAX: usize = 10;
 
@@ -574,10 +577,22 @@ fn users_within(run: &[Refused], within: Span) -> usize {
     let users: BTreeSet<_> = counted().filter_map(|own| own.user).collect();
     let ports: BTreeSet<_> = counted().map(|own| own.client.port).collect();
     let asked = counted().filter(|own| !own.has_credentials).count();
-    if ports.len() * 2 > users.len() || asked >= users.len() * 2 {
+    let are_own = asked >= users.len() * 2 || come_again(counted()) * 2 > users.len();
+    if ports.len() * 2 > users.len() || are_own {
         return 0;
     }
     distinct_within(counted().filter_map(|own| Some((own.at, own.user?))), within)
+}
+
+/// How many users were asked for once more after a while.
+fn come_again<'a>(asked: impl Iterator<Item = &'a Refused>) -> usize {
+    let mut first: BTreeMap<User, Time> = BTreeMap::new();
+    let again = asked.filter_map(|own| {
+        let user = own.user?;
+        let since = *first.entry(user).or_insert(own.at);
+        (own.at.since(since) >= AGAIN_AFTER).then_some(user)
+    });
+    again.collect::<BTreeSet<_>>().len()
 }
 
 /// How many hosts were asked within the time at most. Who asks the same ones again watches them.
