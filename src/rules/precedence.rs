@@ -164,7 +164,8 @@ const LEADS_TO: [(&str, &str); 28] = [
 ];
 
 /// Faults of which the second one, in the same call, is no more than what was heard of the first.
-const EXPLAINS: [(&str, &str); 6] = [
+const EXPLAINS: [(&str, &str); 7] = [
+    ("auth-credentials-rejected", "register-rejected"),
     ("fixed-interval-drop", "media-gap"),
     ("srtp-profile-mismatch", "one-way-rtp"),
     ("srtp-profile-mismatch", "no-rtp"),
