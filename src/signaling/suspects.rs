@@ -397,7 +397,7 @@ impl Suspects {
             let mut gathering = Gathering::default();
             for run in runs(&rejected, criteria.within) {
                 let is_told = !own.tools.is_empty() && run.len() >= TRIES_OF_TOOL;
-                if is_told || is_guessing(run, criteria) {
+                if is_told || (is_guessing(run, criteria) && !self.serves_users(host, run)) {
                     gathering.add_run(host, run);
                     gathering.accepted.extend(self.accepted_of(host, run));
                 }
@@ -405,6 +405,17 @@ impl Suspects {
             found.extend(gathering.finish(own.tools.first().map(|tool| tool.tool)));
         }
         found
+    }
+
+    /// The host stands for many subscribers, as a trunk or proxy does: more of its users got in
+    /// than did not. Who guesses is mostly wrong.
+    fn serves_users(&self, host: IpAddr, run: &[Refused]) -> bool {
+        let rejected: BTreeSet<_> = run.iter().filter_map(|own| own.user).collect();
+        let others = self
+            .accepted
+            .keys()
+            .filter(|(client, user)| *client == host && !rejected.contains(user));
+        others.count() > rejected.len()
     }
 
     /// The credentials that were accepted after the first of these was not: of one of its users, or
