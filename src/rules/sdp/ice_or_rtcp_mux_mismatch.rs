@@ -4,7 +4,7 @@ use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value}
 use crate::media::{Contact, Media, Passage, Seen};
 use crate::packet::Endpoint;
 use crate::sdp;
-use crate::signaling::Call;
+use crate::signaling::{Call, Side};
 use crate::time::Span;
 
 pub(crate) static RULE: Rule = Rule {
@@ -88,7 +88,22 @@ fn failed_checks(passage: &Passage<'_, '_>, media: Media<'_>) -> Option<Seen> {
     let first = own.clone().map(|check| check.first).min()?;
     let last = own.map(|check| check.last.time).max()?;
     let is_vain = checks.iter().all(|check| check.success.is_none());
-    (is_vain && last.since(first.time) >= CHECKS).then_some(first)
+    (is_vain && last.since(first.time) >= CHECKS && shows_both_ways(passage, media))
+        .then_some(first)
+}
+
+/// Media, RTCP or checks from either side are in the capture, so that a success would be, too
+/// (guard G2). A lite agent (RFC 8445, section 2.5) sends no checks, but it answers them.
+fn shows_both_ways(passage: &Passage<'_, '_>, media: Media<'_>) -> bool {
+    let places = passage.places();
+    let sent = |side: Side| {
+        let Some(own) = passage.line.rtp(side) else { return false };
+        let is_from = |source: Endpoint| source.address == own.address;
+        let mut contacts = places.iter().flat_map(|place| media.contacts_at(*place));
+        let mut streams = places.iter().flat_map(|place| media.at(*place));
+        contacts.any(|contact| is_from(contact.source)) || streams.any(|s| is_from(s.source))
+    };
+    sent(Side::Caller) && sent(Side::Callee)
 }
 
 /// RTCP goes to a port of its own although both agreed on one, or the other way.
