@@ -7,7 +7,6 @@
 //!
 //! use siptrace::analysis::Keep;
 //! use siptrace::capture::Source;
-//! use siptrace::finding::Severity;
 //! use siptrace::rules::Profile;
 //! use siptrace::transport::KeyLog;
 //! use siptrace::{pipeline, rules};
@@ -16,7 +15,7 @@
 //! let capture = Source::open(Path::new("fixtures/captures/trying-then-502-tcp.pcap"), 0)?;
 //! let options = pipeline::Options {
 //!     profile: Profile { rules: rules::ALL.to_vec(), ..Profile::default() },
-//!     keep: Keep { calls: 100, findings: 100, ladders: 10, min_severity: Severity::Warn },
+//!     keep: Keep { calls: 100, findings: 100, ladders: 10, ..Keep::default() },
 //!     media: true,
 //!     keys: KeyLog::default(),
 //!     threads: None,

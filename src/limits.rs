@@ -218,6 +218,9 @@ pub const FINDINGS_MAX: usize = 200_000;
 /// Findings that were told and are still compared with those on later calls.
 pub const COMPARED_FINDINGS_MAX: usize = 1000;
 
+/// Bytes of messages kept in the transcripts of one shard of the calls; calls beyond have none.
+pub const TRANSCRIPT_BYTES_PER_SHARD_MAX: usize = 16 << 20;
+
 /// Calls kept for a report that lists them; more are counted.
 pub const CALLS_MAX: usize = 2_000_000;
 

@@ -8,6 +8,7 @@ use crate::analysis::owners;
 use crate::analysis::rtp_stream::streams;
 use crate::analysis::statistics::CallCounts;
 use crate::analysis::summary::summarize;
+use crate::analysis::transcript::transcript;
 use crate::analysis::{CallSummary, Statistics};
 use crate::bytes::printable;
 use crate::capture::FrameId;
@@ -21,6 +22,8 @@ use crate::signaling::{Call, Facts, Message, Surroundings};
 pub struct Detail<'d> {
     /// The entry in the list of calls.
     pub has_summary: bool,
+    /// The messages in that entry.
+    pub has_transcript: bool,
     /// What ties it to other calls.
     pub has_leg: bool,
     /// The ladder of this finding.
@@ -105,7 +108,10 @@ pub fn judge(
     statistics.add_call(&call);
     let listed = if detail.has_leg { streams(&call, media) } else { Vec::new() };
     let claimed = listed.iter().map(|stream| stream.first.frame).collect();
-    let summary = detail.has_summary.then(|| summarize(&call, listed)).flatten();
+    let mut summary = detail.has_summary.then(|| summarize(&call, listed)).flatten();
+    if let Some(summary) = summary.as_mut().filter(|_| detail.has_transcript) {
+        summary.transcript = transcript(&call);
+    }
     let leg = if detail.has_leg { Leg::of(&call) } else { None };
     let tool = if findings.is_empty() { None } else { owners::tool_of(&call, rules) };
     Judged { summary, findings, failures, tool, leg, counts, claimed }

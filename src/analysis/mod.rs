@@ -32,6 +32,7 @@ mod stream;
 mod summary;
 mod tally;
 mod timeline;
+mod transcript;
 
 pub use delays::Delays;
 pub use incident::Incident;
@@ -43,6 +44,7 @@ pub use stream::{Batch, Telling, Told};
 pub use summary::summarize;
 pub use tally::{Keep, Tally};
 pub use timeline::{Interval, Timeline};
+pub use transcript::Step;
 
 /// Everything that is known of the captures after the run.
 #[derive(Clone, Debug, Default)]
@@ -177,6 +179,8 @@ pub struct CallSummary {
     pub streams: Vec<StreamSummary>,
     /// Its transactions on each hop, in order.
     pub transactions: Vec<TransactionSummary>,
+    /// Its messages in order of capture, where they were wanted and there was room for them.
+    pub transcript: Vec<Step>,
 }
 
 /// A transaction, reduced to what a report tells of it.

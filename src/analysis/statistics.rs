@@ -190,7 +190,7 @@ impl Statistics {
         }
         let Some(peer) = self.peer(transaction.server.address) else { return };
         peer.requests += 1;
-        peer.retransmissions += repeats(transaction);
+        peer.retransmissions += transaction.repeats().count() as u64;
         match call.outcome(transaction) {
             Outcome::Failed(_) => peer.failures += 1,
             Outcome::Unanswered => peer.unanswered += 1,
@@ -292,24 +292,8 @@ impl CallCounts {
         Self {
             transactions: call.transactions.len() as u64,
             dialogs: call.dialogs.iter().filter(|dialog| dialog.is_confirmed()).count() as u64,
-            retransmissions: call.transactions.iter().map(repeats).sum(),
+            retransmissions: call.transactions.iter().flat_map(Transaction::repeats).count() as u64,
             fate: (call.kind() == Kind::Call).then(|| fate(call.state(), call.final_status())),
         }
     }
-}
-
-/// Requests and final or provisional responses that were sent again.
-fn repeats(transaction: &Transaction<'_>) -> u64 {
-    let mut repeats = transaction.retransmissions.len();
-    for responses in [&transaction.provisionals, &transaction.finals] {
-        for (index, message) in responses.iter().enumerate() {
-            repeats += usize::from(responses.iter().take(index).any(|earlier| {
-                earlier.status() == message.status()
-                    && earlier.to_tag() == message.to_tag()
-                    && earlier.bytes() == message.bytes()
-            }));
-        }
-    }
-    repeats += transaction.acks.len().saturating_sub(1);
-    repeats as u64
 }

@@ -52,6 +52,7 @@ pub fn summarize(call: &Call<'_>, streams: Vec<StreamSummary>) -> Option<CallSum
         linked: linked(call),
         streams,
         transactions: call.transactions.iter().map(|t| transaction(call, t)).collect(),
+        transcript: Vec::new(),
     })
 }
 

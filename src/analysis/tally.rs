@@ -30,6 +30,8 @@ const MOMENT: Span = Span::from_millis(100);
 pub struct Keep {
     /// Calls listed.
     pub calls: usize,
+    /// Bytes of messages kept in the transcripts of those calls.
+    pub transcripts: usize,
     /// Findings with all their evidence.
     pub findings: usize,
     /// Findings of one rule that keep their ladder.
@@ -41,7 +43,7 @@ pub struct Keep {
 impl Default for Keep {
     /// Nothing but counts.
     fn default() -> Self {
-        Self { calls: 0, findings: 0, ladders: 0, min_severity: Severity::Info }
+        Self { calls: 0, transcripts: 0, findings: 0, ladders: 0, min_severity: Severity::Info }
     }
 }
 
@@ -56,6 +58,8 @@ pub struct Tally {
     /// RTP streams of calls, by their first frames.
     claimed: FxHashSet<FrameId>,
     ladders: HashMap<&'static str, usize>,
+    /// Bytes in the transcripts kept so far.
+    transcripts: usize,
     totals: Totals,
     statistics: Statistics,
     /// What belongs to the finding on a tool that names itself.
@@ -80,6 +84,7 @@ impl Tally {
             streams: Vec::new(),
             claimed: FxHashSet::default(),
             ladders: HashMap::new(),
+            transcripts: 0,
             totals: Totals::default(),
             statistics: Statistics::default(),
             named: NamedSigns::default(),
@@ -119,8 +124,11 @@ impl Tally {
         is_continuation: bool,
     ) {
         let (ladders, keep) = (&self.ladders, self.keep);
+        let bytes: usize = messages.iter().map(|message| message.bytes().len()).sum();
+        let has_summary = self.calls.len() < keep.calls;
         let detail = Detail {
-            has_summary: self.calls.len() < keep.calls,
+            has_summary,
+            has_transcript: has_summary && self.transcripts + bytes <= keep.transcripts,
             has_leg: keep.calls > 0 || keep.findings > 0,
             has_ladder: &|finding| {
                 ladders.get(finding.rule.code).copied().unwrap_or_default() < keep.ladders
@@ -135,6 +143,11 @@ impl Tally {
             &mut self.statistics,
             detail,
         );
+        if detail.has_transcript {
+            self.transcripts += bytes;
+        } else if keep.transcripts > 0 {
+            self.drop("transcripts", 1);
+        }
         self.add(judged, is_continuation);
     }
 
@@ -464,7 +477,12 @@ fn merge_continuations(mut calls: Vec<CallSummary>) -> Vec<CallSummary> {
         known.pdd = known.pdd.or(call.pdd);
         known.ring = known.ring.or(call.ring);
         known.talk = known.talk.or(call.talk);
+        let before = known.transactions.len();
         known.transactions.extend(call.transactions);
+        known.transcript.extend(call.transcript.into_iter().map(|mut step| {
+            step.transaction = step.transaction.map(|own| own + before);
+            step
+        }));
         for link in call.linked {
             if !known.linked.contains(&link) {
                 known.linked.push(link);

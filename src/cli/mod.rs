@@ -13,6 +13,7 @@ mod explain;
 mod extract;
 mod help;
 mod output;
+mod run;
 mod selection;
 
 /// Findings at or above the threshold.

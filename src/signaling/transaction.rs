@@ -207,6 +207,22 @@ impl<'c> Transaction<'c> {
         usize::from(self.request.is_some()) + self.retransmissions.len()
     }
 
+    /// Requests and responses that were sent again, first copies left out.
+    pub fn repeats(&self) -> impl Iterator<Item = &'c Message<'c>> {
+        let responses = [&self.provisionals, &self.finals].into_iter().flat_map(|responses| {
+            responses.iter().enumerate().filter_map(|(index, message)| {
+                let is_same = |earlier: &&Message<'_>| {
+                    earlier.status() == message.status()
+                        && earlier.to_tag() == message.to_tag()
+                        && earlier.bytes() == message.bytes()
+                };
+                responses.iter().take(index).copied().any(|e| is_same(&e)).then_some(*message)
+            })
+        });
+        let requests = self.retransmissions.iter().chain(self.acks.iter().skip(1)).copied();
+        requests.chain(responses)
+    }
+
     /// Every message of it, not in order of time.
     pub fn messages(&self) -> impl Iterator<Item = &'c Message<'c>> {
         self.request

@@ -26,4 +26,5 @@ mod spelling;
 mod stir;
 mod tidy;
 mod torture;
+mod transcript;
 mod transports;

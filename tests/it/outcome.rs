@@ -17,7 +17,13 @@ use crate::run::json;
 pub(crate) fn options() -> pipeline::Options {
     pipeline::Options {
         profile: Profile { rules: rules::ALL.to_vec(), ..Profile::default() },
-        keep: Keep { calls: 10_000, findings: 10_000, ladders: 0, min_severity: Severity::Info },
+        keep: Keep {
+            calls: 10_000,
+            transcripts: 0,
+            findings: 10_000,
+            ladders: 0,
+            min_severity: Severity::Info,
+        },
         media: true,
         keys: KeyLog::default(),
         threads: Some(2),

@@ -16,6 +16,7 @@ fn options(threads: Option<usize>) -> pipeline::Options {
         profile: Profile { rules: rules::ALL.to_vec(), ..Profile::default() },
         keep: Keep {
             calls: usize::MAX,
+            transcripts: 0,
             findings: usize::MAX,
             ladders: usize::MAX,
             min_severity: Severity::Info,

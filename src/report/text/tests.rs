@@ -121,6 +121,7 @@ fn call(call_id: &str, state: CallState, final_status: Option<u16>, first: u64) 
         linked: Vec::new(),
         streams: Vec::new(),
         transactions: Vec::new(),
+        transcript: Vec::new(),
     }
 }
 
