@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::finding::{Finding, Findings};
+use crate::finding::{Finding, Findings, Gate};
 use crate::media::Media;
 use crate::signaling::{Call, Facts, Settings, Threshold};
 
@@ -23,6 +23,8 @@ pub struct Rule {
     pub entry: &'static str,
     /// Its numbers that a user may set.
     pub thresholds: &'static [&'static Threshold],
+    /// What a call must show for it to look.
+    pub gate: Gate,
     /// The condition.
     pub check: Check,
 }

@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::finding::{Check, Finding, Findings, Rule};
 use crate::media::Media;
-use crate::signaling::{Call, Facts, Settings};
+use crate::signaling::{Call, Facts, Settings, Traits};
 
 mod cal;
 mod cap;
@@ -161,29 +161,53 @@ pub fn judge(
     media: Media<'_>,
     failures: &mut Vec<Failure>,
 ) -> Vec<Finding> {
+    let mut traits = Traits::of(call);
+    traits.set_if(!media.is_empty(), Traits::RTP);
     let mut found = Vec::new();
-    for rule in rules {
-        let known = found.len();
+    let mut open = rules.iter().filter(|rule| rule.gate.lets(traits));
+    // Which rule is at work, and how much was found before it.
+    let mut at_work: (Option<&Rule>, usize) = (None, 0);
+    loop {
         let run = || {
-            let mut findings = Findings::new(rule, call.settings(), &mut found);
-            match rule.check {
-                Check::Call(check) | Check::Calls { each: check, .. } => {
-                    check(call, &mut findings);
-                }
-                Check::Media(check) => check(call, media, &mut findings),
-                Check::Both { each, .. } | Check::MediaCalls { each, .. } => {
-                    each(call, media, &mut findings);
-                }
-                Check::Capture(_) => {}
+            for rule in open.by_ref() {
+                at_work = (Some(rule), found.len());
+                ask(rule, call, media, &mut found);
             }
         };
         // A panic is a bug of ours, and costs no more than this rule on this call.
-        if catch_unwind(AssertUnwindSafe(run)).is_err() {
-            found.truncate(known);
-            failures.push(Failure { rule: rule.name });
+        if catch_unwind(AssertUnwindSafe(run)).is_ok() {
+            break;
         }
+        let (rule, known) = at_work;
+        found.truncate(known);
+        failures.extend(rule.map(|rule| Failure { rule: rule.name }));
+    }
+    if cfg!(debug_assertions) {
+        let shut = rules.iter().filter(|rule| !rule.gate.lets(traits));
+        shut.for_each(|rule| assert_silent(rule, call, media));
     }
     precedence::settle(call, found)
+}
+
+/// What one rule finds in the call.
+fn ask(rule: &'static Rule, call: &Call<'_>, media: Media<'_>, found: &mut Vec<Finding>) {
+    let mut findings = Findings::new(rule, call.settings(), found);
+    match rule.check {
+        Check::Call(check) | Check::Calls { each: check, .. } => check(call, &mut findings),
+        Check::Media(check) => check(call, media, &mut findings),
+        Check::Both { each, .. } | Check::MediaCalls { each, .. } => {
+            each(call, media, &mut findings);
+        }
+        Check::Capture(_) => {}
+    }
+}
+
+/// A gate that is shut follows from the conditions of its rule.
+fn assert_silent(rule: &'static Rule, call: &Call<'_>, media: Media<'_>) {
+    let mut found = Vec::new();
+    let run = || ask(rule, call, media, &mut found);
+    let is_silent = catch_unwind(AssertUnwindSafe(run)).is_err() || found.is_empty();
+    assert!(is_silent, "{} finds something although its gate is shut: {found:?}", rule.name);
 }
 
 /// What the rules find in the capture as a whole.

@@ -148,6 +148,10 @@ impl<'a> RtpMap<'a> {
     /// 4.5.2), the channels of Opus, which are always 2 (RFC 7587, section 7), and the annexes of
     /// G.729, which are parameters (RFC 3551, section 4.5.6).
     pub fn is_same_codec(&self, other: &RtpMap<'_>) -> bool {
+        let is_same_name = self.encoding.eq_ignore_ascii_case(other.encoding);
+        if is_same_name && (self.clock_rate, self.channels) == (other.clock_rate, other.channels) {
+            return true;
+        }
         let family = |map: &RtpMap<'_>| match map.encoding.get(..4) {
             Some(start) if start.eq_ignore_ascii_case(b"G729") => {
                 !map.is("G729D") && !map.is("G729E")
@@ -158,9 +162,7 @@ impl<'a> RtpMap<'a> {
         if is_both("G722") || (family(self) && family(other)) {
             return true;
         }
-        self.encoding.eq_ignore_ascii_case(other.encoding)
-            && self.clock_rate == other.clock_rate
-            && (self.channels == other.channels || is_both("opus"))
+        is_same_name && self.clock_rate == other.clock_rate && is_both("opus")
     }
 
     /// As `a=rtpmap` spells it: name, clock rate and channels, if there is more than one.
@@ -253,14 +255,53 @@ pub(crate) fn payload_type(digits: &[u8]) -> Option<u8> {
 
 /// Name and value of each attribute in `lines`; the value is empty where there is none.
 pub(crate) fn attributes(lines: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    Lines::of(lines).filter(|line| line.kind == b'a').map(
-        |Line { value, .. }| match memchr::memchr(b':', value)
-            .and_then(|at| value.split_at_checked(at))
-        {
-            Some((name, after)) => (trim(name), trim(after.get(1..).unwrap_or_default())),
-            None => (value, &[][..]),
-        },
-    )
+    Lines::of(lines)
+        .filter(|line| line.kind == b'a')
+        .map(|Line { value, .. }| (name_of(value), value_of(value)))
+}
+
+/// What stands before the colon of an attribute, or all of it.
+#[inline]
+pub(crate) fn name_of(attribute: &[u8]) -> &[u8] {
+    // Names are short.
+    match attribute.iter().position(|byte| *byte == b':') {
+        Some(end) => trim(attribute.get(..end).unwrap_or_default()),
+        None => attribute,
+    }
+}
+
+fn value_of(attribute: &[u8]) -> &[u8] {
+    let start = attribute.iter().position(|byte| *byte == b':');
+    let value = start.and_then(|start| attribute.get(start..)?.get(1..));
+    trim(value.unwrap_or_default())
+}
+
+/// Which attributes a description has, so that most look-ups end before they begin. Two names may
+/// share a bit, so one that seems to be there need not be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Names(u64);
+
+impl Names {
+    #[inline]
+    pub(crate) fn insert(&mut self, name: &[u8]) {
+        self.0 |= Self::bit(name);
+    }
+
+    #[inline]
+    pub(crate) fn may_have(self, name: &str) -> bool {
+        self.0 & Self::bit(name.as_bytes()) != 0
+    }
+
+    #[inline]
+    fn bit(name: &[u8]) -> u64 {
+        let (first, last) = match name {
+            [first, .., last] => (*first, *last),
+            [only] => (*only, 0),
+            [] => (0, 0),
+        };
+        let mixed = usize::from(first) * 5 + usize::from(last) * 11 + name.len() * 23;
+        1 << (mixed % 64)
+    }
 }
 
 #[cfg(test)]

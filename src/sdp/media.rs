@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use memchr::memmem;
-
 use super::anomaly::{Anomalies, Anomaly};
-use super::attribute::{Direction, Fmtp, Precondition, RtpMap, Setup, attributes, payload_type};
-use super::line::{Lines, words};
+use super::attribute::{
+    Direction, Fmtp, Names, Precondition, RtpMap, Setup, attributes, payload_type,
+};
+use super::line::words;
 use super::session::{Connection, bandwidth};
 use crate::limits::FORMATS_PER_MEDIA_MAX;
 use crate::sip::Host;
@@ -27,23 +27,30 @@ pub struct Media<'a> {
     pub connection: Option<Connection<'a>>,
     formats: &'a [u8],
     lines: &'a [u8],
+    maps: &'a [u8],
+    names: Names,
+    direction: Direction,
     session: &'a [u8],
-    session_direction: Option<Direction>,
+    session_names: Names,
 }
 
-/// What media have in common.
-pub(crate) struct SessionPart<'a> {
+/// What stands around an `m=`.
+pub(crate) struct MediaPart<'a> {
+    /// The lines after it.
     pub(crate) lines: &'a [u8],
+    /// Those of them that hold every `a=rtpmap`.
+    pub(crate) maps: &'a [u8],
+    /// Its own, or that of the session.
     pub(crate) connection: Option<Connection<'a>>,
-    pub(crate) direction: Option<Direction>,
+    /// Its own, or that of the session.
+    pub(crate) direction: Direction,
+    pub(crate) names: Names,
+    pub(crate) session: &'a [u8],
+    pub(crate) session_names: Names,
 }
 
 impl<'a> Media<'a> {
-    pub(crate) fn parse(
-        value: &'a [u8],
-        lines: &'a [u8],
-        session: &SessionPart<'a>,
-    ) -> (Self, Anomalies) {
+    pub(crate) fn parse(value: &'a [u8], part: MediaPart<'a>) -> (Self, Anomalies) {
         let mut anomalies = Anomalies::NONE;
         let (kind, rest) = word(value);
         let (ports, rest) = word(rest);
@@ -53,16 +60,7 @@ impl<'a> Media<'a> {
         let port_count = ports.next().map(number);
         let is_whole = port.is_some() && port_count != Some(None) && !formats.is_empty();
         anomalies.insert_if(!is_whole, Anomaly::MediaInvalid);
-
-        let mut own = None;
-        let mut rest = Lines::of(lines);
-        for line in rest.by_ref().filter(|line| line.kind == b'c') {
-            let (connection, is_sane) = Connection::parse(line.value);
-            anomalies.insert_if(!is_sane && own.is_none(), Anomaly::ConnectionInvalid);
-            own = own.or(Some(connection));
-        }
-        anomalies.extend(rest.anomalies());
-        let connection = own.or(session.connection);
+        let MediaPart { lines, maps, connection, direction, names, session, session_names } = part;
         let port = port.unwrap_or(0);
         anomalies.insert_if(connection.is_none() && port != 0, Anomaly::MissingConnection);
         let media = Self {
@@ -73,8 +71,11 @@ impl<'a> Media<'a> {
             connection,
             formats,
             lines,
-            session: session.lines,
-            session_direction: session.direction,
+            maps,
+            names,
+            direction,
+            session,
+            session_names,
         };
         (media, anomalies)
     }
@@ -114,6 +115,11 @@ impl<'a> Media<'a> {
         self.protocol.split(|byte| *byte == b'/')
     }
 
+    /// Whether there may be an attribute of the media with this name; sooner than looking for it.
+    pub fn may_have(&self, name: &str) -> bool {
+        self.names.may_have(name)
+    }
+
     /// Name and value of each attribute of the media; the value is empty where there is none.
     pub fn attributes(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         attributes(self.lines)
@@ -122,7 +128,7 @@ impl<'a> Media<'a> {
     /// The values of all attributes of the media with this name.
     pub fn values<'s>(&self, name: &'s str) -> impl Iterator<Item = &'a [u8]> + use<'a, 's> {
         // Most are in no description at all.
-        let lines = if has_word(self.lines, name) { self.lines } else { &[] };
+        let lines = if self.names.may_have(name) { self.lines } else { &[] };
         attributes(lines).filter(move |(n, _)| *n == name.as_bytes()).map(|(_, value)| value)
     }
 
@@ -133,24 +139,21 @@ impl<'a> Media<'a> {
 
     /// The same, or else that of the session.
     pub fn inherited(&self, name: &str) -> Option<&'a [u8]> {
-        if !has_word(self.lines, name) && !has_word(self.session, name) {
-            return None;
-        }
-        let of_session = || attributes(self.session).find(|(n, _)| *n == name.as_bytes());
+        let is_of_session = self.session_names.may_have(name);
+        let session = if is_of_session { self.session } else { &[] };
+        let of_session = || attributes(session).find(|(n, _)| *n == name.as_bytes());
         self.attribute(name).or_else(|| of_session().map(|(_, value)| value))
     }
 
     /// The direction of the media, or else of the session, or else `sendrecv`.
-    pub fn direction(&self) -> Direction {
-        self.attributes()
-            .find_map(|(name, _)| Direction::of(name))
-            .or(self.session_direction)
-            .unwrap_or_default()
+    pub const fn direction(&self) -> Direction {
+        self.direction
     }
 
     /// What `a=rtpmap` says, in its order; lines that make no sense are passed over.
     pub fn rtpmaps(&self) -> impl Iterator<Item = RtpMap<'a>> + use<'a> {
-        self.values("rtpmap").filter_map(RtpMap::parse)
+        let maps = attributes(self.maps).filter(|(name, _)| *name == b"rtpmap");
+        maps.filter_map(|(_, value)| RtpMap::parse(value))
     }
 
     /// The codec of a payload type: by `a=rtpmap`, or else by the table of static ones.
@@ -162,11 +165,12 @@ impl<'a> Media<'a> {
 
     /// The codecs of all payload types that have one, in the order of preference.
     pub fn codecs(&self) -> impl Iterator<Item = RtpMap<'a>> + use<'a> {
-        let maps: Vec<_> = self.rtpmaps().take(FORMATS_PER_MEDIA_MAX).collect();
-        self.payload_types().filter_map(move |payload_type| {
-            let own = maps.iter().find(|map| map.payload_type == payload_type).copied();
-            own.or_else(|| RtpMap::of_static(payload_type))
-        })
+        let maps = self.known_maps();
+        self.payload_types().filter_map(move |payload_type| codec_in(&maps, payload_type))
+    }
+
+    fn known_maps(&self) -> Vec<RtpMap<'a>> {
+        self.rtpmaps().take(FORMATS_PER_MEDIA_MAX).collect()
     }
 
     /// The codecs that carry media by themselves.
@@ -185,8 +189,9 @@ impl<'a> Media<'a> {
 
     /// Every format is a payload type that a codec is named for.
     pub fn has_known_codecs(&self) -> bool {
-        let known: Vec<_> = self.codecs().map(|codec| codec.payload_type).collect();
-        self.formats().all(|format| payload_type(format).is_some_and(|own| known.contains(&own)))
+        let maps = self.known_maps();
+        self.formats()
+            .all(|format| payload_type(format).is_some_and(|own| codec_in(&maps, own).is_some()))
     }
 
     /// The clock rates of the events that stand for keys (RFC 4733).
@@ -280,7 +285,9 @@ impl<'a> Media<'a> {
 
     /// Preconditions about the quality of service (RFC 3312).
     pub fn preconditions(&self) -> impl Iterator<Item = Precondition<'a>> + use<'a> {
-        self.attributes().filter_map(|(name, value)| Precondition::parse(name, value))
+        let has_any = ["curr", "des"].into_iter().any(|name| self.names.may_have(name));
+        let lines = if has_any { self.lines } else { &[] };
+        attributes(lines).filter_map(|(name, value)| Precondition::parse(name, value))
     }
 
     /// Where media go; none if it is a name or nothing says it.
@@ -330,8 +337,9 @@ impl<'a> Media<'a> {
     }
 }
 
-fn has_word(lines: &[u8], word: &str) -> bool {
-    memmem::find(lines, word.as_bytes()).is_some()
+fn codec_in<'a>(maps: &[RtpMap<'a>], payload_type: u8) -> Option<RtpMap<'a>> {
+    let own = maps.iter().find(|map| map.payload_type == payload_type).copied();
+    own.or_else(|| RtpMap::of_static(payload_type))
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use super::anomaly::{Anomalies, Anomaly};
-use super::attribute::{Direction, attributes};
-use super::line::{Lines, words};
-use super::media::{Media, SessionPart};
+use super::attribute::{Direction, Names, attributes, name_of};
+use super::line::{Line, Lines, words};
+use super::media::{Media, MediaPart};
 use crate::limits::MEDIA_PER_SDP_MAX;
 use crate::sip::Host;
 use crate::sip::lws::number;
@@ -28,12 +28,18 @@ pub struct Origin<'a> {
 impl<'a> Origin<'a> {
     /// What is there of the six words, and whether all are.
     fn parse(value: &'a [u8]) -> (Self, bool) {
-        let count = words(value).count();
         let mut words = words(value);
-        let mut word = || words.next().unwrap_or_default();
-        let (user, id, version, _network) = (word(), word(), word(), word());
-        let origin = Self { user, id, version, address_type: word(), host: Host::of(word()) };
-        (origin, count == 6)
+        let [user, id, version, _network, address_type, host] = [(); 6].map(|()| words.next());
+        let is_whole = host.is_some() && words.next().is_none();
+        let word = |word: Option<&'a [u8]>| word.unwrap_or_default();
+        let origin = Self {
+            user: word(user),
+            id: word(id),
+            version: word(version),
+            address_type: word(address_type),
+            host: Host::of(word(host)),
+        };
+        (origin, is_whole)
     }
 
     /// The version as a number; none if it is not one of 64 bits.
@@ -62,24 +68,26 @@ pub struct Connection<'a> {
     pub address_type: &'a [u8],
     /// The address as it was sent, without the time to live of a multicast.
     pub host: Host<'a>,
+    address: Option<IpAddr>,
 }
 
 impl<'a> Connection<'a> {
     /// What is there of the three words, and whether they make sense.
     pub(crate) fn parse(value: &'a [u8]) -> (Self, bool) {
-        let count = words(value).count();
-        let mut words = words(value).skip(1);
-        let address_type = words.next().unwrap_or_default();
-        let address = words.next().unwrap_or_default();
-        let host = address.split(|byte| *byte == b'/').next().unwrap_or_default();
-        let connection = Self { address_type, host: Host::of(host) };
-        let is_sane = connection.address().is_some() || connection.host.is_valid();
-        (connection, count == 3 && is_sane)
+        let mut words = words(value);
+        let (network, address_type, address) = (words.next(), words.next(), words.next());
+        let is_three = network.is_some() && address.is_some() && words.next().is_none();
+        let address = address.unwrap_or_default();
+        let host = Host::of(address.split(|byte| *byte == b'/').next().unwrap_or_default());
+        let address_type = address_type.unwrap_or_default();
+        let connection = Self { address_type, host, address: host.address() };
+        let is_sane = connection.address.is_some() || connection.host.is_valid();
+        (connection, is_three && is_sane)
     }
 
     /// The address, if it is one and not a name.
-    pub fn address(&self) -> Option<IpAddr> {
-        self.host.address()
+    pub const fn address(&self) -> Option<IpAddr> {
+        self.address
     }
 
     /// Whether the address is `0.0.0.0` or `::`: hold as RFC 2543 had it
@@ -103,6 +111,8 @@ pub struct Session<'a> {
     pub media: Vec<Media<'a>>,
     /// The lines before the first `m=`.
     lines: &'a [u8],
+    names: Names,
+    direction: Option<Direction>,
 }
 
 impl<'a> Session<'a> {
@@ -136,57 +146,88 @@ impl<'a> Session<'a> {
     /// The description that `bytes` are, and what is wrong with it.
     pub fn parse(bytes: &'a [u8]) -> (Self, Anomalies) {
         let mut anomalies = Anomalies::NONE;
-        let lines = session_lines(bytes);
-        let mut session =
-            Self { bytes, origin: None, name: None, connection: None, media: Vec::new(), lines };
-        let mut has_timing = false;
-        let mut has_version = false;
-        let mut own = Lines::of(lines);
-        for (index, line) in own.by_ref().enumerate() {
-            match line.kind {
-                b'v' => has_version |= index == 0 && line.value == b"0",
-                b'o' => {
-                    let (origin, is_whole) = Origin::parse(line.value);
-                    anomalies.insert_if(!is_whole, Anomaly::OriginInvalid);
-                    session.origin = session.origin.or(Some(origin));
+        let mut rest = Lines::of(bytes);
+        let mut head = Head::default();
+        let mut part = Part::default();
+        let mut session = Self {
+            bytes,
+            origin: None,
+            name: None,
+            connection: None,
+            media: Vec::new(),
+            lines: &[],
+            names: Names::default(),
+            direction: None,
+        };
+        loop {
+            let (at, wrong) = (position(bytes, &rest), rest.anomalies());
+            let Some(line) = rest.next() else {
+                part.end = bytes.len();
+                break;
+            };
+            if line.kind != b'm' {
+                part.take(&line, (at, position(bytes, &rest)), &mut anomalies);
+                if part.opening.is_none() {
+                    session.take(&line, &mut head, &mut anomalies);
                 }
-                b's' => session.name = session.name.or(Some(line.value)),
-                b't' => has_timing = true,
-                b'c' => {
-                    let (connection, is_sane) = Connection::parse(line.value);
-                    anomalies.insert_if(!is_sane, Anomaly::ConnectionInvalid);
-                    session.connection = session.connection.or(Some(connection));
-                }
-                _ => {}
+                continue;
             }
+            part.end = at;
+            session.close(&part, &mut anomalies);
+            if session.media.len() >= MEDIA_PER_SDP_MAX {
+                anomalies.insert(Anomaly::TooManyMedia);
+                anomalies.extend(wrong);
+                head.note(&session, &mut anomalies);
+                return (session, anomalies);
+            }
+            part = Part::of(line.value, position(bytes, &rest));
         }
-        anomalies.extend(own.anomalies());
-        session.take_media(&mut anomalies);
-        anomalies.insert_if(!has_version, Anomaly::VersionInvalid);
-        anomalies.insert_if(session.origin.is_none(), Anomaly::MissingOrigin);
-        anomalies.insert_if(session.name.is_none(), Anomaly::MissingName);
-        anomalies.insert_if(!has_timing, Anomaly::MissingTiming);
+        session.close(&part, &mut anomalies);
+        anomalies.extend(rest.anomalies());
+        head.note(&session, &mut anomalies);
         (session, anomalies)
     }
 
-    fn take_media(&mut self, anomalies: &mut Anomalies) {
-        let mut rest = self.bytes.get(self.lines.len()..).unwrap_or_default();
-        let (connection, direction) = (self.connection, self.direction());
-        let common = SessionPart { lines: self.lines, connection, direction };
-        while !rest.is_empty() {
-            if self.media.len() >= MEDIA_PER_SDP_MAX {
-                anomalies.insert(Anomaly::TooManyMedia);
-                return;
+    /// Takes a line before the first `m=`.
+    fn take(&mut self, line: &Line<'a>, head: &mut Head, anomalies: &mut Anomalies) {
+        match line.kind {
+            b'v' => head.has_version |= !head.has_lines && line.value == b"0",
+            b'o' => {
+                let (origin, is_whole) = Origin::parse(line.value);
+                anomalies.insert_if(!is_whole, Anomaly::OriginInvalid);
+                self.origin = self.origin.or(Some(origin));
             }
-            let mut lines = Lines::of(rest);
-            let Some(first) = lines.next() else { return };
-            let own = session_lines(lines.rest());
-            let (media, wrong) = Media::parse(first.value, own, &common);
-            anomalies.extend(wrong);
-            self.media.push(media);
-            anomalies.extend(lines.anomalies());
-            rest = lines.rest().get(own.len()..).unwrap_or_default();
+            b's' => self.name = self.name.or(Some(line.value)),
+            b't' => head.has_timing = true,
+            _ => {}
         }
+        head.has_lines = true;
+    }
+
+    /// Makes what it is of a part that has ended.
+    fn close(&mut self, part: &Part<'a>, anomalies: &mut Anomalies) {
+        let lines = self.bytes.get(part.start..part.end).unwrap_or_default();
+        let Some(opening) = part.opening else {
+            self.lines = lines;
+            self.connection = part.connection;
+            self.direction = part.direction;
+            self.names = part.names;
+            return;
+        };
+        let (start, end) = part.maps.unwrap_or_default();
+        let maps = self.bytes.get(start..end).unwrap_or_default();
+        let own = MediaPart {
+            lines,
+            maps,
+            connection: part.connection.or(self.connection),
+            direction: part.direction.or(self.direction).unwrap_or_default(),
+            names: part.names,
+            session: self.lines,
+            session_names: self.names,
+        };
+        let (media, wrong) = Media::parse(opening, own);
+        anomalies.extend(wrong);
+        self.media.push(media);
     }
 
     /// All that was given to [`Session::parse`].
@@ -201,12 +242,13 @@ impl<'a> Session<'a> {
 
     /// The value of the first attribute of the session with this name; empty if it has none.
     pub fn attribute(&self, name: &str) -> Option<&'a [u8]> {
-        self.attributes().find(|(n, _)| *n == name.as_bytes()).map(|(_, value)| value)
+        let mut attributes = attributes(if self.names.may_have(name) { self.lines } else { &[] });
+        attributes.find(|(n, _)| *n == name.as_bytes()).map(|(_, value)| value)
     }
 
     /// The direction of media that give none.
-    pub fn direction(&self) -> Option<Direction> {
-        self.attributes().find_map(|(name, _)| Direction::of(name))
+    pub const fn direction(&self) -> Option<Direction> {
+        self.direction
     }
 
     /// The `b=` with this modifier, for example `AS`, before the first `m=`.
@@ -215,17 +257,69 @@ impl<'a> Session<'a> {
     }
 }
 
-/// The lines before the next `m=`.
-fn session_lines(bytes: &[u8]) -> &[u8] {
-    let mut lines = Lines::of(bytes);
-    let mut before = 0;
-    while let Some(line) = lines.next() {
-        if line.kind == b'm' {
-            return bytes.get(..before).unwrap_or_default();
-        }
-        before = bytes.len().saturating_sub(lines.rest().len());
+/// What of the lines before the first `m=` is not kept.
+#[derive(Default)]
+struct Head {
+    has_lines: bool,
+    has_version: bool,
+    has_timing: bool,
+}
+
+impl Head {
+    fn note(&self, session: &Session<'_>, anomalies: &mut Anomalies) {
+        anomalies.insert_if(!self.has_version, Anomaly::VersionInvalid);
+        anomalies.insert_if(session.origin.is_none(), Anomaly::MissingOrigin);
+        anomalies.insert_if(session.name.is_none(), Anomaly::MissingName);
+        anomalies.insert_if(!self.has_timing, Anomaly::MissingTiming);
     }
-    bytes
+}
+
+/// The lines up to the next `m=`, while they are read.
+#[derive(Default)]
+struct Part<'a> {
+    /// The `m=` before them; none for those of the session.
+    opening: Option<&'a [u8]>,
+    start: usize,
+    end: usize,
+    connection: Option<Connection<'a>>,
+    direction: Option<Direction>,
+    names: Names,
+    /// From the first `a=rtpmap` to the end of the last one.
+    maps: Option<(usize, usize)>,
+}
+
+impl<'a> Part<'a> {
+    fn of(opening: &'a [u8], start: usize) -> Self {
+        Self { opening: Some(opening), start, ..Self::default() }
+    }
+
+    /// Takes a line that stands between the two positions.
+    fn take(&mut self, line: &Line<'a>, (at, end): (usize, usize), anomalies: &mut Anomalies) {
+        match line.kind {
+            b'a' => {
+                let name = name_of(line.value);
+                self.names.insert(name);
+                if name == b"rtpmap" {
+                    self.maps = Some((self.maps.map_or(at, |(first, _)| first), end));
+                } else if self.direction.is_none() {
+                    self.direction = Direction::of(name);
+                }
+            }
+            b'c' => {
+                let (connection, is_sane) = Connection::parse(line.value);
+                // Of the lines of media, only the first one counts.
+                let is_judged = self.opening.is_none() || self.connection.is_none();
+                anomalies.insert_if(!is_sane && is_judged, Anomaly::ConnectionInvalid);
+                self.connection = self.connection.or(Some(connection));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// How much of `bytes` was read.
+fn position(bytes: &[u8], lines: &Lines<'_>) -> usize {
+    bytes.len().saturating_sub(lines.rest().len())
 }
 
 pub(crate) fn bandwidth(lines: &[u8], modifier: &str) -> Option<u32> {

@@ -1,8 +1,8 @@
 #![doc = include_str!("early_media_announcement_then_failure.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::{Media, MediaPair};
-use crate::signaling::{Call, Message, Transaction};
+use crate::signaling::{Call, Message, Traits, Transaction};
 use crate::sip::{HeaderName, Status};
 use crate::time::Span;
 
@@ -13,6 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("early_media_announcement_then_failure.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::LOST, Traits::SESSION_PROGRESS, Traits::REFUSAL, Traits::RTP]),
     check: Check::Media(check),
 };
 

@@ -1,7 +1,7 @@
 #![doc = include_str!("failover_exhausted.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Call, Message, Transaction};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Call, Message, Traits, Transaction};
 use crate::sip::{Class, Status, timers};
 use crate::time::{Span, Time};
 
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("failover_exhausted.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::LOST, Traits::FORK, Traits::REFUSAL]),
     check: Check::Call(check),
 };
 

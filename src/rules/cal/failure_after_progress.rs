@@ -1,7 +1,7 @@
 #![doc = include_str!("failure_after_progress.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Call, Message, Transaction};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Call, Message, Traits, Transaction};
 use crate::sip::{HeaderName, Status};
 
 pub(crate) static RULE: Rule = Rule {
@@ -11,6 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("failure_after_progress.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::LOST, Traits::PROGRESS, Traits::REFUSAL]),
     check: Check::Call(check),
 };
 

@@ -1,7 +1,7 @@
 #![doc = include_str!("final_response.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Attempt, Call, Message, Transaction};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Attempt, Call, Message, Traits, Transaction};
 use crate::sip::HeaderName;
 use crate::time::Span;
 
@@ -12,6 +12,11 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("final_response.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::LOST]).and_one_of(&[
+        Traits::REFUSAL,
+        Traits::CHALLENGE,
+        Traits::REDIRECTION,
+    ]),
     check: Check::Call(check),
 };
 

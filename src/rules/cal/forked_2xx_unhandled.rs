@@ -1,7 +1,7 @@
 #![doc = include_str!("forked_2xx_unhandled.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Call, Dialog, Message, Transaction};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Call, Dialog, Message, Traits, Transaction};
 use crate::sip::{Class, HeaderName, Method, Status};
 
 pub(crate) static RULE: Rule = Rule {
@@ -11,6 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("forked_2xx_unhandled.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::ATTEMPT, Traits::SEVERAL_FINALS]),
     check: Check::Call(check),
 };
 

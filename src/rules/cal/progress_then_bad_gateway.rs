@@ -1,8 +1,8 @@
 #![doc = include_str!("progress_then_bad_gateway.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::{Media, MediaPair};
-use crate::signaling::{Call, Message, Transaction};
+use crate::signaling::{Call, Message, Traits, Transaction};
 use crate::sip::{HeaderName, Status};
 use crate::time::{Span, Time};
 
@@ -13,6 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("progress_then_bad_gateway.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::LOST, Traits::SESSION_PROGRESS, Traits::SERVER_FAILURE]),
     check: Check::Media(check),
 };
 

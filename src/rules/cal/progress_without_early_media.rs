@@ -1,9 +1,9 @@
 #![doc = include_str!("progress_without_early_media.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::{Media, MediaPair};
 use crate::sdp::{self, Direction};
-use crate::signaling::{Attempt, Call, Message, Transaction};
+use crate::signaling::{Attempt, Call, Message, Traits, Transaction};
 use crate::sip::{HeaderName, Status};
 use crate::time::Span;
 
@@ -14,6 +14,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("progress_without_early_media.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::ATTEMPT, Traits::SESSION_PROGRESS]),
     check: Check::Media(check),
 };
 

@@ -1,7 +1,9 @@
 #![doc = include_str!("redirect_not_followed.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value, Visibility};
-use crate::signaling::{Call, Message, Target, Transaction};
+use crate::finding::{
+    Check, Confidence, Findings, Gate, Report, Rule, Severity, Value, Visibility,
+};
+use crate::signaling::{Call, Message, Target, Traits, Transaction};
 use crate::sip::{Address, Class, HeaderName, Status};
 use crate::time::Span;
 
@@ -12,6 +14,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("redirect_not_followed.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::LOST, Traits::REDIRECTION]),
     check: Check::Call(check),
 };
 

@@ -1,7 +1,7 @@
 #![doc = include_str!("unregistered_status_code.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Call, Message, Transaction};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Call, Message, Traits, Transaction};
 use crate::sip::{Start, Status};
 
 pub(crate) static RULE: Rule = Rule {
@@ -11,6 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("unregistered_status_code.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::FOREIGN_STATUS]),
     check: Check::Call(check),
 };
 

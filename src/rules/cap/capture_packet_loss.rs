@@ -1,7 +1,7 @@
 #![doc = include_str!("capture_packet_loss.md")]
 
 use crate::capture::FrameId;
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::signaling::{Facts, Loss, LossKind};
 use crate::time::Time;
 
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("capture_packet_loss.md"),
     thresholds: &[],
+    gate: Gate::OPEN,
     check: Check::Capture(check),
 };
 

@@ -1,7 +1,7 @@
 #![doc = include_str!("capture_time_disorder.md")]
 
 use crate::capture::FrameId;
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
 use crate::signaling::{ClockDifference, Facts};
 use crate::time::Span;
 
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("capture_time_disorder.md"),
     thresholds: &[],
+    gate: Gate::OPEN,
     check: Check::Capture(check),
 };
 

@@ -1,7 +1,7 @@
 #![doc = include_str!("capture_truncated_messages.md")]
 
 use crate::capture::Note;
-use crate::finding::{Check, Findings, Report, Rule, Severity};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity};
 use crate::signaling::Facts;
 
 pub(crate) static RULE: Rule = Rule {
@@ -11,6 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("capture_truncated_messages.md"),
     thresholds: &[],
+    gate: Gate::OPEN,
     check: Check::Capture(check),
 };
 

@@ -1,6 +1,6 @@
 #![doc = include_str!("encrypted_signalling.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::packet::Endpoint;
 use crate::signaling::{Facts, SipEvidence};
 use crate::transport::Encrypted;
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("encrypted_signalling.md"),
     thresholds: &[],
+    gate: Gate::OPEN,
     check: Check::Capture(check),
 };
 

@@ -1,6 +1,6 @@
 #![doc = include_str!("unparsed_sip_like_payload.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
 use crate::signaling::Facts;
 
 pub(crate) static RULE: Rule = Rule {
@@ -10,6 +10,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("unparsed_sip_like_payload.md"),
     thresholds: &[],
+    gate: Gate::OPEN,
     check: Check::Capture(check),
 };
 

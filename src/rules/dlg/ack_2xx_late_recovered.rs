@@ -1,7 +1,7 @@
 #![doc = include_str!("ack_2xx_late_recovered.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Answer, Call, Message, Threshold, Transaction};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Answer, Call, Message, Threshold, Traits, Transaction};
 use crate::sip::{Method, timers};
 use crate::time::Span;
 
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("ack_2xx_late_recovered.md"),
     thresholds: &[&LATE],
+    gate: Gate::all(&[Traits::INVITE, Traits::SEVERAL_FINALS]),
     check: Check::Call(check),
 };
 

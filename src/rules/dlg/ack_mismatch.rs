@@ -1,7 +1,7 @@
 #![doc = include_str!("ack_mismatch.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Answer, Call, Field, Message, Transaction};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Answer, Call, Field, Message, Traits, Transaction};
 use crate::sip::Method;
 
 pub(crate) static RULE: Rule = Rule {
@@ -11,6 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("ack_mismatch.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::INVITE, Traits::SEVERAL_FINALS]),
     check: Check::Call(check),
 };
 

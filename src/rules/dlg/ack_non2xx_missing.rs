@@ -1,7 +1,7 @@
 #![doc = include_str!("ack_non2xx_missing.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity};
-use crate::signaling::{Answer, Call, Transaction};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity};
+use crate::signaling::{Answer, Call, Traits, Transaction};
 use crate::sip::Method;
 use crate::time::Span;
 
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("ack_non2xx_missing.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::INVITE, Traits::SEVERAL_FINALS]),
     check: Check::Call(check),
 };
 

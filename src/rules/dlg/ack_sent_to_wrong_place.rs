@@ -1,7 +1,7 @@
 #![doc = include_str!("ack_sent_to_wrong_place.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Answer, Call, Message, Route, Transaction};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Answer, Call, Message, Route, Traits, Transaction};
 use crate::sip::Method;
 
 pub(crate) static RULE: Rule = Rule {
@@ -11,6 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("ack_sent_to_wrong_place.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::INVITE, Traits::SEVERAL_FINALS]),
     check: Check::Call(check),
 };
 

@@ -1,7 +1,9 @@
 #![doc = include_str!("bye_no_response.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value, Visibility};
-use crate::signaling::{Call, Message, Transaction};
+use crate::finding::{
+    Check, Confidence, Findings, Gate, Report, Rule, Severity, Value, Visibility,
+};
+use crate::signaling::{Call, Message, Traits, Transaction};
 use crate::sip::{HeaderName, Method, Status};
 use crate::time::Span;
 
@@ -12,6 +14,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("bye_no_response.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::BYE, Traits::SILENCE]),
     check: Check::Call(check),
 };
 

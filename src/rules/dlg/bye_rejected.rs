@@ -1,7 +1,7 @@
 #![doc = include_str!("bye_rejected.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Call, Dialog, Message, Mismatch, Transaction};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Call, Dialog, Message, Mismatch, Traits, Transaction};
 use crate::sip::{Class, HeaderName, Method, Status, timers};
 use crate::time::Span;
 
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("bye_rejected.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::BYE, Traits::REFUSAL]),
     check: Check::Call(check),
 };
 

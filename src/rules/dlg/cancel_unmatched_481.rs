@@ -1,7 +1,7 @@
 #![doc = include_str!("cancel_unmatched_481.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Call, Field, Message, Transaction};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Call, Field, Message, Traits, Transaction};
 use crate::sip::{Method, Status};
 use crate::time::Time;
 
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("cancel_unmatched_481.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::CANCEL, Traits::REFUSAL]),
     check: Check::Call(check),
 };
 

@@ -1,7 +1,7 @@
 #![doc = include_str!("cancel_without_487.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity};
-use crate::signaling::{Call, Message, Transaction};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity};
+use crate::signaling::{Call, Message, Traits, Transaction};
 use crate::sip::{Method, Status};
 
 pub(crate) static RULE: Rule = Rule {
@@ -11,6 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("cancel_without_487.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::INVITE, Traits::CANCEL]),
     check: Check::Call(check),
 };
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use rustc_hash::{FxBuildHasher, FxHashSet};
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Call, Message, Transaction};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Call, Message, Traits, Transaction};
 use crate::sip::{Method, Status};
 use crate::time::Span;
 
@@ -16,6 +16,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("cseq_out_of_order.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::INSIDE]),
     check: Check::Call(check),
 };
 

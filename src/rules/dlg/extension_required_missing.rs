@@ -1,7 +1,7 @@
 #![doc = include_str!("extension_required_missing.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Attempt, Call, Message, Transaction};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Attempt, Call, Message, Traits, Transaction};
 use crate::sip::{HeaderName, Method};
 
 pub(crate) static RULE: Rule = Rule {
@@ -11,6 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("extension_required_missing.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::REFUSAL]),
     check: Check::Call(check),
 };
 

@@ -1,8 +1,8 @@
 #![doc = include_str!("fixed_interval_drop.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::{Media, MediaPair};
-use crate::signaling::{Call, Facts, Talk, Threshold};
+use crate::signaling::{Call, Facts, Talk, Threshold, Traits};
 use crate::sip::{Method, timers};
 use crate::time::Span;
 
@@ -13,6 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("fixed_interval_drop.md"),
     thresholds: &[&SAME_CALLS, &SAME_SHARE, &ENDED_CALLS],
+    gate: Gate::all(&[Traits::BYE, Traits::ATTEMPT]),
     check: Check::Both { each: check, capture: check_hosts },
 };
 

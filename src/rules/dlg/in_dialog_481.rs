@@ -1,7 +1,7 @@
 #![doc = include_str!("in_dialog_481.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Call, Dialog, Message, Mismatch, Transaction};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Call, Dialog, Message, Mismatch, Traits, Transaction};
 use crate::sip::Method;
 
 pub(crate) static RULE: Rule = Rule {
@@ -11,6 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("in_dialog_481.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::INSIDE, Traits::REFUSAL]),
     check: Check::Call(check),
 };
 

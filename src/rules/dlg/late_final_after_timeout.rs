@@ -1,7 +1,7 @@
 #![doc = include_str!("late_final_after_timeout.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Call, Message, Transaction, TransactionKind};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Call, Message, Traits, Transaction, TransactionKind};
 use crate::sip::{Method, Status};
 use crate::time::{Span, Time};
 
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("late_final_after_timeout.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::LASTING]),
     check: Check::Call(check),
 };
 

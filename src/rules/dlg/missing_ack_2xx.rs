@@ -1,7 +1,7 @@
 #![doc = include_str!("missing_ack_2xx.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Answer, Call, Message, Transaction};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Answer, Call, Message, Traits, Transaction};
 use crate::sip::{HeaderName, Method};
 use crate::time::Span;
 
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("missing_ack_2xx.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::INVITE, Traits::SEVERAL_FINALS]),
     check: Check::Call(check),
 };
 

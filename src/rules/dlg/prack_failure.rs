@@ -1,7 +1,7 @@
 #![doc = include_str!("prack_failure.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Call, Message, Transaction};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Call, Message, Traits, Transaction};
 use crate::sip::{Class, HeaderName, Method, RAck, Status};
 use crate::time::Span;
 
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("prack_failure.md"),
     thresholds: &[],
+    gate: Gate::one_of(&[Traits::PRACK, Traits::RSEQ]),
     check: Check::Call(check),
 };
 

@@ -2,8 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Call, Dialog, Message, Transaction};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Call, Dialog, Message, Traits, Transaction};
 use crate::sip::Method;
 use crate::time::Span;
 
@@ -14,6 +14,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("reinvite_glare.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::INSIDE, Traits::REFUSAL]),
     check: Check::Call(check),
 };
 

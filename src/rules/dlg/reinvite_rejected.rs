@@ -1,8 +1,8 @@
 #![doc = include_str!("reinvite_rejected.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
 use crate::sdp::Session;
-use crate::signaling::{Call, Dialog, Message, Transaction};
+use crate::signaling::{Call, Dialog, Message, Traits, Transaction};
 use crate::sip::{Class, HeaderName, Method, Status};
 use crate::time::Span;
 
@@ -13,6 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("reinvite_rejected.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::INSIDE, Traits::REFUSAL]),
     check: Check::Call(check),
 };
 

@@ -1,7 +1,7 @@
 #![doc = include_str!("session_refresh_missing.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Call, Dialog, Message, SessionTimer};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Call, Dialog, Message, SessionTimer, Traits};
 use crate::sip::{Method, timers};
 use crate::time::Span;
 
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("session_refresh_missing.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::SESSION_EXPIRES]),
     check: Check::Call(check),
 };
 

@@ -1,7 +1,9 @@
 #![doc = include_str!("session_refresh_rejected.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value, Visibility};
-use crate::signaling::{Call, Dialog, Message, Transaction};
+use crate::finding::{
+    Check, Confidence, Findings, Gate, Report, Rule, Severity, Value, Visibility,
+};
+use crate::signaling::{Call, Dialog, Message, Traits, Transaction};
 use crate::sip::{Class, Method, Status, timers};
 use crate::time::{Span, Time};
 
@@ -12,6 +14,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("session_refresh_rejected.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::SESSION_EXPIRES, Traits::INSIDE]),
     check: Check::Call(check),
 };
 

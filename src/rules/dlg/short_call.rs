@@ -1,8 +1,8 @@
 #![doc = include_str!("short_call.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::Media;
-use crate::signaling::{Call, Facts, SHORT_TALK, Threshold};
+use crate::signaling::{Call, Facts, SHORT_TALK, Threshold, Traits};
 use crate::sip::HeaderName;
 
 pub(crate) static RULE: Rule = Rule {
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("short_call.md"),
     thresholds: &[&SHORT_TALK, &SHORT_SHARE, &ANSWERED_CALLS],
+    gate: Gate::all(&[Traits::BYE, Traits::ATTEMPT]),
     check: Check::Both { each: check, capture: check_hosts },
 };
 

@@ -1,8 +1,8 @@
 #![doc = include_str!("dtmf_not_delivered.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::{Media, Passage, Stream, TelephoneEvent};
-use crate::signaling::{Call, Side, Transaction};
+use crate::signaling::{Call, Side, Traits, Transaction};
 use crate::sip::{HeaderName, Method, Status};
 use crate::time::{Span, Time};
 
@@ -13,6 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("dtmf_not_delivered.md"),
     thresholds: &[],
+    gate: Gate::one_of(&[Traits::INFO, Traits::RTP]),
     check: Check::Media(check),
 };
 

@@ -1,10 +1,10 @@
 #![doc = include_str!("icmp_unreachable.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::Media;
 use crate::packet::{Endpoint, IcmpKind};
 use crate::sdp;
-use crate::signaling::{Call, Message, Transaction};
+use crate::signaling::{Call, Message, Traits, Transaction};
 use crate::sip::{Method, Status};
 use crate::time::{Span, Time};
 use crate::transport::{Carried, Disruption};
@@ -16,6 +16,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("icmp_unreachable.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::DISRUPTION]),
     check: Check::Media(check),
 };
 

@@ -1,8 +1,8 @@
 #![doc = include_str!("media_gap.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::{Media, Passage, Seen};
-use crate::signaling::{Call, Side, Threshold};
+use crate::signaling::{Call, Side, Threshold, Traits};
 use crate::time::{Span, Time};
 
 pub(crate) static RULE: Rule = Rule {
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("media_gap.md"),
     thresholds: &[&LATE, &STOPPED],
+    gate: Gate::all(&[Traits::AGREEMENT, Traits::RTP]),
     check: Check::Media(check),
 };
 

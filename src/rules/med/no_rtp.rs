@@ -1,8 +1,10 @@
 #![doc = include_str!("no_rtp.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value, Visibility};
+use crate::finding::{
+    Check, Confidence, Findings, Gate, Report, Rule, Severity, Value, Visibility,
+};
 use crate::media::{Media, SILENT_TALK, silence};
-use crate::signaling::{Call, Examples, Facts, Side};
+use crate::signaling::{Call, Examples, Facts, Side, Traits};
 
 pub(crate) static RULE: Rule = Rule {
     code: "MED101",
@@ -11,6 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("no_rtp.md"),
     thresholds: &[&SILENT_TALK],
+    gate: Gate::all(&[Traits::AGREEMENT]),
     check: Check::Both { each: check, capture: check_capture },
 };
 

@@ -1,8 +1,10 @@
 #![doc = include_str!("one_way_rtp.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value, Visibility};
+use crate::finding::{
+    Check, Confidence, Findings, Gate, Report, Rule, Severity, Value, Visibility,
+};
 use crate::media::{Media, Passage};
-use crate::signaling::{Call, MediaWays, Threshold};
+use crate::signaling::{Call, MediaWays, Threshold, Traits};
 use crate::time::Span;
 
 pub(crate) static RULE: Rule = Rule {
@@ -12,6 +14,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("one_way_rtp.md"),
     thresholds: &[&SILENCE],
+    gate: Gate::all(&[Traits::AGREEMENT, Traits::RTP]),
     check: Check::Media(check),
 };
 

@@ -1,8 +1,10 @@
 #![doc = include_str!("rtp_quality.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value, Visibility};
+use crate::finding::{
+    Check, Confidence, Findings, Gate, Report, Rule, Severity, Value, Visibility,
+};
 use crate::media::{Bound, Media};
-use crate::signaling::{Call, Settings, Side, Threshold};
+use crate::signaling::{Call, Settings, Side, Threshold, Traits};
 use crate::time::Span;
 
 pub(crate) static RULE: Rule = Rule {
@@ -12,6 +14,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("rtp_quality.md"),
     thresholds: &[&LOSS_WARN, &LOSS_ERROR, &JITTER_WARN, &JITTER_ERROR, &PACKETS],
+    gate: Gate::all(&[Traits::DESCRIPTION, Traits::RTP]),
     check: Check::Media(check),
 };
 

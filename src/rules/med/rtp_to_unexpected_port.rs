@@ -1,9 +1,9 @@
 #![doc = include_str!("rtp_to_unexpected_port.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::{Media, Passage, Stream};
 use crate::packet::Endpoint;
-use crate::signaling::Call;
+use crate::signaling::{Call, Traits};
 use crate::time::{Span, Time};
 
 pub(crate) static RULE: Rule = Rule {
@@ -13,6 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("rtp_to_unexpected_port.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::AGREEMENT, Traits::RTP]),
     check: Check::Media(check),
 };
 

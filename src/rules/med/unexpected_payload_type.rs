@@ -1,9 +1,9 @@
 #![doc = include_str!("unexpected_payload_type.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::{Media, Passage, Run, Stream};
 use crate::packet::Endpoint;
-use crate::signaling::{Call, Threshold};
+use crate::signaling::{Call, Threshold, Traits};
 use crate::time::Span;
 
 pub(crate) static RULE: Rule = Rule {
@@ -13,6 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("unexpected_payload_type.md"),
     thresholds: &[&PACKETS],
+    gate: Gate::all(&[Traits::AGREEMENT, Traits::RTP]),
     check: Check::Media(check),
 };
 

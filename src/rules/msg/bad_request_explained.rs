@@ -1,7 +1,7 @@
 #![doc = include_str!("bad_request_explained.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Call, Defect, Message, Transaction};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Call, Defect, Message, Traits, Transaction};
 use crate::sip::{Class, HeaderName, Status};
 
 pub(crate) static RULE: Rule = Rule {
@@ -11,6 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("bad_request_explained.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::REFUSAL]),
     check: Check::Call(check),
 };
 

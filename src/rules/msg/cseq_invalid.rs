@@ -1,8 +1,8 @@
 #![doc = include_str!("cseq_invalid.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::rules::msg::title;
-use crate::signaling::{Batch, Call, Harm, Message, Transaction};
+use crate::signaling::{Batch, Call, Harm, Message, Traits, Transaction};
 use crate::sip::{Anomaly, CSEQ_END, HeaderName, Method, Start};
 
 pub(crate) static RULE: Rule = Rule {
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("cseq_invalid.md"),
     thresholds: &[],
+    gate: Gate::one_of(&[Traits::ODD_CSEQ, Traits::STRAY]),
     check: Check::Call(check),
 };
 

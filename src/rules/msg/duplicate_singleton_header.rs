@@ -1,8 +1,8 @@
 #![doc = include_str!("duplicate_singleton_header.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::rules::msg::title;
-use crate::signaling::{Batch, Call, Harm, Message};
+use crate::signaling::{Batch, Call, Harm, Message, Traits};
 use crate::sip::HeaderName;
 
 pub(crate) static RULE: Rule = Rule {
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("duplicate_singleton_header.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::FIELD_TWICE]),
     check: Check::Call(check),
 };
 

@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
 use crate::rules::msg::title;
 use crate::signaling::{Batch, Call, Defect, Defects, Message};
 use crate::sip::{Address, Anomalies, Anomaly, HeaderName, Method, Status};
@@ -14,6 +14,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("message_sanity.md"),
     thresholds: &[],
+    gate: Gate::OPEN,
     check: Check::Call(check),
 };
 

@@ -1,9 +1,9 @@
 #![doc = include_str!("missing_mandatory_header.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
 use crate::rules::msg::title;
-use crate::signaling::{Call, Message, Transaction};
-use crate::sip::{Anomaly, Class, HeaderName, Method, Status};
+use crate::signaling::{Call, Message, Needed, Traits, Transaction};
+use crate::sip::{Class, HeaderName, Status};
 
 pub(crate) static RULE: Rule = Rule {
     code: "MSG101",
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("missing_mandatory_header.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::LACKS_FIELD]),
     check: Check::Call(check),
 };
 
@@ -24,7 +25,7 @@ const FRAMES_MAX: usize = 11;
 fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for message in call.messages {
-        let missing = missing_in(message);
+        let missing = message.lacks();
         if missing.is_empty() {
             continue;
         }
@@ -40,139 +41,16 @@ fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-/// Header fields that are not there, as bits in the order of [`NAMES`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Missing(u32);
-
-/// Header fields that a message may have to have.
-const NAMES: [HeaderName; 18] = [
-    HeaderName::Via,
-    HeaderName::From,
-    HeaderName::To,
-    HeaderName::CallId,
-    HeaderName::CSeq,
-    HeaderName::MaxForwards,
-    HeaderName::Contact,
-    HeaderName::SubscriptionState,
-    HeaderName::Event,
-    HeaderName::ReferTo,
-    HeaderName::RSeq,
-    HeaderName::RAck,
-    HeaderName::WwwAuthenticate,
-    HeaderName::ProxyAuthenticate,
-    HeaderName::Allow,
-    HeaderName::Unsupported,
-    HeaderName::MinExpires,
-    HeaderName::MinSe,
-];
-
-impl Missing {
-    const ALWAYS: Self =
-        Self::of(&[HeaderName::Via, HeaderName::From, HeaderName::To, HeaderName::CSeq]);
-    const MAX_FORWARDS: Self = Self::of(&[HeaderName::MaxForwards]);
-
-    const fn of(names: &[HeaderName]) -> Self {
-        let mut bits = 0;
-        let mut place = 0;
-        while place < names.len() {
-            bits |= Self::bit(names[place]);
-            place += 1;
-        }
-        Self(bits)
-    }
-
-    const fn bit(name: HeaderName) -> u32 {
-        let mut place = 0;
-        while place < NAMES.len() {
-            if NAMES[place] as u8 == name as u8 {
-                return 1 << place;
-            }
-            place += 1;
-        }
-        0
-    }
-
-    const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    const fn has_any(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    fn names(self) -> impl Iterator<Item = HeaderName> {
-        NAMES.into_iter().filter(move |name| self.0 & Self::bit(*name) != 0)
-    }
-}
-
-/// The bit of each header field by its number, so that a message costs one look for each field.
-const BITS: [u32; 256] = {
-    let mut bits = [0; 256];
-    let mut place = 0;
-    while place < NAMES.len() {
-        bits[NAMES[place] as usize] = 1 << place;
-        place += 1;
-    }
-    bits
-};
-
-/// What a message lacks; nothing of one that the capture cut (guard G5).
-fn missing_in(message: &Message<'_>) -> Missing {
-    let mut present = 0;
-    for header in message.headers() {
-        present |= BITS.get(header.name as usize).copied().unwrap_or(0);
-    }
-    // Whoever rejects with one kind of challenge needs no other.
-    let challenges = Missing::of(&[HeaderName::WwwAuthenticate, HeaderName::ProxyAuthenticate]);
-    if present & challenges.0 != 0 {
-        present |= challenges.0;
-    }
-    let missing = needed_in(message).0 & !present;
-    let is_partial = message.is_cut
-        || message.anomalies.contains(Anomaly::HeadersUnfinished)
-        || message.anomalies.contains(Anomaly::TooManyHeaders);
-    Missing(if is_partial { 0 } else { missing })
-}
-
-/// RFC 3261, sections 8.1.1, 8.2.6 and 21 with table 2; RFC 3262, 3515, 4028 and 6665.
-fn needed_in(message: &Message<'_>) -> Missing {
-    use HeaderName as H;
-    let method = message.method();
-    let more: &[H] = match message.status() {
-        None if !message.is_request() => return Missing(0),
-        None => match method {
-            Method::Invite => &[H::MaxForwards, H::Contact],
-            Method::Notify => &[H::MaxForwards, H::Event, H::SubscriptionState],
-            Method::Subscribe => &[H::MaxForwards, H::Event],
-            Method::Refer => &[H::MaxForwards, H::ReferTo],
-            Method::Prack => &[H::MaxForwards, H::RAck],
-            _ => &[H::MaxForwards],
-        },
-        Some(status) => match (status.code(), status.class()) {
-            (401, _) => &[H::WwwAuthenticate],
-            (407, _) => &[H::ProxyAuthenticate],
-            (405, _) => &[H::Allow],
-            (420, _) => &[H::Unsupported],
-            (422, _) => &[H::MinSe],
-            (423, _) => &[H::MinExpires],
-            (_, Class::Success) if method == Method::Invite => &[H::Contact],
-            (101.., Class::Provisional) if message.has_option(H::Require, "100rel") => &[H::RSeq],
-            _ => &[],
-        },
-    };
-    Missing(Missing::ALWAYS.0 | Missing::of(more).0)
-}
-
 /// Messages of one kind that lack the same: sent again, or passed on from hop to hop.
 struct Group<'c> {
-    missing: Missing,
+    missing: Needed,
     messages: Vec<&'c Message<'c>>,
 }
 
 impl<'c> Group<'c> {
-    fn holds(&self, message: &Message<'c>, missing: Missing) -> bool {
+    fn holds(&self, message: &Message<'c>, missing: Needed) -> bool {
         // One device leaves Max-Forwards out of all its requests.
-        let is_habit = missing == Missing::MAX_FORWARDS;
+        let is_habit = missing == Needed::MAX_FORWARDS;
         self.missing == missing
             && self.messages.first().is_some_and(|first| {
                 if is_habit && first.source.address == message.source.address {
@@ -198,7 +76,7 @@ impl<'c> Group<'c> {
                 (Severity::Error, Report::on_capture().between(first.source, first.destination))
             }
         };
-        let severity = match self.missing == Missing::MAX_FORWARDS {
+        let severity = match self.missing == Needed::MAX_FORWARDS {
             true => Severity::Warn,
             false => harm,
         };
@@ -241,7 +119,7 @@ enum Harm {
     None,
 }
 
-fn harm(call: &Call<'_>, hop: &Transaction<'_>, message: &Message<'_>, missing: Missing) -> Harm {
+fn harm(call: &Call<'_>, hop: &Transaction<'_>, message: &Message<'_>, missing: Needed) -> Harm {
     let attempt = call.attempts.iter().find(|attempt| attempt.hops.contains(&hop.index));
     let is_resolved = match attempt {
         Some(attempt) => attempt.is_resolved(call),
@@ -268,9 +146,9 @@ fn is_repeated_with_success(call: &Call<'_>, hop: &Transaction<'_>) -> bool {
 }
 
 /// A request that was refused as a bad one, or that nobody answered, failed because of it.
-fn harm_of_request(call: &Call<'_>, hop: &Transaction<'_>, missing: Missing) -> Harm {
+fn harm_of_request(call: &Call<'_>, hop: &Transaction<'_>, missing: Needed) -> Harm {
     // Without these a server cannot even answer.
-    let may_be_dropped = missing.has_any(Missing::ALWAYS);
+    let may_be_dropped = missing.has_any(Needed::ALWAYS);
     match hop.final_status().map(Status::code) {
         Some(400 | 489) => Harm::Outcome,
         Some(_) => Harm::None,
@@ -290,14 +168,14 @@ fn is_response_taken(
     hop: &Transaction<'_>,
     message: &Message<'_>,
     status: Status,
-    missing: Missing,
+    missing: Needed,
 ) -> bool {
     let is_acked = !hop.acks.is_empty() || call.implies_answer(hop) || call.is_acknowledged(hop);
-    if missing.has_any(Missing::ALWAYS) {
+    if missing.has_any(Needed::ALWAYS) {
         // The client acts on it, or on a better one.
         let is_better = |other: &Message<'_>| !std::ptr::eq(other, message);
         return is_acked
-            || hop.finals.iter().any(|other| is_better(other) && missing_in(other).is_empty());
+            || hop.finals.iter().any(|other| is_better(other) && other.lacks().is_empty());
     }
     match status.code() {
         // What the caller cannot make good is no loss.

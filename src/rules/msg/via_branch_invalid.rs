@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
 use crate::packet::Endpoint;
-use crate::signaling::{Call, Message, Transaction};
+use crate::signaling::{Call, Message, Traits, Transaction};
 use crate::sip::{COOKIE, HeaderName, Method, Status};
 
 pub(crate) static RULE: Rule = Rule {
@@ -14,6 +14,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("via_branch_invalid.md"),
     thresholds: &[],
+    gate: Gate::one_of(&[Traits::ODD_BRANCH, Traits::BRANCH_AGAIN, Traits::SEVERAL_FINALS]),
     check: Check::Call(check),
 };
 

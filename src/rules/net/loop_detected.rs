@@ -1,7 +1,7 @@
 #![doc = include_str!("loop_detected.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Call, Message, Transaction, routes};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Call, Message, Traits, Transaction, routes};
 use crate::sip::{Method, Status};
 
 pub(crate) static RULE: Rule = Rule {
@@ -11,6 +11,8 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("loop_detected.md"),
     thresholds: &[],
+    gate: Gate::one_of(&[Traits::LOST, Traits::REFUSAL])
+        .and_one_of(&[Traits::HOPS, Traits::REFUSAL]),
     check: Check::Call(check),
 };
 

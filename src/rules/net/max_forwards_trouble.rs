@@ -1,6 +1,6 @@
 #![doc = include_str!("max_forwards_trouble.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::signaling::{Call, Message, Threshold, Transaction};
 use crate::sip::{Method, Status};
 
@@ -11,6 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("max_forwards_trouble.md"),
     thresholds: &[&LOW],
+    gate: Gate::OPEN,
     check: Check::Call(check),
 };
 

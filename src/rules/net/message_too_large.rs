@@ -1,7 +1,7 @@
 #![doc = include_str!("message_too_large.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Call, Message, Reach, Transaction};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Call, Message, Reach, Traits, Transaction};
 use crate::sip::Status;
 
 pub(crate) static RULE: Rule = Rule {
@@ -11,6 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("message_too_large.md"),
     thresholds: &[],
+    gate: Gate::one_of(&[Traits::OVERSIZED, Traits::REFUSAL]),
     check: Check::Call(check),
 };
 

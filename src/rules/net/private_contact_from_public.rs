@@ -1,8 +1,8 @@
 #![doc = include_str!("private_contact_from_public.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::packet::Endpoint;
-use crate::signaling::{Call, Message, Reach, Transaction, address_in};
+use crate::signaling::{Call, Message, Reach, Traits, Transaction, address_in};
 use crate::sip::{Address, HeaderName, Method};
 
 pub(crate) static RULE: Rule = Rule {
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("private_contact_from_public.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::PUBLIC_WAY]),
     check: Check::Call(check),
 };
 

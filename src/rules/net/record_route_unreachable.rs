@@ -1,8 +1,8 @@
 #![doc = include_str!("record_route_unreachable.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::packet::Endpoint;
-use crate::signaling::{Call, Message, Transaction, may_mean};
+use crate::signaling::{Call, Message, Traits, Transaction, may_mean};
 use crate::sip::{HeaderName, Method, Uri};
 
 pub(crate) static RULE: Rule = Rule {
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("record_route_unreachable.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::RECORD_ROUTE]),
     check: Check::Call(check),
 };
 

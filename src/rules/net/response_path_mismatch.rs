@@ -1,6 +1,6 @@
 #![doc = include_str!("response_path_mismatch.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::packet::Endpoint;
 use crate::signaling::{Call, Message, Transaction, may_mean};
 use crate::sip::{Method, Rport, Status, Via};
@@ -14,6 +14,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("response_path_mismatch.md"),
     thresholds: &[],
+    gate: Gate::OPEN,
     check: Check::Call(check),
 };
 

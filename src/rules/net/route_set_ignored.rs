@@ -1,8 +1,8 @@
 #![doc = include_str!("route_set_ignored.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::packet::Endpoint;
-use crate::signaling::{Call, Dialog, Message, Route, Transaction, address_in, routes};
+use crate::signaling::{Call, Dialog, Message, Route, Traits, Transaction, address_in, routes};
 use crate::sip::{HeaderName, Method};
 
 pub(crate) static RULE: Rule = Rule {
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("route_set_ignored.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::RECORD_ROUTE, Traits::INSIDE]),
     check: Check::Call(check),
 };
 

@@ -1,8 +1,8 @@
 #![doc = include_str!("sip_alg_rewrite.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::sdp::{Media, Session};
-use crate::signaling::{Call, Message, Reach, Transaction, address_in};
+use crate::signaling::{Call, Message, Reach, Traits, Transaction, address_in};
 use crate::time::Span;
 use crate::transport::Transport;
 
@@ -13,6 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("sip_alg_rewrite.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::PUBLIC_HOST]),
     check: Check::Call(check),
 };
 

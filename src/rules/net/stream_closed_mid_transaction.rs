@@ -1,7 +1,9 @@
 #![doc = include_str!("stream_closed_mid_transaction.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value, Visibility};
-use crate::signaling::{Call, Transaction};
+use crate::finding::{
+    Check, Confidence, Findings, Gate, Report, Rule, Severity, Value, Visibility,
+};
+use crate::signaling::{Call, Traits, Transaction};
 use crate::sip::Method;
 use crate::transport::{Disruption, DisruptionKind};
 
@@ -12,6 +14,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("stream_closed_mid_transaction.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::DISRUPTION]),
     check: Check::Call(check),
 };
 

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::Media;
 use crate::packet::Endpoint;
-use crate::signaling::{Call, Facts, Transaction};
+use crate::signaling::{Call, Facts, Traits, Transaction};
 use crate::sip::Status;
 use crate::transport::{Disruption, DisruptionKind};
 
@@ -17,6 +17,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("tcp_connect_failed.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::DISRUPTION]),
     check: Check::Both { each, capture },
 };
 

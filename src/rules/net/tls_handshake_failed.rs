@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::Media;
 use crate::packet::Endpoint;
-use crate::signaling::{Call, Facts, SipEvidence, Transaction};
+use crate::signaling::{Call, Facts, SipEvidence, Traits, Transaction};
 use crate::time::Span;
 use crate::transport::{Alert, Disruption, Failed, Failure, Handshakes};
 
@@ -17,6 +17,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("tls_handshake_failed.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::DISRUPTION]),
     check: Check::Both { each, capture },
 };
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::Media;
 use crate::packet::Endpoint;
-use crate::signaling::{Call, Facts, Loss, Transaction};
+use crate::signaling::{Call, Facts, Loss, Traits, Transaction};
 
 pub(crate) static RULE: Rule = Rule {
     code: "NET202",
@@ -14,6 +14,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("udp_fragment_lost.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::LOST, Traits::FRAGMENTS]),
     check: Check::Both { each, capture },
 };
 

@@ -1,8 +1,8 @@
 #![doc = include_str!("auth_challenge_unanswered.md")]
 
-use crate::finding::{Check, Confidence, Findings, Rule, Severity, Visibility};
+use crate::finding::{Check, Confidence, Findings, Gate, Rule, Severity, Visibility};
 use crate::rules::reg::report_on;
-use crate::signaling::{Call, Chain, ChainEnd, Round, Threshold, Transaction, tool_of};
+use crate::signaling::{Call, Chain, ChainEnd, Round, Threshold, Traits, Transaction, tool_of};
 use crate::sip::{Method, timers};
 use crate::time::Span;
 
@@ -13,6 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("auth_challenge_unanswered.md"),
     thresholds: &[&WAIT],
+    gate: Gate::all(&[Traits::CHAINS]),
     check: Check::Call(check),
 };
 

@@ -1,8 +1,8 @@
 #![doc = include_str!("auth_credentials_rejected.md")]
 
-use crate::finding::{Check, Confidence, Findings, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Rule, Severity, Value};
 use crate::rules::reg::report_on;
-use crate::signaling::{Call, Chain, Message, Refusal, Threshold};
+use crate::signaling::{Call, Chain, Message, Refusal, Threshold, Traits};
 use crate::sip::{HeaderName, Method};
 use crate::time::Span;
 
@@ -13,6 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("auth_credentials_rejected.md"),
     thresholds: &[&NONCE_LIFE],
+    gate: Gate::all(&[Traits::CHAINS]),
     check: Check::Call(check),
 };
 

@@ -3,10 +3,10 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use crate::finding::{Check, Finding, Findings, Rule, Severity, Value};
+use crate::finding::{Check, Finding, Findings, Gate, Rule, Severity, Value};
 use crate::packet::Endpoint;
 use crate::rules::reg::report_on;
-use crate::signaling::{Call, Chain, ChainEnd, Settings, Threshold};
+use crate::signaling::{Call, Chain, ChainEnd, Settings, Threshold, Traits};
 use crate::time::Span;
 
 pub(crate) static RULE: Rule = Rule {
@@ -16,6 +16,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("auth_loop.md"),
     thresholds: &[&ROUNDS, &WITHIN],
+    gate: Gate::all(&[Traits::CHAINS]),
     check: Check::Calls { each: check, together },
 };
 

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::finding::{Check, Confidence, Findings, Rule, Severity, Value, Visibility};
+use crate::finding::{Check, Confidence, Findings, Gate, Rule, Severity, Value, Visibility};
 use crate::rules::reg::report_on;
-use crate::signaling::{Call, Chain, Message, Refusal, Round};
+use crate::signaling::{Call, Chain, Message, Refusal, Round, Traits};
 use crate::sip::{Challenge, Credentials};
 
 pub(crate) static RULE: Rule = Rule {
@@ -14,6 +14,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("auth_parameter_mismatch.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::CHAINS]),
     check: Check::Call(check),
 };
 

@@ -1,8 +1,8 @@
 #![doc = include_str!("auth_stale_nonce_loop.md")]
 
-use crate::finding::{Check, Confidence, Findings, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Rule, Severity, Value};
 use crate::rules::reg::report_on;
-use crate::signaling::{Call, Chain, ChainEnd, Message, Refusal, Round, Threshold};
+use crate::signaling::{Call, Chain, ChainEnd, Message, Refusal, Round, Threshold, Traits};
 use crate::sip::{Credentials, Status};
 
 pub(crate) static RULE: Rule = Rule {
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("auth_stale_nonce_loop.md"),
     thresholds: &[&STALE_ROUNDS],
+    gate: Gate::all(&[Traits::CHAINS]),
     check: Check::Call(check),
 };
 

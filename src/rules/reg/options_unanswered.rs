@@ -1,6 +1,6 @@
 #![doc = include_str!("options_unanswered.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::signaling::{Facts, Outage, Threshold, Watch};
 use crate::sip::{Status, timers};
 
@@ -11,6 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("options_unanswered.md"),
     thresholds: &[&IN_A_ROW, &CHANGES, &FLAPPING_SHARE],
+    gate: Gate::OPEN,
     check: Check::Capture(check),
 };
 

@@ -1,7 +1,7 @@
 #![doc = include_str!("register_rejected.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Call, FailedRegisters, Message, Transaction};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Call, FailedRegisters, Message, Traits, Transaction};
 use crate::sip::{Class, HeaderName};
 use crate::time::Time;
 
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("register_rejected.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::REGISTER, Traits::REFUSAL]),
     check: Check::Call(check),
 };
 

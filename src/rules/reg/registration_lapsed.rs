@@ -1,7 +1,7 @@
 #![doc = include_str!("registration_lapsed.md")]
 
 use crate::capture::FrameId;
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::limits::REGISTRATIONS_MAX;
 use crate::signaling::{Facts, Lapse, Moving, Threshold};
 use crate::sip::timers;
@@ -14,6 +14,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("registration_lapsed.md"),
     thresholds: &[&GRACE, &CHANGES, &WITHIN],
+    gate: Gate::OPEN,
     check: Check::Capture(check),
 };
 

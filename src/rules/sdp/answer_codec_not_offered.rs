@@ -1,8 +1,8 @@
 #![doc = include_str!("answer_codec_not_offered.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
 use crate::sdp::Media;
-use crate::signaling::{Call, Exchange};
+use crate::signaling::{Call, Exchange, Traits};
 
 pub(crate) static RULE: Rule = Rule {
     code: "SDP103",
@@ -11,6 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("answer_codec_not_offered.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::AGREEMENT]),
     check: Check::Call(check),
 };
 

@@ -1,8 +1,8 @@
 #![doc = include_str!("answer_mline_mismatch.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
 use crate::sdp::{Media, Session};
-use crate::signaling::{Call, Description, Exchange, Negotiation, Side, Sighting};
+use crate::signaling::{Call, Description, Exchange, Negotiation, Side, Sighting, Traits};
 
 pub(crate) static RULE: Rule = Rule {
     code: "SDP102",
@@ -11,6 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("answer_mline_mismatch.md"),
     thresholds: &[],
+    gate: Gate::one_of(&[Traits::OTHER_LINES, Traits::RENEGOTIATION]),
     check: Check::Call(check),
 };
 

@@ -1,8 +1,10 @@
 #![doc = include_str!("direction_conflict.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::sdp::{Direction, Media};
-use crate::signaling::{Call, Description, Exchange, Hold, Message, Negotiation, Side, Threshold};
+use crate::signaling::{
+    Call, Description, Exchange, Hold, Message, Negotiation, Side, Threshold, Traits,
+};
 use crate::sip::Method;
 use crate::time::Span;
 
@@ -13,6 +15,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("direction_conflict.md"),
     thresholds: &[&HOLD],
+    gate: Gate::all(&[Traits::ONE_WAY]),
     check: Check::Call(check),
 };
 

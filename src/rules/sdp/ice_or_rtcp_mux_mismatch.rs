@@ -1,10 +1,10 @@
 #![doc = include_str!("ice_or_rtcp_mux_mismatch.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::{Contact, Media, Passage, Seen};
 use crate::packet::Endpoint;
 use crate::sdp;
-use crate::signaling::{Call, Side};
+use crate::signaling::{Call, Side, Traits};
 use crate::time::Span;
 
 pub(crate) static RULE: Rule = Rule {
@@ -14,6 +14,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("ice_or_rtcp_mux_mismatch.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::AGREEMENT]),
     check: Check::Media(check),
 };
 

@@ -1,8 +1,8 @@
 #![doc = include_str!("media_rejected.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
 use crate::sdp::Media;
-use crate::signaling::{Call, Description, Exchange};
+use crate::signaling::{Call, Description, Exchange, Traits};
 
 pub(crate) static RULE: Rule = Rule {
     code: "SDP104",
@@ -11,6 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("media_rejected.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::REJECTED_LINE]),
     check: Check::Call(check),
 };
 

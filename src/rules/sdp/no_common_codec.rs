@@ -1,8 +1,8 @@
 #![doc = include_str!("no_common_codec.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::sdp::{Media, Session};
-use crate::signaling::{Attempt, Call, Description, Exchange, Objection};
+use crate::signaling::{Attempt, Call, Description, Exchange, Objection, Traits};
 use crate::sip::HeaderName;
 
 pub(crate) static RULE: Rule = Rule {
@@ -12,6 +12,8 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("no_common_codec.md"),
     thresholds: &[],
+    gate: Gate::one_of(&[Traits::REJECTED_LINE, Traits::LOST])
+        .and_one_of(&[Traits::REJECTED_LINE, Traits::REFUSAL]),
     check: Check::Call(check),
 };
 

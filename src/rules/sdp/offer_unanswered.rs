@@ -1,7 +1,7 @@
 #![doc = include_str!("offer_unanswered.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Call, Exchange, Message, Negotiation};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Call, Exchange, Message, Negotiation, Traits};
 use crate::sip::{Method, Status};
 
 pub(crate) static RULE: Rule = Rule {
@@ -11,6 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("offer_unanswered.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::DESCRIPTION]),
     check: Check::Call(check),
 };
 

@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::{Media as Streams, Stream};
 use crate::packet::Endpoint;
 use crate::sdp::Media;
-use crate::signaling::{Call, Description, Reach, Side, Sighting};
+use crate::signaling::{Call, Description, Reach, Side, Sighting, Traits};
 use crate::sip::Status;
 
 pub(crate) static RULE: Rule = Rule {
@@ -16,6 +16,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("private_sdp_from_public.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::AGREEMENT, Traits::PUBLIC_WAY]),
     check: Check::Media(check),
 };
 

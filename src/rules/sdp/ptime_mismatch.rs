@@ -1,9 +1,9 @@
 #![doc = include_str!("ptime_mismatch.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::{Media, Passage, Stream, static_clock};
 use crate::sdp::RtpMap;
-use crate::signaling::{Call, Side};
+use crate::signaling::{Call, Side, Traits};
 use crate::time::Span;
 
 pub(crate) static RULE: Rule = Rule {
@@ -13,6 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("ptime_mismatch.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::AGREEMENT, Traits::PTIME]),
     check: Check::Media(check),
 };
 

@@ -1,8 +1,8 @@
 #![doc = include_str!("srtp_profile_mismatch.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::sdp::{Media, Session};
-use crate::signaling::{Attempt, Call, Exchange, Objection};
+use crate::signaling::{Attempt, Call, Exchange, Objection, Traits};
 use crate::sip::HeaderName;
 
 pub(crate) static RULE: Rule = Rule {
@@ -12,6 +12,8 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("srtp_profile_mismatch.md"),
     thresholds: &[],
+    gate: Gate::one_of(&[Traits::KEYING, Traits::LOST])
+        .and_one_of(&[Traits::KEYING, Traits::REFUSAL]),
     check: Check::Call(check),
 };
 

@@ -1,10 +1,10 @@
 #![doc = include_str!("telephone_event_mismatch.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::{Media as Streams, Passage, Stream, TelephoneEvent};
 use crate::packet::Endpoint;
 use crate::sdp::{Media, RtpMap};
-use crate::signaling::{Call, Exchange};
+use crate::signaling::{Call, Exchange, Traits};
 use crate::time::Span;
 
 pub(crate) static RULE: Rule = Rule {
@@ -14,6 +14,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("telephone_event_mismatch.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::AGREEMENT]),
     check: Check::Media(check),
 };
 

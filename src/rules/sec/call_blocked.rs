@@ -1,7 +1,7 @@
 #![doc = include_str!("call_blocked.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Call, Message, Transaction};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Call, Message, Traits, Transaction};
 use crate::sip::{Address, HeaderName};
 
 pub(crate) static RULE: Rule = Rule {
@@ -11,6 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("call_blocked.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::LOST, Traits::REFUSAL]),
     check: Check::Call(check),
 };
 

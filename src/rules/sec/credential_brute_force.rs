@@ -1,7 +1,7 @@
 #![doc = include_str!("credential_brute_force.md")]
 
 use crate::bytes::printable;
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::signaling::{Facts, GuessCriteria, Probing, Settings, Threshold};
 use crate::time::Span;
 
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("credential_brute_force.md"),
     thresholds: &[&ATTEMPTS, &WITHIN],
+    gate: Gate::OPEN,
     check: Check::Capture(check),
 };
 

@@ -1,7 +1,7 @@
 #![doc = include_str!("emergency_call_failed.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value, Visibility};
-use crate::signaling::{Attempt, Call, Emergency, Message, Target, Threshold, Transaction};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value, Visibility};
+use crate::signaling::{Attempt, Call, Emergency, Message, Target, Threshold, Traits, Transaction};
 use crate::sip::{Address, Class, HeaderName, Status};
 use crate::time::Span;
 
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("emergency_call_failed.md"),
     thresholds: &[&ANSWER_WITHIN],
+    gate: Gate::all(&[Traits::LOST]),
     check: Check::Call(check),
 };
 

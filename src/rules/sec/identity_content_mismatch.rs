@@ -1,8 +1,10 @@
 #![doc = include_str!("identity_content_mismatch.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value, Visibility};
+use crate::finding::{
+    Check, Confidence, Findings, Gate, Report, Rule, Severity, Value, Visibility,
+};
 use crate::rules::sec::{on_refusal, with_objection, with_token, with_turn};
-use crate::signaling::{Attempt, Call, Discrepancy, Message, Threshold, Transaction};
+use crate::signaling::{Attempt, Call, Discrepancy, Message, Threshold, Traits, Transaction};
 use crate::sip::HeaderName;
 use crate::time::Span;
 
@@ -13,6 +15,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("identity_content_mismatch.md"),
     thresholds: &[&FRESHNESS],
+    gate: Gate::one_of(&[Traits::REFUSAL, Traits::REASON, Traits::IDENTITY]),
     check: Check::Call(check),
 };
 

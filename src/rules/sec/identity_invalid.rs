@@ -1,8 +1,8 @@
 #![doc = include_str!("identity_invalid.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::rules::sec::{on_refusal, with_objection, with_token, with_turn};
-use crate::signaling::{Attempt, Call, Message, Signed, Transaction, Verdict};
+use crate::signaling::{Attempt, Call, Message, Signed, Traits, Transaction, Verdict};
 use crate::sip::PassportAnomaly;
 
 pub(crate) static RULE: Rule = Rule {
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("identity_invalid.md"),
     thresholds: &[],
+    gate: Gate::one_of(&[Traits::REFUSAL, Traits::REASON, Traits::IDENTITY]),
     check: Check::Call(check),
 };
 

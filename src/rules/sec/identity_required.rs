@@ -1,8 +1,8 @@
 #![doc = include_str!("identity_required.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
 use crate::rules::sec::{with_objection, with_turn};
-use crate::signaling::{Attempt, Call, IdentityObjection, Message, Transaction};
+use crate::signaling::{Attempt, Call, IdentityObjection, Message, Traits, Transaction};
 use crate::sip::{Class, Status};
 use crate::time::Span;
 
@@ -13,6 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("identity_required.md"),
     thresholds: &[],
+    gate: Gate::one_of(&[Traits::REFUSAL, Traits::REASON, Traits::SIGNING_DUE]),
     check: Check::Call(check),
 };
 

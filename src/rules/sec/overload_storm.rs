@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::signaling::{Facts, Storm, StormCriteria, Threshold};
 use crate::sip::Status;
 
@@ -13,6 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("overload_storm.md"),
     thresholds: &[&REQUESTS, &SHARE],
+    gate: Gate::OPEN,
     check: Check::Capture(check),
 };
 

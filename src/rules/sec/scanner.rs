@@ -1,6 +1,6 @@
 #![doc = include_str!("scanner.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::signaling::{Facts, Probing, ScanCriteria, Settings, Threshold};
 use crate::time::Span;
 
@@ -11,6 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("scanner.md"),
     thresholds: &[&TARGETS, &WITHIN, &REFUSED],
+    gate: Gate::OPEN,
     check: Check::Capture(check),
 };
 

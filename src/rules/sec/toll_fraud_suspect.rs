@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::rules::sec::{credential_brute_force, scanner};
 use crate::signaling::{Dialling, Dials, Facts, Probing, Settings, Threshold};
 
@@ -14,6 +14,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("toll_fraud_suspect.md"),
     thresholds: &[&ATTEMPTS, &VARIANTS],
+    gate: Gate::OPEN,
     check: Check::Capture(check),
 };
 

@@ -1,8 +1,10 @@
 #![doc = include_str!("invite_no_response.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value, Visibility};
+use crate::finding::{
+    Check, Confidence, Findings, Gate, Report, Rule, Severity, Value, Visibility,
+};
 use crate::media::Media;
-use crate::signaling::{Attempt, Call, Message, Transaction};
+use crate::signaling::{Attempt, Call, Message, Traits, Transaction};
 use crate::time::Span;
 
 pub(crate) static RULE: Rule = Rule {
@@ -12,6 +14,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("invite_no_response.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::LOST, Traits::SILENCE]),
     check: Check::Media(check),
 };
 

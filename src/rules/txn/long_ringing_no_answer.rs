@@ -1,8 +1,8 @@
 #![doc = include_str!("long_ringing_no_answer.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity};
 use crate::media::{Media, MediaPair};
-use crate::signaling::{Call, Message, Threshold, Transaction};
+use crate::signaling::{Call, Message, Threshold, Traits, Transaction};
 use crate::sip::Status;
 use crate::time::{Span, Time};
 
@@ -13,6 +13,11 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("long_ringing_no_answer.md"),
     thresholds: &[&RINGING],
+    gate: Gate::all(&[Traits::LOST, Traits::PROGRESS]).and_one_of(&[
+        Traits::REFUSAL,
+        Traits::CHALLENGE,
+        Traits::REDIRECTION,
+    ]),
     check: Check::Media(check),
 };
 

@@ -1,7 +1,7 @@
 #![doc = include_str!("no_100_trying.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity};
-use crate::signaling::{Call, Message, Transaction};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity};
+use crate::signaling::{Call, Message, Traits, Transaction};
 use crate::sip::{Method, Status, timers};
 use crate::time::Span;
 
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("no_100_trying.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::INVITE, Traits::REPEAT]),
     check: Check::Call(check),
 };
 

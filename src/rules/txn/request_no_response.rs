@@ -1,7 +1,9 @@
 #![doc = include_str!("request_no_response.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value, Visibility};
-use crate::signaling::{Call, Transaction};
+use crate::finding::{
+    Check, Confidence, Findings, Gate, Report, Rule, Severity, Value, Visibility,
+};
+use crate::signaling::{Call, Traits, Transaction};
 use crate::sip::Method;
 
 pub(crate) static RULE: Rule = Rule {
@@ -11,6 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("request_no_response.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::SILENCE]),
     check: Check::Call(check),
 };
 

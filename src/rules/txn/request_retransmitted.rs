@@ -1,8 +1,8 @@
 #![doc = include_str!("request_retransmitted.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::Media;
-use crate::signaling::{Call, Facts, Repeating, Threshold, Transaction};
+use crate::signaling::{Call, Facts, Repeating, Threshold, Traits, Transaction};
 use crate::sip::Status;
 use crate::time::Span;
 
@@ -13,6 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("request_retransmitted.md"),
     thresholds: &[&STORM_SHARE, &STORM_MESSAGES],
+    gate: Gate::all(&[Traits::REPEAT]),
     check: Check::Both { each: check, capture: check_storms },
 };
 

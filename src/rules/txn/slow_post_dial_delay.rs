@@ -1,8 +1,8 @@
 #![doc = include_str!("slow_post_dial_delay.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::Media;
-use crate::signaling::{Attempt, Call, Message, Threshold, Transaction};
+use crate::signaling::{Attempt, Call, Message, Threshold, Traits, Transaction};
 use crate::sip::{Class, Method, Status};
 use crate::time::{Span, Time};
 
@@ -13,6 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("slow_post_dial_delay.md"),
     thresholds: &[&DELAY],
+    gate: Gate::all(&[Traits::ATTEMPT]),
     check: Check::Media(check),
 };
 

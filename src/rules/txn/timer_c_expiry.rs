@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use crate::finding::{Check, Confidence, Finding, Findings, Report, Rule, Severity, Value};
+use crate::finding::{Check, Confidence, Finding, Findings, Gate, Report, Rule, Severity, Value};
 use crate::packet::Endpoint;
-use crate::signaling::{Attempt, Call, Message, Settings, Threshold, Transaction};
+use crate::signaling::{Attempt, Call, Message, Settings, Threshold, Traits, Transaction};
 use crate::sip::{Class, Status, timers};
 use crate::time::{Span, Time};
 
@@ -15,6 +15,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("timer_c_expiry.md"),
     thresholds: &[&SHORTER_TIMER_CALLS],
+    gate: Gate::all(&[Traits::LOST, Traits::PROGRESS]),
     check: Check::Calls { each: check, together },
 };
 

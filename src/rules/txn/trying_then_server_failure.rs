@@ -1,7 +1,7 @@
 #![doc = include_str!("trying_then_server_failure.md")]
 
-use crate::finding::{Check, Confidence, Finding, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Attempt, Call, Settings, Threshold, Transaction};
+use crate::finding::{Check, Confidence, Finding, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Attempt, Call, Settings, Threshold, Traits, Transaction};
 use crate::sip::{HeaderName, Status, timers};
 use crate::time::Span;
 
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("trying_then_server_failure.md"),
     thresholds: &[&LONG_WAIT],
+    gate: Gate::all(&[Traits::LOST, Traits::SERVER_FAILURE]),
     check: Check::Calls { each: check, together },
 };
 

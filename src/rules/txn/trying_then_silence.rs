@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use crate::finding::{
-    Check, Confidence, Finding, Findings, Report, Rule, Severity, Value, Visibility,
+    Check, Confidence, Finding, Findings, Gate, Report, Rule, Severity, Value, Visibility,
 };
 use crate::media::Media;
-use crate::signaling::{Attempt, Call, Message, Settings, Threshold, Transaction};
+use crate::signaling::{Attempt, Call, Message, Settings, Threshold, Traits, Transaction};
 use crate::sip::Status;
 use crate::time::Span;
 
@@ -17,6 +17,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("trying_then_silence.md"),
     thresholds: &[&GIVEN_UP_AFTER, &DEAD_AIR],
+    gate: Gate::all(&[Traits::LOST]),
     check: Check::MediaCalls { each: check, together },
 };
 

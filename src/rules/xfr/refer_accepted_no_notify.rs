@@ -1,7 +1,9 @@
 #![doc = include_str!("refer_accepted_no_notify.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value, Visibility};
-use crate::signaling::{Call, Message, Transaction};
+use crate::finding::{
+    Check, Confidence, Findings, Gate, Report, Rule, Severity, Value, Visibility,
+};
+use crate::signaling::{Call, Message, Traits, Transaction};
 use crate::sip::HeaderName;
 use crate::time::{Span, Time};
 
@@ -12,6 +14,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("refer_accepted_no_notify.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::SUBSCRIPTIONS]),
     check: Check::Call(check),
 };
 

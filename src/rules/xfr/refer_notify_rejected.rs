@@ -1,7 +1,9 @@
 #![doc = include_str!("refer_notify_rejected.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value, Visibility};
-use crate::signaling::{Call, Message, Subscription, Transaction};
+use crate::finding::{
+    Check, Confidence, Findings, Gate, Report, Rule, Severity, Value, Visibility,
+};
+use crate::signaling::{Call, Message, Subscription, Traits, Transaction};
 use crate::sip::{Class, Status};
 use crate::time::Span;
 
@@ -12,6 +14,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("refer_notify_rejected.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::SUBSCRIPTIONS]),
     check: Check::Call(check),
 };
 

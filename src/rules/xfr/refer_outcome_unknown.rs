@@ -1,7 +1,7 @@
 #![doc = include_str!("refer_outcome_unknown.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Call, Message, Subscription, Transaction};
+use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Call, Message, Subscription, Traits, Transaction};
 use crate::sip::{HeaderName, Status};
 use crate::time::{Span, Time};
 
@@ -12,6 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("refer_outcome_unknown.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::SUBSCRIPTIONS]),
     check: Check::Call(check),
 };
 

@@ -1,7 +1,9 @@
 #![doc = include_str!("subscription_broken.md")]
 
-use crate::finding::{Check, Confidence, Findings, Report, Rule, Severity, Value, Visibility};
-use crate::signaling::{Call, Message, Subscription, Transaction};
+use crate::finding::{
+    Check, Confidence, Findings, Gate, Report, Rule, Severity, Value, Visibility,
+};
+use crate::signaling::{Call, Message, Subscription, Traits, Transaction};
 use crate::sip::{HeaderName, Method, Status};
 
 pub(crate) static RULE: Rule = Rule {
@@ -11,6 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("subscription_broken.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::SUBSCRIPTIONS]),
     check: Check::Call(check),
 };
 

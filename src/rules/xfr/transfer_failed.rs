@@ -1,7 +1,7 @@
 #![doc = include_str!("transfer_failed.md")]
 
-use crate::finding::{Check, Findings, Report, Rule, Severity, Value};
-use crate::signaling::{Call, Message, Subscription, Transaction};
+use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
+use crate::signaling::{Call, Message, Subscription, Traits, Transaction};
 use crate::sip::{Class, HeaderName, Method, Status, SubscriptionStage};
 
 pub(crate) static RULE: Rule = Rule {
@@ -11,6 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("transfer_failed.md"),
     thresholds: &[],
+    gate: Gate::all(&[Traits::SUBSCRIPTIONS]),
     check: Check::Call(check),
 };
 
