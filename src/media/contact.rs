@@ -96,6 +96,10 @@ impl Contacts {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
     pub(super) fn at(&self, endpoint: Endpoint) -> impl Iterator<Item = &Contact> {
         let indexes = self.by_endpoint.get(&endpoint).map(Vec::as_slice).unwrap_or_default();
         indexes.iter().filter_map(|index| self.all.get(*index))

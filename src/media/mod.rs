@@ -225,6 +225,11 @@ impl<'s> Media<'s> {
         self.shards.iter().all(|shard| shard.streams.is_empty())
     }
 
+    /// RTCP, STUN or DTLS is in the capture.
+    pub fn has_contacts(self) -> bool {
+        self.shards.iter().any(|shard| !shard.contacts.is_empty())
+    }
+
     /// All streams, in no order that means anything.
     pub fn streams(self) -> impl Iterator<Item = &'s Stream> {
         self.shards.iter().flat_map(|shard| &shard.streams)

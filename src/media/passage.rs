@@ -82,10 +82,7 @@ fn passages<'a, 'c>(
     negotiation: &'a Negotiation<'c>,
 ) -> impl Iterator<Item = Passage<'a, 'c>> + use<'a, 'c> {
     negotiation.periods.iter().flat_map(move |period| {
-        let lines = period.lines.iter().filter(|line| {
-            let is_rtp = |side| line.of(side).is_rtp() && line.rtp(side).is_some();
-            !line.is_rejected() && is_rtp(Side::Caller) && is_rtp(Side::Callee)
-        });
+        let lines = period.lines.iter().filter(|line| line.is_rtp());
         lines.flat_map(move |line| {
             [Side::Caller, Side::Callee].map(|sender| {
                 let (from, until) = (period.from, period.until);
@@ -101,12 +98,11 @@ pub(super) fn joined<'a, 'c>(
     sender: Side,
 ) -> Vec<Passage<'a, 'c>> {
     let Some(answered) = negotiation.answered else { return Vec::new() };
-    let own = passages(negotiation).filter(|passage| {
-        let is_audio = passage.period.audio().map(|audio| audio.index) == Some(passage.line.index);
-        is_audio && passage.sender == sender && passage.until > answered
-    });
     let mut joined: Vec<Passage<'_, '_>> = Vec::new();
-    for passage in own {
+    for period in negotiation.periods.iter().filter(|period| period.until > answered) {
+        let Some(line) = period.audio().filter(|line| line.is_rtp()) else { continue };
+        let (from, until) = (period.from, period.until);
+        let passage = Passage { negotiation, period, line, sender, from, until };
         match joined.last_mut() {
             Some(last) if last.is_like(&passage) => {
                 last.until = last.until.max(passage.until);

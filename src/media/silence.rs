@@ -43,7 +43,7 @@ pub fn silence<'a, 'c>(call: &'a Call<'c>, media: Media<'_>) -> Option<Silence<'
     let is_heard = |passage: &Passage<'_, '_>| {
         !passage.streams(media).is_empty() || !passage.astray(media).is_empty()
     };
-    if call.passages().any(|passage| is_heard(&passage)) {
+    if !media.is_empty() && call.passages().any(|passage| is_heard(&passage)) {
         return None;
     }
     Some(Silence { ways: ways(call), ..found })

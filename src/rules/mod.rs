@@ -163,6 +163,7 @@ pub fn judge(
 ) -> Vec<Finding> {
     let mut traits = Traits::of(call);
     traits.set_if(!media.is_empty(), Traits::RTP);
+    traits.set_if(media.has_contacts(), Traits::CONTACTS);
     let mut found = Vec::new();
     let mut open = rules.iter().filter(|rule| rule.gate.lets(traits));
     // Which rule is at work, and how much was found before it.

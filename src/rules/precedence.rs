@@ -188,20 +188,41 @@ const HIDDEN_MEDIA: &str = "private-sdp-from-public";
 /// Leaves one root finding for each attempt and each request, and turns the others into signs of
 /// it.
 pub(crate) fn settle(call: &Call<'_>, found: Vec<Finding>) -> Vec<Finding> {
-    let is_outcome = |finding: &Finding| {
+    if found.is_empty() {
+        return found;
+    }
+    let mut settled = settle_attempts(call, found);
+    // What stands alone explains nothing else.
+    if settled.len() < 2 {
+        return settled;
+    }
+    settled = settle_requests(call, settled, &REQUESTS);
+    settled = settle_requests(call, settled, &REPEATS);
+    link(call, &mut settled);
+    let settled = settle_explained(call, settled);
+    let mut settled = settle_signs(call, settled);
+    settled.sort_by(|a, b| (a.frames.first(), a.rule.code).cmp(&(b.frames.first(), b.rule.code)));
+    settled
+}
+
+/// Leaves one root finding for the outcome of each attempt, behind what else was found.
+fn settle_attempts(call: &Call<'_>, found: Vec<Finding>) -> Vec<Finding> {
+    let is_outcome = |finding: &mut Finding| {
         OUTCOMES.contains(&finding.rule.name)
             && call.attempts.iter().any(|attempt| is_of(attempt, finding))
     };
-    let (mut outcomes, mut settled): (Vec<_>, Vec<_>) = found.into_iter().partition(is_outcome);
+    let mut settled = found;
+    let mut outcomes: Vec<_> = settled.extract_if(.., is_outcome).collect();
     for attempt in &call.attempts {
-        let (own, others): (Vec<_>, Vec<_>) =
-            outcomes.into_iter().partition(|finding| is_of(attempt, finding));
-        outcomes = others;
+        if outcomes.is_empty() {
+            break;
+        }
+        let is_own = |finding: &mut Finding| is_of(attempt, finding);
+        let own: Vec<_> = outcomes.extract_if(.., is_own).collect();
         let Some(root) = settle_attempt(call, attempt, own) else { continue };
-        let (details, others): (Vec<_>, Vec<_>) = settled
-            .into_iter()
-            .partition(|finding| DETAILS.contains(&finding.rule.name) && is_of(attempt, finding));
-        settled = others;
+        let is_detail =
+            |finding: &mut Finding| DETAILS.contains(&finding.rule.name) && is_of(attempt, finding);
+        let details: Vec<_> = settled.extract_if(.., is_detail).collect();
         let mut root = join(call, root, details);
         root.ending = ending(call, attempt);
         if let Some(fallback) = &mut root.fallback {
@@ -209,12 +230,6 @@ pub(crate) fn settle(call: &Call<'_>, found: Vec<Finding>) -> Vec<Finding> {
         }
         settled.push(root);
     }
-    let settled = settle_requests(call, settled, &REQUESTS);
-    let mut settled = settle_requests(call, settled, &REPEATS);
-    link(call, &mut settled);
-    let settled = settle_explained(call, settled);
-    let mut settled = settle_signs(call, settled);
-    settled.sort_by(|a, b| (a.frames.first(), a.rule.code).cmp(&(b.frames.first(), b.rule.code)));
     settled
 }
 
@@ -269,8 +284,8 @@ fn is_firm(finding: &Finding) -> bool {
 /// Leaves one finding on each transaction among those that explain the same.
 fn settle_requests(call: &Call<'_>, found: Vec<Finding>, list: &[&str]) -> Vec<Finding> {
     let place = |finding: &Finding| list.iter().position(|name| *name == finding.rule.name);
-    let (mut own, mut settled): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|finding| place(finding).is_some());
+    let mut settled = found;
+    let mut own: Vec<_> = settled.extract_if(.., |finding| place(finding).is_some()).collect();
     own.sort_by_key(|finding| (finding.transaction, place(finding)));
     let mut own = own.into_iter().peekable();
     while let Some(first) = own.next() {
@@ -342,8 +357,8 @@ fn settle_explained(call: &Call<'_>, mut settled: Vec<Finding>) -> Vec<Finding> 
 
 /// What only hints at a fault is a sign of the worst one that was found in the call.
 fn settle_signs(call: &Call<'_>, found: Vec<Finding>) -> Vec<Finding> {
-    let (signs, mut settled): (Vec<_>, Vec<_>) =
-        found.into_iter().partition(|finding| finding.rule.name == SIGN);
+    let mut settled = found;
+    let signs: Vec<_> = settled.extract_if(.., |finding| finding.rule.name == SIGN).collect();
     let faults = settled.iter_mut().filter(|finding| finding.severity > Severity::Info);
     match faults.rev().max_by_key(|finding| finding.severity) {
         Some(fault) => fault.related.extend(signs.iter().map(|sign| sign_of(call, sign))),
@@ -434,7 +449,10 @@ fn is_better(detail: &Finding, root: &Finding) -> bool {
 /// The root finding of an attempt. Where it needs company, or falls by what other calls show, the
 /// root without it is its fallback.
 fn settle_attempt(call: &Call<'_>, attempt: &Attempt<'_>, own: Vec<Finding>) -> Option<Finding> {
-    let firm: Vec<_> = own.iter().filter(|finding| is_firm(finding)).cloned().collect();
+    // Where nothing can fall, nothing need take its place.
+    let is_open = own.iter().any(|finding| !is_firm(finding));
+    let firm = || own.iter().filter(|finding| is_firm(finding)).cloned().collect();
+    let firm: Vec<_> = if is_open { firm() } else { Vec::new() };
     let mut root = root(call, attempt, own)?;
     if !is_firm(&root) {
         root.fallback = settle_attempt(call, attempt, firm).map(Box::new);

@@ -1,7 +1,5 @@
 //! Lines `type=value` (RFC 8866, section 5).
 
-use memchr::memchr2;
-
 use super::anomaly::{Anomalies, Anomaly};
 use crate::sip::lws::trim;
 
@@ -45,7 +43,7 @@ impl<'a> Iterator for Lines<'a> {
             if self.rest.is_empty() {
                 return None;
             }
-            let end = memchr2(b'\r', b'\n', self.rest);
+            let end = line_end(self.rest);
             self.anomalies.insert_if(end.is_none(), Anomaly::Unfinished);
             let (line, after) =
                 self.rest.split_at_checked(end.unwrap_or(self.rest.len())).unwrap_or_default();
@@ -69,6 +67,28 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
+/// Where the line ends. Lines are short, so eight bytes at a time are sooner done than a search that
+/// is made for long ones.
+#[inline]
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    let mut at = 0;
+    for word in bytes.as_chunks().0 {
+        let word = u64::from_le_bytes(*word);
+        // The high bit of each byte below 14, and perhaps of bytes after such a one.
+        let low = word.wrapping_sub(ONES * 14) & !word & HIGH;
+        if low != 0 {
+            let first = at + low.trailing_zeros() as usize / 8;
+            let found = bytes.get(first..)?.iter().position(is_end)?;
+            return Some(first + found);
+        }
+        at += 8;
+    }
+    Some(at + bytes.get(at..)?.iter().position(is_end)?)
+}
+
 /// The words of a line; white space between them may be more than the one space that is allowed.
 pub(crate) fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     value.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty())
@@ -77,6 +97,19 @@ pub(crate) fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_end_wherever_they_end() {
+        for length in 0..40 {
+            for end in ["\r\n", "\n", "\r"] {
+                let text =
+                    format!("{}\t\u{1}{end}rest of more than eight bytes", "ä".repeat(length));
+                let found = text.bytes().position(|byte| matches!(byte, b'\r' | b'\n'));
+                assert_eq!(line_end(text.as_bytes()), found, "{text}");
+            }
+        }
+        assert_eq!((line_end(b""), line_end(b"none at all, and long")), (None, None));
+    }
 
     #[test]
     fn lines_of_every_kind() {

@@ -165,12 +165,11 @@ impl<'a> Media<'a> {
 
     /// The codecs of all payload types that have one, in the order of preference.
     pub fn codecs(&self) -> impl Iterator<Item = RtpMap<'a>> + use<'a> {
-        let maps = self.known_maps();
-        self.payload_types().filter_map(move |payload_type| codec_in(&maps, payload_type))
-    }
-
-    fn known_maps(&self) -> Vec<RtpMap<'a>> {
-        self.rtpmaps().take(FORMATS_PER_MEDIA_MAX).collect()
+        let maps: Vec<_> = self.rtpmaps().take(FORMATS_PER_MEDIA_MAX).collect();
+        self.payload_types().filter_map(move |payload_type| {
+            let own = maps.iter().find(|map| map.payload_type == payload_type).copied();
+            own.or_else(|| RtpMap::of_static(payload_type))
+        })
     }
 
     /// The codecs that carry media by themselves.
@@ -181,23 +180,18 @@ impl<'a> Media<'a> {
     /// Whether some codec that carries media is in both; unknown where a payload type says nothing
     /// of its codec.
     pub fn shares_codec(&self, other: &Media<'_>) -> Option<bool> {
-        let own: Vec<_> = self.real_codecs().collect();
-        let is_shared =
-            other.real_codecs().any(|codec| own.iter().any(|own| own.is_same_codec(&codec)));
-        (is_shared || (self.has_known_codecs() && other.has_known_codecs())).then_some(is_shared)
+        let own: Vec<_> = self.codecs().collect();
+        let others: Vec<_> = other.codecs().collect();
+        let is_shared = common_codec(&others, &own).is_some();
+        // Who names a codec for each format leaves nothing open.
+        let is_known =
+            || own.len() == self.formats().count() && others.len() == other.formats().count();
+        (is_shared || is_known()).then_some(is_shared)
     }
 
     /// Every format is a payload type that a codec is named for.
     pub fn has_known_codecs(&self) -> bool {
-        let maps = self.known_maps();
-        self.formats()
-            .all(|format| payload_type(format).is_some_and(|own| codec_in(&maps, own).is_some()))
-    }
-
-    /// The clock rates of the events that stand for keys (RFC 4733).
-    pub fn event_clock_rates(&self) -> Vec<u32> {
-        let events = self.codecs().filter(|codec| codec.is("telephone-event"));
-        events.map(|codec| codec.clock_rate).collect()
+        self.codecs().count() == self.formats().count()
     }
 
     /// What `a=fmtp` says.
@@ -337,9 +331,12 @@ impl<'a> Media<'a> {
     }
 }
 
-fn codec_in<'a>(maps: &[RtpMap<'a>], payload_type: u8) -> Option<RtpMap<'a>> {
-    let own = maps.iter().find(|map| map.payload_type == payload_type).copied();
-    own.or_else(|| RtpMap::of_static(payload_type))
+/// The first codec in the one list that carries media by itself and is in the other one.
+pub fn common_codec<'a>(codecs: &[RtpMap<'a>], others: &[RtpMap<'_>]) -> Option<RtpMap<'a>> {
+    let is_other = |codec: &&RtpMap<'a>| others.iter().any(|own| own.is_same_codec(codec));
+    // Whether it is a companion goes by its name, which the other one shares.
+    let real = |codec: &&RtpMap<'a>| codec.is_real();
+    codecs.iter().filter(real).find(is_other).copied()
 }
 
 #[cfg(test)]

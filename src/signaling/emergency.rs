@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::signaling::message::Message;
 use crate::signaling::settings::Settings;
-use crate::sip::{Number, Uri};
+use crate::sip::{HeaderName, Number, Start, Uri};
 
 /// A call for help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +39,29 @@ impl Message<'_> {
     /// Whether the request calls for help: by its request URI, or, where that names who takes such
     /// calls, by its To.
     pub fn emergency(&self, settings: &Settings) -> Option<Emergency> {
+        // Where no number is one, few requests are worth the parsing.
+        let names_urn = || {
+            let uri = match self.start() {
+                Start::Request { uri, .. } => uri,
+                Start::Response { .. } | Start::Invalid(_) => &[],
+            };
+            holds_urn(uri) || self.header(HeaderName::To).is_some_and(holds_urn)
+        };
+        if settings.emergency.is_empty() && !names_urn() {
+            return None;
+        }
         let of = |uri: Uri<'_>| emergency(&uri, settings);
         self.request_uri().and_then(of).or_else(|| of(self.to()?.uri))
     }
+}
+
+/// A URN may be in it.
+fn holds_urn(value: &[u8]) -> bool {
+    let is_end = |end: usize| {
+        let scheme = end.checked_sub(3).and_then(|start| value.get(start..end));
+        scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"urn"))
+    };
+    memchr::memchr_iter(b':', value).any(is_end)
 }
 
 fn emergency(uri: &Uri<'_>, settings: &Settings) -> Option<Emergency> {

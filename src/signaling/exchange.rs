@@ -58,7 +58,7 @@ pub struct Description<'c> {
 impl<'c> Description<'c> {
     /// The description in the message, if it has one.
     pub fn of(message: &'c Message<'c>) -> Option<Self> {
-        Some(Self { message, session: Session::parse(message.sdp()?).0 })
+        Some(Self { message, session: Session::parse(sdp_of(message)?).0 })
     }
 
     /// All of it was captured.
@@ -132,6 +132,15 @@ impl<'c> Exchange<'c> {
     }
 }
 
+/// The description in a message, sooner than [`Message::sdp`](crate::sip::Message::sdp) where it has
+/// no body, as most have none.
+pub(super) fn sdp_of<'c>(message: &Message<'c>) -> Option<&'c [u8]> {
+    if message.bytes_after_headers() == 0 {
+        return None;
+    }
+    message.sdp()
+}
+
 /// The response must be acknowledged by PRACK (RFC 3262, section 3).
 pub(super) fn is_reliable(response: &Message<'_>) -> bool {
     response.rseq().is_some() && response.has_option(HeaderName::Require, "100rel")
@@ -144,7 +153,7 @@ pub(super) fn forks<'c>(hop: &Transaction<'c>) -> Vec<(Option<&'c [u8]>, Vec<&'c
     for response in hop.progress().chain(successes(hop)) {
         let tag = response.to_tag();
         // Without a tag there is no fork to tell, unless it brings a description.
-        if tag.is_none() && response.sdp().is_none() {
+        if tag.is_none() && sdp_of(response).is_none() {
             continue;
         }
         let is_full = forks.len() >= FORKS_MAX;
@@ -170,7 +179,7 @@ fn refusal<'c>(hop: &Transaction<'c>) -> Option<&'c Message<'c>> {
 
 /// The INVITE leaves the offer to the other side. One that was cut may have had it.
 pub(super) fn has_no_offer(invite: &Message<'_>) -> bool {
-    invite.sdp().is_none() && !invite.is_cut
+    sdp_of(invite).is_none() && !invite.is_cut
 }
 
 /// What acknowledges the responses of an INVITE in one dialog.
@@ -211,7 +220,7 @@ pub(super) fn of_invite<'c>(
         exchange.closed = hop.final_response().map(|response| response.time);
     }
     let described = described(responses, acknowledgements.renegotiated);
-    let is_delayed = hop.request.is_some_and(has_no_offer);
+    let is_delayed = exchange.offer.is_none() && hop.request.is_some_and(has_no_offer);
     if is_delayed {
         let is_binding = |message: &Message<'_>| {
             message.status().is_some_and(Status::is_success) || is_reliable(message)
@@ -262,12 +271,14 @@ fn described<'c>(
     renegotiated: Option<Time>,
 ) -> Vec<&'c Message<'c>> {
     let mut described: Vec<&Message<'_>> = Vec::new();
+    let mut last = None;
     for response in responses.iter().copied() {
-        let Some(body) = response.sdp() else { continue };
+        let Some(body) = sdp_of(response) else { continue };
         let is_older = !described.is_empty() && renegotiated.is_some_and(|at| at < response.time);
-        let is_known = described.last().is_some_and(|last| last.sdp() == Some(body));
+        let is_known = last == Some(body);
         if !is_older && !is_known && described.len() < ANSWERS_MAX {
             described.push(response);
+            last = Some(body);
         }
     }
     described
@@ -275,6 +286,9 @@ fn described<'c>(
 
 impl<'c> Acknowledgements<'c> {
     fn has_unseen_response(&self, hop: &Transaction<'c>, responses: &[&'c Message<'c>]) -> bool {
+        if self.pracks.is_empty() {
+            return false;
+        }
         let seen: Vec<_> = responses.iter().filter_map(|response| response.rseq()).collect();
         let racks = self.pracks.iter().filter_map(|prack| prack.rack());
         let mut own = racks.filter(|rack| rack.cseq.number == hop.cseq).take(PRACKS_MAX);

@@ -18,6 +18,7 @@ mod emergency;
 mod evidence;
 mod exchange;
 mod facts;
+mod few;
 mod hold;
 mod in_dialog;
 mod load;

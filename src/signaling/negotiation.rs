@@ -17,7 +17,9 @@ use crate::signaling::call::Call;
 use crate::signaling::dialog::Dialog;
 use crate::signaling::exchange::{
     Acknowledgements, Exchange, ExchangeId, Side, forks, has_no_offer, of_invite, of_request,
+    sdp_of,
 };
+use crate::signaling::few::Few;
 use crate::signaling::message::Message;
 use crate::signaling::period::Period;
 use crate::signaling::transaction::Transaction;
@@ -82,14 +84,12 @@ impl<'c> Negotiations<'c> {
     /// Finds every offer and answer in the call.
     pub(super) fn of(call: &Call<'c>) -> Self {
         // Most messages have no body, and most Call-IDs are no calls.
-        let describes =
-            |message: &Message<'_>| !message.body().is_empty() && message.sdp().is_some();
-        if !call.messages.iter().any(describes) {
+        if !call.messages.iter().any(|message| sdp_of(message).is_some()) {
             return Self::default();
         }
         let book = Book::of(call);
         let mut found = Self::default();
-        let mut places = HashMap::with_hasher(RandomState::default());
+        let mut places = Few::default();
         for hop in &call.transactions {
             for (callee_tag, exchange) in book.exchanges(hop) {
                 found.take(hop, &book, callee_tag, exchange, &mut places);
@@ -130,13 +130,9 @@ impl<'c> Negotiations<'c> {
     /// Every exchange, each with all the hops that it was seen on: that of the side that offers
     /// first, that of the side that answers last.
     pub fn exchanges(&self) -> impl Iterator<Item = Vec<Sighting<'_, 'c>>> {
-        self.sightings.iter().map(|places| {
-            let sightings = places.iter().filter_map(|(negotiation, exchange)| {
-                let negotiation = self.all.get(*negotiation)?;
-                Some((negotiation, negotiation.exchanges.get(*exchange)?))
-            });
-            sightings.collect()
-        })
+        self.sightings
+            .iter()
+            .map(|places| places.iter().filter_map(|place| self.sighting(*place)).collect())
     }
 
     /// What `look` finds in the exchanges, on the hop nearest to the side that answers, once for
@@ -147,19 +143,25 @@ impl<'c> Negotiations<'c> {
     ) -> Vec<(&'a Exchange<'c>, T)> {
         let mut known: HashSet<Option<&[u8]>, RandomState> = HashSet::default();
         let mut all = Vec::new();
-        for sightings in self.exchanges() {
+        for places in &self.sightings {
+            let sightings = || places.iter().filter_map(|place| self.sighting(*place));
             // The same of all dialogs that the exchange is handed on in.
-            let dialog = sightings.iter().filter_map(|(own, _)| own.callee_tag).min();
-            if known.contains(&dialog) {
+            let dialog = || sightings().filter_map(|(own, _)| own.callee_tag).min();
+            if !known.is_empty() && known.contains(&dialog()) {
                 continue;
             }
-            let mut found = sightings.iter().rev().filter_map(|own| Some((own.1, look(*own)?)));
-            if let Some(found) = found.next() {
-                known.insert(dialog);
+            let found = sightings().rev().find_map(|own| Some((own.1, look(own)?)));
+            if let Some(found) = found {
+                known.insert(dialog());
                 all.push(found);
             }
         }
         all
+    }
+
+    fn sighting(&self, (negotiation, exchange): (usize, usize)) -> Option<Sighting<'_, 'c>> {
+        let negotiation = self.all.get(negotiation)?;
+        Some((negotiation, negotiation.exchanges.get(exchange)?))
     }
 
     /// Every place where somebody wanted RTP, on every hop, from offers that were refused and
@@ -176,7 +178,7 @@ impl<'c> Negotiations<'c> {
         book: &Book<'c>,
         callee_tag: Option<&'c [u8]>,
         exchange: Exchange<'c>,
-        places: &mut HashMap<Key<'c>, usize, RandomState>,
+        places: &mut Few<Key<'c>, usize>,
     ) {
         let (near, far) = match exchange.id.0 {
             Side::Caller => (hop.client, hop.server),
@@ -184,7 +186,7 @@ impl<'c> Negotiations<'c> {
         };
         let caller_tag = book.caller_tag(hop, exchange.id.0);
         let key = (caller_tag, callee_tag, way(near, far));
-        let place = *places.entry(key).or_insert(self.all.len());
+        let place = *places.or_insert(key, self.all.len());
         if place == self.all.len() {
             self.all.push(Negotiation {
                 caller_tag,
@@ -206,9 +208,10 @@ impl<'c> Negotiations<'c> {
 
     /// Tells of each exchange how long it was in force, and from that the periods.
     fn set_ends(&mut self, book: &Book<'c>, observed_until: Time) {
-        let mut agreed: HashMap<_, Vec<(Time, ExchangeId<'c>)>, RandomState> = HashMap::default();
+        let mut agreed: Few<_, Vec<(Time, ExchangeId<'c>)>> = Few::default();
         for negotiation in &self.all {
-            let own = agreed.entry((negotiation.caller_tag, negotiation.callee_tag)).or_default();
+            let tags = (negotiation.caller_tag, negotiation.callee_tag);
+            let own = agreed.or_insert(tags, Vec::new());
             own.extend(negotiation.exchanges.iter().filter_map(|e| Some((e.agreed()?, e.id))));
         }
         agreed.values_mut().for_each(|own| own.sort_by_key(|(time, _)| *time));
@@ -229,11 +232,19 @@ impl<'c> Negotiations<'c> {
     }
 
     fn find_mirrors(&mut self) {
-        let mut known = HashMap::with_hasher(RandomState::default());
-        for (index, negotiation) in self.all.iter_mut().enumerate() {
-            let tags = (negotiation.caller_tag, negotiation.callee_tag);
-            let first = *known.entry((tags, ways_of_media(negotiation))).or_insert(index);
-            negotiation.mirrors = (first != index).then_some(first);
+        let tags = |own: &Negotiation<'c>| (own.caller_tag, own.callee_tag);
+        let mut hops: Few<_, Vec<usize>> = Few::default();
+        for (index, negotiation) in self.all.iter().enumerate() {
+            hops.or_insert(tags(negotiation), Vec::new()).push(index);
+        }
+        // Most dialogs were seen on one hop, which cannot be like another one.
+        for hops in hops.values_mut().filter(|hops| hops.len() > 1) {
+            let mut known = HashMap::with_hasher(RandomState::default());
+            for index in hops {
+                let Some(negotiation) = self.all.get_mut(*index) else { continue };
+                let first = *known.entry(ways_of_media(negotiation)).or_insert(*index);
+                negotiation.mirrors = (first != *index).then_some(first);
+            }
         }
     }
 }
@@ -241,7 +252,7 @@ impl<'c> Negotiations<'c> {
 impl<'c> Negotiations<'c> {
     /// The hops of one exchange stand in the order in which the request went over them.
     fn find_sightings(&mut self) {
-        let mut known = HashMap::with_hasher(RandomState::default());
+        let mut known = Few::default();
         let mut all: Vec<(usize, usize, usize)> = Vec::new();
         for (index, negotiation) in self.all.iter().enumerate() {
             let places = negotiation.exchanges.iter().enumerate();
@@ -252,7 +263,7 @@ impl<'c> Negotiations<'c> {
             let Some(negotiation) = self.all.get(index) else { continue };
             let Some(exchange) = negotiation.exchanges.get(place) else { continue };
             let key = (negotiation.caller_tag, negotiation.callee_tag, exchange.id);
-            let group = *known.entry(key).or_insert(self.sightings.len());
+            let group = *known.or_insert(key, self.sightings.len());
             if group == self.sightings.len() {
                 self.sightings.push(Vec::new());
             }
@@ -272,6 +283,9 @@ impl<'c> Negotiations<'c> {
     /// An element that gives the dialog tags of its own hands an exchange on while it waits for the
     /// answer, so the exchange behind it lies inside the one before it.
     fn join_sightings(&mut self) {
+        if self.sightings.len() < 2 {
+            return;
+        }
         let mut spells: Vec<_> = self
             .sightings
             .iter()
@@ -333,14 +347,14 @@ impl<'c> Negotiation<'c> {
 #[derive(Default)]
 struct Book<'c> {
     /// By the tags of From and To of the INVITE.
-    acknowledgements: HashMap<Tags<'c>, Acknowledgements<'c>, RandomState>,
+    acknowledgements: Few<Tags<'c>, Acknowledgements<'c>>,
     none: Acknowledgements<'c>,
     /// The tags of those who called.
-    callers: HashSet<&'c [u8], RandomState>,
+    callers: Few<&'c [u8], ()>,
     /// Tag and number of the INVITEs without an offer.
-    delayed: HashSet<(&'c [u8], u32), RandomState>,
+    delayed: Few<(&'c [u8], u32), ()>,
     /// When a dialog ended by BYE.
-    ends: HashMap<Tags<'c>, Time, RandomState>,
+    ends: Few<Tags<'c>, Time>,
 }
 
 /// The tags of From and To.
@@ -357,10 +371,10 @@ impl<'c> Book<'c> {
         for hop in call.transactions.iter().filter(|hop| hop.method == Method::Invite) {
             let from = tags(hop).0;
             if hop.is_initial() {
-                book.callers.insert(from);
+                book.callers.or_insert(from, ());
             }
             if hop.request.is_some_and(has_no_offer) {
-                book.delayed.insert((from, hop.cseq));
+                book.delayed.or_insert((from, hop.cseq), ());
             }
         }
         for hop in &call.transactions {
@@ -368,7 +382,7 @@ impl<'c> Book<'c> {
         }
         for ack in call.acks() {
             if let (Some(from), Some(to)) = (ack.from_tag(), ack.to_tag()) {
-                book.acknowledgements.entry((from, to)).or_default().acks.push(ack);
+                book.acknowledgements_of((from, to)).acks.push(ack);
             }
         }
         book
@@ -376,28 +390,32 @@ impl<'c> Book<'c> {
 
     fn note_dialog(&mut self, hop: &Transaction<'c>) {
         let (from, Some(to)) = tags(hop) else { return };
-        if !self.callers.contains(from) && !self.callers.contains(to) {
-            self.callers.insert(from);
+        if !self.callers.contains(&from) && !self.callers.contains(&to) {
+            self.callers.or_insert(from, ());
         }
         let Some(first) = hop.messages().next() else { return };
-        let request = hop.request.filter(|request| request.sdp().is_some());
         match hop.method {
             Method::Bye if !hop.final_status().is_some_and(|s| matches!(s.code(), 401 | 407)) => {
                 for tags in [(from, to), (to, from)] {
-                    self.ends.entry(tags).or_insert(first.time);
+                    self.ends.or_insert(tags, first.time);
                 }
             }
             Method::Prack | Method::Update => {
+                let request = hop.request.filter(|request| sdp_of(request).is_some());
                 for tags in [(from, to), (to, from)] {
-                    let known = self.acknowledgements.entry(tags).or_default();
+                    let known = self.acknowledgements_of(tags);
                     known.renegotiated = known.renegotiated.or(request.map(|own| own.time));
                 }
                 if let Some(prack) = hop.request.filter(|_| hop.method == Method::Prack) {
-                    self.acknowledgements.entry((from, to)).or_default().pracks.push(prack);
+                    self.acknowledgements_of((from, to)).pracks.push(prack);
                 }
             }
             _ => {}
         }
+    }
+
+    fn acknowledgements_of(&mut self, tags: Tags<'c>) -> &mut Acknowledgements<'c> {
+        self.acknowledgements.or_insert(tags, Acknowledgements::default())
     }
 
     /// The exchanges that a transaction carries, with the tag of the callee.
@@ -435,12 +453,12 @@ impl<'c> Book<'c> {
     fn is_answer(&self, prack: &Transaction<'c>) -> bool {
         let rack = prack.request.and_then(|request| request.rack());
         rack.is_some_and(|rack| self.delayed.contains(&(tags(prack).0, rack.cseq.number)))
-            && !prack.finals.iter().any(|response| response.sdp().is_some())
+            && !prack.finals.iter().any(|response| sdp_of(response).is_some())
     }
 
-    fn side_of(&self, from: &[u8], to: Option<&[u8]>) -> Side {
+    fn side_of(&self, from: &'c [u8], to: Option<&'c [u8]>) -> Side {
         let is_of_callee =
-            !self.callers.contains(from) && to.is_some_and(|to| self.callers.contains(to));
+            !self.callers.contains(&from) && to.is_some_and(|to| self.callers.contains(&to));
         if is_of_callee { Side::Callee } else { Side::Caller }
     }
 

@@ -33,6 +33,7 @@ pub struct Line<'c> {
     pub callee: Media<'c>,
     // What every question about media asks for, read once; the methods of the same name give it.
     is_rejected: bool,
+    is_rtp: bool,
     is_muxed: bool,
     ends: [End; 2],
 }
@@ -105,13 +106,17 @@ impl End {
 impl<'c> Line<'c> {
     fn new(index: usize, caller: Media<'c>, callee: Media<'c>) -> Self {
         let is_gone = |media: &Media<'_>| media.is_rejected() && !media.is_bundle_only();
+        let is_rejected = is_gone(&caller) || is_gone(&callee);
+        let ends = [End::of(&caller), End::of(&callee)];
+        let has_ends = ends.iter().all(|end| end.rtp.is_some());
         Self {
             index,
             caller,
             callee,
-            is_rejected: is_gone(&caller) || is_gone(&callee),
+            is_rejected,
+            is_rtp: !is_rejected && has_ends && caller.is_rtp() && callee.is_rtp(),
             is_muxed: caller.has_rtcp_mux() && callee.has_rtcp_mux(),
-            ends: [End::of(&caller), End::of(&callee)],
+            ends,
         }
     }
 
@@ -140,6 +145,11 @@ impl<'c> Line<'c> {
     /// one has port 0 in the offer, and is no such (RFC 9143, section 6).
     pub const fn is_rejected(&self) -> bool {
         self.is_rejected
+    }
+
+    /// RTP may flow: neither side refuses it, and both tell where.
+    pub const fn is_rtp(&self) -> bool {
+        self.is_rtp
     }
 
     /// The side may send: it says so, and the other one wants it and tells where.

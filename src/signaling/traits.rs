@@ -148,8 +148,12 @@ traits! {
     DISRUPTION,
     /// Callers must sign who they are.
     SIGNING_DUE,
+    /// Candidates for a path of media, or the word that they do not fit.
+    ICE,
     /// RTP is in the capture.
     RTP,
+    /// RTCP, STUN or DTLS is in the capture.
+    CONTACTS,
 }
 
 impl Traits {
@@ -171,7 +175,7 @@ impl Traits {
         self.0 & other.0 != 0
     }
 
-    /// Those of a call; whether RTP is in the capture a call does not know.
+    /// Those of a call; what media are in the capture a call does not know.
     pub fn of(call: &Call<'_>) -> Self {
         let mut traits = Self::ANY;
         traits.look_at_messages(call);
@@ -295,6 +299,8 @@ impl Traits {
                         self.set_if(!is_both, Self::ONE_WAY);
                         let has_keys = media.may_have("crypto") || media.is_secure();
                         self.set_if(has_keys, Self::KEYING);
+                        let has_ice = media.may_have("candidate") || media.may_have("ice-mismatch");
+                        self.set_if(has_ice, Self::ICE);
                         let has_ptime = media.may_have("ptime") || media.may_have("maxptime");
                         self.set_if(has_ptime, Self::PTIME);
                     }

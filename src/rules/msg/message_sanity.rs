@@ -1,11 +1,13 @@
 #![doc = include_str!("message_sanity.md")]
 
+use std::cell::Cell;
+
 use memchr::memchr;
 
 use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
 use crate::rules::msg::title;
 use crate::signaling::{Batch, Call, Defect, Defects, Message};
-use crate::sip::{Address, Anomalies, Anomaly, HeaderName, Method, Status};
+use crate::sip::{Address, Anomalies, Anomaly, HeaderName, Method, Start, Status};
 
 pub(crate) static RULE: Rule = Rule {
     code: "MSG106",
@@ -32,7 +34,9 @@ const LINES: [Anomaly; 6] = [
 ];
 
 fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
-    let batches = call.batches(|message| Some(wrong_in(message)).filter(|own| !own.is_empty()));
+    let right = Cell::default();
+    let batches =
+        call.batches(|message| Some(wrong_in(message, &right)).filter(|own| !own.is_empty()));
     // One finding a sender, whatever it does wrong (guard G12).
     let mut senders: Vec<Vec<&Batch<'_, Defects>>> = Vec::new();
     for batch in &batches {
@@ -49,7 +53,7 @@ fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
     senders.iter().for_each(|own| report(own, findings));
 }
 
-fn wrong_in(message: &Message<'_>) -> Defects {
+fn wrong_in<'c>(message: &Message<'c>, right: &Cell<Right<'c>>) -> Defects {
     if message.is_cut {
         return Defects::NONE;
     }
@@ -65,7 +69,7 @@ fn wrong_in(message: &Message<'_>) -> Defects {
         let section = message.header_section();
         wrong.insert_if(memchr(0, section).is_some(), Defect::Nul);
         wrong.insert_if(!section.is_ascii() && str::from_utf8(section).is_err(), Defect::Utf8);
-        uris(message, &mut wrong);
+        uris(message, right, &mut wrong);
     }
     wrong
 }
@@ -84,17 +88,47 @@ fn tags(message: &Message<'_>, wrong: &mut Defects) {
     wrong.insert_if(is_initial && message.to_tag().is_some(), Defect::ToTag);
 }
 
-fn uris(message: &Message<'_>, wrong: &mut Defects) {
-    let is_valid =
-        message.has_plain_request_uri() || message.request_uri().is_none_or(|uri| uri.is_valid());
-    wrong.insert_if(!is_valid, Defect::RequestUri);
-    let names = [HeaderName::From, HeaderName::To, HeaderName::Contact];
-    let values = names.into_iter().filter_map(|name| message.values(name).next());
-    let is_wrong = values.filter(|value| !Address::is_plain(value)).any(|value| {
-        let (address, anomalies) = Address::parse(value);
-        anomalies.contains(Anomaly::InvalidUri) && !address.is_star()
-    });
-    wrong.insert_if(is_wrong, Defect::Uri);
+/// The fields whose URI is looked at.
+const FIELDS: [HeaderName; 3] = [HeaderName::From, HeaderName::To, HeaderName::Contact];
+
+/// What was found right in the last request; most requests of a call say the same.
+#[derive(Clone, Copy, Default)]
+struct Right<'c> {
+    uri: Option<&'c [u8]>,
+    fields: [Option<&'c [u8]>; FIELDS.len()],
+}
+
+fn uris<'c>(message: &Message<'c>, right: &Cell<Right<'c>>, wrong: &mut Defects) {
+    let mut known = right.get();
+    let uri = match message.start() {
+        Start::Request { uri, .. } => Some(uri),
+        Start::Response { .. } | Start::Invalid(_) => None,
+    };
+    if uri != known.uri {
+        let is_valid = message.has_plain_request_uri()
+            || message.request_uri().is_none_or(|uri| uri.is_valid());
+        wrong.insert_if(!is_valid, Defect::RequestUri);
+        known.uri = uri.filter(|_| is_valid);
+    }
+    for (name, known) in FIELDS.into_iter().zip(&mut known.fields) {
+        // A list whose first item is empty goes on in the next line.
+        let line = message.header(name).filter(|line| !matches!(line, [] | [b',', ..]));
+        if line.is_some() && line == *known {
+            continue;
+        }
+        let is_wrong = message.values(name).next().is_some_and(is_wrong);
+        wrong.insert_if(is_wrong, Defect::Uri);
+        *known = line.filter(|_| !is_wrong);
+    }
+    right.set(known);
+}
+
+fn is_wrong(value: &[u8]) -> bool {
+    if Address::is_plain(value) {
+        return false;
+    }
+    let (address, anomalies) = Address::parse(value);
+    anomalies.contains(Anomaly::InvalidUri) && !address.is_star()
 }
 
 fn report(own: &[&Batch<'_, Defects>], findings: &mut Findings<'_>) {

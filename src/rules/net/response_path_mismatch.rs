@@ -3,7 +3,7 @@
 use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::packet::Endpoint;
 use crate::signaling::{Call, Message, Transaction, may_mean};
-use crate::sip::{Method, Rport, Status, Via};
+use crate::sip::{HeaderName, Method, Rport, Status, Via};
 use crate::time::Span;
 use crate::transport::Transport;
 
@@ -62,6 +62,9 @@ fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
 fn mismatch<'c>(hop: &Transaction<'c>) -> Option<(&'static str, &'c Message<'c>)> {
     let request = hop.request?;
     let response = hop.first_response()?;
+    if is_straight(hop, request, response) {
+        return None;
+    }
     let via = request.top_via()?;
     if !may_mean(via.transport, hop.transport) {
         return Some((TRANSPORT_TOKEN, response));
@@ -85,6 +88,26 @@ fn mismatch<'c>(hop: &Transaction<'c>) -> Option<(&'static str, &'c Message<'c>)
     });
     let is_back = response.destination == request.source;
     (is_back && !is_filled).then_some((NOT_FILLED, response))
+}
+
+/// The client is where its Via says, and the response came back from where the request went. Looks
+/// at no parameter and at no list, so it may miss one.
+fn is_straight(hop: &Transaction<'_>, request: &Message<'_>, response: &Message<'_>) -> bool {
+    let value = request.header(HeaderName::Via).unwrap_or_default();
+    let end = value.iter().position(|byte| matches!(byte, b';' | b',' | b'"' | b'\r' | b'\n'));
+    let Some((own, [b';', ..])) = end.and_then(|end| value.split_at_checked(end)) else {
+        return false;
+    };
+    let via = Via::of(own);
+    if via.host.as_bytes().is_empty() || !may_mean(via.transport, hop.transport) {
+        return false;
+    }
+    if hop.transport != Transport::Udp || response.transport != Transport::Udp {
+        return true;
+    }
+    let address = via.host.address().map(|address| address.to_canonical());
+    let (source, port) = (request.source, via.port_or_default());
+    response.source == request.destination && (address, port) == (Some(source.address), source.port)
 }
 
 /// What the Via of a client that asks for `rport` calls its own address; none for names.

@@ -31,7 +31,9 @@ fn foreign<'c>(exchange: &Exchange<'c>) -> Option<(Media<'c>, Media<'c>)> {
     let pairs = offer.session.media.iter().zip(&answer.session.media);
     let mut pairs = pairs.filter(|(offered, answered)| is_taken(offered, answered));
     pairs
-        .find(|(offered, answered)| offered.shares_codec(answered) == Some(false))
+        .find(|(offered, answered)| {
+            offered.shares_codec(answered) == Some(false) && offered.real_codecs().next().is_some()
+        })
         .map(|(offered, answered)| (*offered, *answered))
 }
 
@@ -42,7 +44,6 @@ fn is_taken(offered: &Media<'_>, answered: &Media<'_>) -> bool {
         && (offered.is("audio") || offered.is("video"))
         && is_live(offered)
         && is_live(answered)
-        && offered.real_codecs().next().is_some()
 }
 
 fn report(

@@ -14,7 +14,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("ice_or_rtcp_mux_mismatch.md"),
     thresholds: &[],
-    gate: Gate::all(&[Traits::AGREEMENT]),
+    gate: Gate::all(&[Traits::AGREEMENT]).and_one_of(&[Traits::ICE, Traits::CONTACTS]),
     check: Check::Media(check),
 };
 

@@ -32,6 +32,22 @@ struct Odd<'s> {
 }
 
 fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
+    let talks = || call.passages().filter(is_talk);
+    if !media.is_empty() && check_packets(call, media, findings) {
+        return;
+    }
+    let differing = talks().find_map(|passage| {
+        let ptimes = [Side::Caller, Side::Callee].map(|side| passage.line.of(side).ptime());
+        let [Some(caller), Some(callee)] = ptimes else { return None };
+        (caller != callee).then_some((passage, (caller, callee)))
+    });
+    if let Some((passage, ptimes)) = differing {
+        report_wishes(&passage, ptimes, findings);
+    }
+}
+
+/// What was sent; whether anything was.
+fn check_packets(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) -> bool {
     let mut dialogs = Vec::new();
     let talks = || call.passages().filter(is_talk);
     for passage in talks() {
@@ -45,17 +61,7 @@ fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
         }
     }
     // Packets that were seen tell more than wishes.
-    if talks().any(|passage| !passage.streams(media).is_empty()) {
-        return;
-    }
-    let differing = talks().find_map(|passage| {
-        let ptimes = [Side::Caller, Side::Callee].map(|side| passage.line.of(side).ptime());
-        let [Some(caller), Some(callee)] = ptimes else { return None };
-        (caller != callee).then_some((passage, (caller, callee)))
-    });
-    if let Some((passage, ptimes)) = differing {
-        report_wishes(&passage, ptimes, findings);
-    }
+    talks().any(|passage| !passage.streams(media).is_empty())
 }
 
 /// Audio of an answered call that the sender was to send.

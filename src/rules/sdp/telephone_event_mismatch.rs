@@ -3,7 +3,7 @@
 use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::{Media as Streams, Passage, Stream, TelephoneEvent};
 use crate::packet::Endpoint;
-use crate::sdp::{Media, RtpMap};
+use crate::sdp::{Media, RtpMap, common_codec};
 use crate::signaling::{Call, Exchange, Traits};
 use crate::time::Span;
 
@@ -41,14 +41,13 @@ fn mismatch<'c>(exchange: &Exchange<'c>) -> Option<Mismatch<'c>> {
     let mut pairs = offer.session.media.iter().zip(&answer.session.media);
     let (offered, answered) =
         pairs.find(|(offered, answered)| is_talk(offered) && is_talk(answered))?;
-    let codec = answered
-        .real_codecs()
-        .find(|codec| offered.real_codecs().any(|own| own.is_same_codec(codec)))?;
+    let (own, others): (Vec<_>, Vec<_>) = (offered.codecs().collect(), answered.codecs().collect());
+    let codec = common_codec(&others, &own)?;
     // A payload type that the answer does not explain may stand for what the offer says.
-    if !offered.has_known_codecs() || !answered.has_known_codecs() {
+    if own.len() != offered.formats().count() || others.len() != answered.formats().count() {
         return None;
     }
-    let word = word(&codec, &offered.event_clock_rates(), &answered.event_clock_rates())?;
+    let word = word(&codec, &own, &others)?;
     Some((word, codec, *offered, *answered))
 }
 
@@ -62,17 +61,25 @@ fn is_talk(media: &Media<'_>) -> bool {
         && direction.receives()
 }
 
-fn word(codec: &RtpMap<'_>, offered: &[u32], answered: &[u32]) -> Option<&'static str> {
+fn word(
+    codec: &RtpMap<'_>,
+    offered: &[RtpMap<'_>],
+    answered: &[RtpMap<'_>],
+) -> Option<&'static str> {
     // The clock of G.722 is 8000, whatever is written.
     let clock_rate = if codec.is("G722") { 8000 } else { codec.clock_rate };
-    if offered.is_empty() {
-        return None;
-    }
-    if answered.is_empty() {
+    rates(offered).next()?;
+    if rates(answered).next().is_none() {
         return Some("no-events");
     }
-    let is_common = |rate: u32| offered.contains(&rate) && answered.contains(&rate);
-    (!is_common(clock_rate)).then_some("other-clock-rate")
+    let has_rate = |codecs: &[RtpMap<'_>]| rates(codecs).any(|rate| rate == clock_rate);
+    (!has_rate(offered) || !has_rate(answered)).then_some("other-clock-rate")
+}
+
+/// The clock rates of the events that stand for keys (RFC 4733).
+fn rates(codecs: &[RtpMap<'_>]) -> impl Iterator<Item = u32> {
+    let events = codecs.iter().filter(|codec| codec.is("telephone-event"));
+    events.map(|codec| codec.clock_rate)
 }
 
 fn report(
@@ -84,8 +91,9 @@ fn report(
     let Some((offer, answer)) = exchange.pair() else { return };
     let Some(hop) = call.transactions.get(exchange.transaction) else { return };
     let rates = |media: &Media<'_>| {
-        let rates = media.event_clock_rates();
-        (!rates.is_empty()).then(|| Value::List(rates.into_iter().map(Value::from).collect()))
+        let codecs: Vec<_> = media.codecs().collect();
+        let rates: Vec<_> = rates(&codecs).map(Value::from).collect();
+        (!rates.is_empty()).then_some(Value::List(rates))
     };
     findings.report(
         Report::beside(hop)
@@ -100,6 +108,9 @@ fn report(
 
 /// What is sent: events with a number by which the receiver knows none.
 fn check_events(call: &Call<'_>, media: Streams<'_>, findings: &mut Findings<'_>) {
+    if media.is_empty() {
+        return;
+    }
     let mut reported: Vec<(Endpoint, Endpoint)> = Vec::new();
     for passage in call.passages().filter_map(|passage| passage.without_begin(CHANGE)) {
         for stream in passage.streams(media) {
