@@ -1,7 +1,7 @@
 //! Attributes `a=name:value` that have parts of their own.
 
 use super::line::{Line, Lines, words};
-use crate::sip::lws::{number, trim};
+use crate::sip::lws::{number, trim, word};
 
 /// In which directions media flow, as the side sees it that says so (RFC 8866, section 6.7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -102,12 +102,13 @@ pub struct RtpMap<'a> {
 impl<'a> RtpMap<'a> {
     /// None if the value is not `type encoding/rate`.
     pub fn parse(value: &'a [u8]) -> Option<Self> {
-        let mut words = words(value);
-        let payload_type = payload_type(words.next()?)?;
-        let mut parts = words.next()?.split(|byte| *byte == b'/');
-        let encoding = parts.next()?;
-        let clock_rate = number(parts.next()?)?;
-        let channels = parts.next().and_then(number).unwrap_or(1);
+        let (own, rest) = word(value);
+        let (codec, _) = word(rest);
+        let payload_type = payload_type(own)?;
+        let (encoding, rest) = part(codec);
+        let (clock_rate, rest) = part(rest?);
+        let clock_rate = number(clock_rate)?;
+        let channels = rest.and_then(|rest| number(part(rest).0)).unwrap_or(1);
         Some(Self { payload_type, encoding, clock_rate, channels })
     }
 
@@ -249,6 +250,62 @@ impl<'a> Precondition<'a> {
     }
 }
 
+/// What stands before the next slash, and what after it, if there is one.
+#[inline]
+fn part(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match bytes.iter().position(|byte| *byte == b'/') {
+        Some(end) => (bytes.get(..end).unwrap_or_default(), bytes.get(end.saturating_add(1)..)),
+        None => (bytes, None),
+    }
+}
+
+/// The `a=rtpmap` of one media description; those of most are so few that they are kept as they
+/// are, of others the lines are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RtpMaps<'a> {
+    first: [Option<RtpMap<'a>>; 5],
+    /// All of them stand here, if there are more.
+    lines: &'a [u8],
+}
+
+impl<'a> RtpMaps<'a> {
+    pub(crate) const NONE: Self = Self { first: [None; 5], lines: &[] };
+
+    /// Adds the one with this value; false where there is no room.
+    pub(crate) fn push(&mut self, value: &'a [u8]) -> bool {
+        let Some(map) = RtpMap::parse(value) else { return true };
+        let place = self.first.iter_mut().find(|place| place.is_none());
+        place.map(|place| *place = Some(map)).is_some()
+    }
+
+    /// Those in these lines, which are too many to be kept.
+    pub(crate) const fn of_lines(lines: &'a [u8]) -> Self {
+        Self { lines, ..Self::NONE }
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = RtpMap<'a>> {
+        let of_lines = attributes(self.lines).filter(|(name, _)| *name == b"rtpmap");
+        let of_lines = of_lines.filter_map(|(_, value)| RtpMap::parse(value));
+        self.first.into_iter().map_while(|map| map).chain(of_lines)
+    }
+
+    pub(crate) const fn first_is_none(&self) -> bool {
+        matches!(self.first, [None, ..])
+    }
+
+    /// All of them are at hand.
+    pub(crate) const fn are_few(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// The first one of the payload type, of those at hand.
+    #[inline]
+    pub(crate) fn of(&self, payload_type: u8) -> Option<RtpMap<'a>> {
+        let mut known = self.first.iter().map_while(Option::as_ref);
+        known.find(|map| map.payload_type == payload_type).copied()
+    }
+}
+
 pub(crate) fn payload_type(digits: &[u8]) -> Option<u8> {
     u8::try_from(number(digits)?).ok().filter(|payload_type| *payload_type < 128)
 }
@@ -270,7 +327,7 @@ pub(crate) fn name_of(attribute: &[u8]) -> &[u8] {
     }
 }
 
-fn value_of(attribute: &[u8]) -> &[u8] {
+pub(crate) fn value_of(attribute: &[u8]) -> &[u8] {
     let start = attribute.iter().position(|byte| *byte == b':');
     let value = start.and_then(|start| attribute.get(start..)?.get(1..));
     trim(value.unwrap_or_default())

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::anomaly::{Anomalies, Anomaly};
 use super::attribute::{
-    Direction, Fmtp, Names, Precondition, RtpMap, Setup, attributes, payload_type,
+    Direction, Fmtp, Names, Precondition, RtpMap, RtpMaps, Setup, attributes, payload_type,
 };
 use super::line::words;
 use super::session::{Connection, bandwidth};
@@ -27,7 +27,8 @@ pub struct Media<'a> {
     pub connection: Option<Connection<'a>>,
     formats: &'a [u8],
     lines: &'a [u8],
-    maps: &'a [u8],
+    maps: RtpMaps<'a>,
+    ptime: Option<&'a [u8]>,
     names: Names,
     direction: Direction,
     session: &'a [u8],
@@ -38,8 +39,10 @@ pub struct Media<'a> {
 pub(crate) struct MediaPart<'a> {
     /// The lines after it.
     pub(crate) lines: &'a [u8],
-    /// Those of them that hold every `a=rtpmap`.
-    pub(crate) maps: &'a [u8],
+    /// What of them is `a=rtpmap`.
+    pub(crate) maps: RtpMaps<'a>,
+    /// The value of the first `a=ptime`.
+    pub(crate) ptime: Option<&'a [u8]>,
     /// Its own, or that of the session.
     pub(crate) connection: Option<Connection<'a>>,
     /// Its own, or that of the session.
@@ -60,7 +63,7 @@ impl<'a> Media<'a> {
         let port_count = ports.next().map(number);
         let is_whole = port.is_some() && port_count != Some(None) && !formats.is_empty();
         anomalies.insert_if(!is_whole, Anomaly::MediaInvalid);
-        let MediaPart { lines, maps, connection, direction, names, session, session_names } = part;
+        let MediaPart { connection, .. } = part;
         let port = port.unwrap_or(0);
         anomalies.insert_if(connection.is_none() && port != 0, Anomaly::MissingConnection);
         let media = Self {
@@ -70,12 +73,13 @@ impl<'a> Media<'a> {
             protocol,
             connection,
             formats,
-            lines,
-            maps,
-            names,
-            direction,
-            session,
-            session_names,
+            lines: part.lines,
+            maps: part.maps,
+            ptime: part.ptime,
+            names: part.names,
+            direction: part.direction,
+            session: part.session,
+            session_names: part.session_names,
         };
         (media, anomalies)
     }
@@ -152,8 +156,7 @@ impl<'a> Media<'a> {
 
     /// What `a=rtpmap` says, in its order; lines that make no sense are passed over.
     pub fn rtpmaps(&self) -> impl Iterator<Item = RtpMap<'a>> + use<'a> {
-        let maps = attributes(self.maps).filter(|(name, _)| *name == b"rtpmap");
-        maps.filter_map(|(_, value)| RtpMap::parse(value))
+        self.maps.iter()
     }
 
     /// The codec of a payload type: by `a=rtpmap`, or else by the table of static ones.
@@ -165,9 +168,14 @@ impl<'a> Media<'a> {
 
     /// The codecs of all payload types that have one, in the order of preference.
     pub fn codecs(&self) -> impl Iterator<Item = RtpMap<'a>> + use<'a> {
-        let maps: Vec<_> = self.rtpmaps().take(FORMATS_PER_MEDIA_MAX).collect();
+        let maps = self.maps;
+        let many: Vec<_> = match maps.are_few() {
+            true => Vec::new(),
+            false => maps.iter().take(FORMATS_PER_MEDIA_MAX).collect(),
+        };
         self.payload_types().filter_map(move |payload_type| {
-            let own = maps.iter().find(|map| map.payload_type == payload_type).copied();
+            let of_many = || many.iter().find(|map| map.payload_type == payload_type).copied();
+            let own = maps.of(payload_type).or_else(of_many);
             own.or_else(|| RtpMap::of_static(payload_type))
         })
     }
@@ -201,7 +209,7 @@ impl<'a> Media<'a> {
 
     /// Milliseconds of media in one packet.
     pub fn ptime(&self) -> Option<u32> {
-        number(self.attribute("ptime")?)
+        number(self.ptime?)
     }
 
     /// At most so many milliseconds of media in one packet.

@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 
 use super::anomaly::{Anomalies, Anomaly};
-use super::attribute::{Direction, Names, attributes, name_of};
-use super::line::{Line, Lines, words};
+use super::attribute::{Direction, Names, RtpMaps, attributes, name_of, value_of};
+use super::line::{Line, Lines};
 use super::media::{Media, MediaPart};
 use crate::limits::MEDIA_PER_SDP_MAX;
 use crate::sip::Host;
-use crate::sip::lws::number;
+use crate::sip::lws::{number, word};
 
 /// `o=`: who made the description, and which version it is (RFC 8866, section 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,18 +28,14 @@ pub struct Origin<'a> {
 impl<'a> Origin<'a> {
     /// What is there of the six words, and whether all are.
     fn parse(value: &'a [u8]) -> (Self, bool) {
-        let mut words = words(value);
-        let [user, id, version, _network, address_type, host] = [(); 6].map(|()| words.next());
-        let is_whole = host.is_some() && words.next().is_none();
-        let word = |word: Option<&'a [u8]>| word.unwrap_or_default();
-        let origin = Self {
-            user: word(user),
-            id: word(id),
-            version: word(version),
-            address_type: word(address_type),
-            host: Host::of(word(host)),
-        };
-        (origin, is_whole)
+        let (user, rest) = word(value);
+        let (id, rest) = word(rest);
+        let (version, rest) = word(rest);
+        let (_network, rest) = word(rest);
+        let (address_type, rest) = word(rest);
+        let (host, rest) = word(rest);
+        let origin = Self { user, id, version, address_type, host: Host::of(host) };
+        (origin, !host.is_empty() && rest.is_empty())
     }
 
     /// The version as a number; none if it is not one of 64 bits.
@@ -74,12 +70,11 @@ pub struct Connection<'a> {
 impl<'a> Connection<'a> {
     /// What is there of the three words, and whether they make sense.
     pub(crate) fn parse(value: &'a [u8]) -> (Self, bool) {
-        let mut words = words(value);
-        let (network, address_type, address) = (words.next(), words.next(), words.next());
-        let is_three = network.is_some() && address.is_some() && words.next().is_none();
-        let address = address.unwrap_or_default();
+        let (_network, rest) = word(value);
+        let (address_type, rest) = word(rest);
+        let (address, rest) = word(rest);
+        let is_three = !address.is_empty() && rest.is_empty();
         let host = Host::of(address.split(|byte| *byte == b'/').next().unwrap_or_default());
-        let address_type = address_type.unwrap_or_default();
         let connection = Self { address_type, host, address: host.address() };
         let is_sane = connection.address.is_some() || connection.host.is_valid();
         (connection, is_three && is_sane)
@@ -214,13 +209,16 @@ impl<'a> Session<'a> {
             self.names = part.names;
             return;
         };
-        let (start, end) = part.maps.unwrap_or_default();
-        let maps = self.bytes.get(start..end).unwrap_or_default();
+        let maps = match part.maps {
+            Ok(few) => few,
+            Err((start, end)) => RtpMaps::of_lines(self.bytes.get(start..end).unwrap_or_default()),
+        };
         let own = MediaPart {
             lines,
             maps,
             connection: part.connection.or(self.connection),
             direction: part.direction.or(self.direction).unwrap_or_default(),
+            ptime: part.ptime,
             names: part.names,
             session: self.lines,
             session_names: self.names,
@@ -275,7 +273,6 @@ impl Head {
 }
 
 /// The lines up to the next `m=`, while they are read.
-#[derive(Default)]
 struct Part<'a> {
     /// The `m=` before them; none for those of the session.
     opening: Option<&'a [u8]>,
@@ -284,8 +281,28 @@ struct Part<'a> {
     connection: Option<Connection<'a>>,
     direction: Option<Direction>,
     names: Names,
-    /// From the first `a=rtpmap` to the end of the last one.
-    maps: Option<(usize, usize)>,
+    /// Every `a=rtpmap`, or from where to where they stand.
+    maps: Result<RtpMaps<'a>, (usize, usize)>,
+    /// The first `a=rtpmap` stands here.
+    first_map: usize,
+    /// The first `a=ptime`.
+    ptime: Option<&'a [u8]>,
+}
+
+impl Default for Part<'_> {
+    fn default() -> Self {
+        Self {
+            opening: None,
+            start: 0,
+            end: 0,
+            connection: None,
+            direction: None,
+            names: Names::default(),
+            maps: Ok(RtpMaps::NONE),
+            first_map: 0,
+            ptime: None,
+        }
+    }
 }
 
 impl<'a> Part<'a> {
@@ -299,10 +316,10 @@ impl<'a> Part<'a> {
             b'a' => {
                 let name = name_of(line.value);
                 self.names.insert(name);
-                if name == b"rtpmap" {
-                    self.maps = Some((self.maps.map_or(at, |(first, _)| first), end));
-                } else if self.direction.is_none() {
-                    self.direction = Direction::of(name);
+                match name {
+                    b"rtpmap" => self.take_map(value_of(line.value), (at, end)),
+                    b"ptime" => self.ptime = self.ptime.or(Some(value_of(line.value))),
+                    _ => self.direction = self.direction.or_else(|| Direction::of(name)),
                 }
             }
             b'c' => {
@@ -313,6 +330,22 @@ impl<'a> Part<'a> {
                 self.connection = self.connection.or(Some(connection));
             }
             _ => {}
+        }
+    }
+}
+
+impl<'a> Part<'a> {
+    fn take_map(&mut self, value: &'a [u8], (at, end): (usize, usize)) {
+        match &mut self.maps {
+            Ok(maps) => {
+                if maps.first_is_none() {
+                    self.first_map = at;
+                }
+                if !maps.push(value) {
+                    self.maps = Err((self.first_map, end));
+                }
+            }
+            Err((_, last)) => *last = end,
         }
     }
 }

@@ -116,7 +116,9 @@ fn uris<'c>(message: &Message<'c>, right: &Cell<Right<'c>>, wrong: &mut Defects)
         if line.is_some() && line == *known {
             continue;
         }
-        let is_wrong = message.values(name).next().is_some_and(is_wrong);
+        let is_list = line.is_none_or(|line| memchr(b',', line).is_some());
+        let first = if is_list { message.values(name).next() } else { line };
+        let is_wrong = first.is_some_and(is_wrong);
         wrong.insert_if(is_wrong, Defect::Uri);
         *known = line.filter(|_| !is_wrong);
     }
