@@ -21,6 +21,87 @@ pub(crate) fn array<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; 
     bytes.get(offset..)?.first_chunk().copied()
 }
 
+/// A one in each byte of a word.
+const ONES: u64 = u64::MAX / 0xff;
+
+/// The highest bit of each byte of a word.
+const HIGHS: u64 = ONES * 0x80;
+
+/// Where the first `byte` stands.
+///
+/// Looks at eight bytes at once. On the short way from one separator to the next, that costs less
+/// than the entrance to a search that is made for long ones.
+#[inline]
+pub(crate) fn find(byte: u8, bytes: &[u8]) -> Option<usize> {
+    first_flag(bytes, |word| below(word ^ (ONES * u64::from(byte)), 1))
+}
+
+/// Where the first of several bytes stands, the nearest one.
+#[inline]
+pub(crate) fn find_any<const N: usize>(of: [u8; N], bytes: &[u8]) -> Option<usize> {
+    let of = of.map(|byte| ONES * u64::from(byte));
+    first_flag(bytes, |word| of.iter().fold(0, |flags, byte| flags | below(word ^ byte, 1)))
+}
+
+/// Where the first control character stands that is below the space: line ends, tabs, NUL.
+#[inline]
+pub(crate) fn find_control(bytes: &[u8]) -> Option<usize> {
+    first_flag(bytes, |word| below(word, b' '))
+}
+
+/// Where `byte` stands first among the eight bytes of a little-endian word.
+#[inline]
+pub(crate) const fn find_in_word(byte: u8, word: u64) -> Option<usize> {
+    match below(word ^ (ONES * byte as u64), 1) {
+        0 => None,
+        found => Some(found.trailing_zeros() as usize / 8),
+    }
+}
+
+/// The highest bits of the bytes of `word` that are below `limit`, which is at most 128. Above the
+/// lowest of them, bytes that are not may be flagged as well.
+#[inline]
+const fn below(word: u64, limit: u8) -> u64 {
+    word.wrapping_sub(ONES * limit as u64) & !word & HIGHS
+}
+
+/// The place of the lowest byte that `flags` flags in the words of `bytes`.
+#[inline]
+fn first_flag(bytes: &[u8], flags: impl Fn(u64) -> u64) -> Option<usize> {
+    let place = |found: u64, before: usize| before + found.trailing_zeros() as usize / 8;
+    let (words, rest) = bytes.as_chunks();
+    let mut before = 0;
+    for word in words {
+        let found = flags(u64::from_le_bytes(*word));
+        if found != 0 {
+            return Some(place(found, before));
+        }
+        before += 8;
+    }
+    // What the last word looks at twice has no flag.
+    let (last, before) = match bytes.last_chunk() {
+        Some(last) => (u64::from_le_bytes(*last), bytes.len() - 8),
+        None => (padded(rest), 0),
+    };
+    let found = flags(last);
+    Some(place(found, before)).filter(|place| found != 0 && *place < bytes.len())
+}
+
+/// The word that fewer than eight bytes begin, with zeros behind them.
+#[inline]
+fn padded(bytes: &[u8]) -> u64 {
+    let shift = |width: usize| 8 * (bytes.len() - width);
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        return u64::from(u32::from_le_bytes(*first))
+            | (u64::from(u32::from_le_bytes(*last)) << shift(4));
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        return u64::from(u16::from_le_bytes(*first))
+            | (u64::from(u16::from_le_bytes(*last)) << shift(2));
+    }
+    bytes.first().copied().map_or(0, u64::from)
+}
+
 /// Captured text made safe to show: invalid UTF-8 replaced; control characters, line ends,
 /// invisible and bidirectional marks written as escapes, so that no terminal, page or log is told
 /// what to do by a message.
@@ -70,6 +151,31 @@ mod tests {
         assert_eq!(printable("a\u{202e}b".as_bytes()), "a\\u{202e}b");
         assert_eq!(printable(b"a\r\nb\xff"), "a\\r\\nb\u{fffd}");
         assert_eq!(printable_str("日本"), "日本");
+    }
+
+    #[test]
+    fn finds_what_a_plain_search_finds() {
+        let text: Vec<u8> = (0..=u8::MAX).chain(*b"From: <sip:a@b>;tag=\r\n").collect();
+        for from in (0..text.len()).chain([0; 8]) {
+            for to in from..text.len().min(from + 40) {
+                let bytes = &text[from..to];
+                let plain = |is: &dyn Fn(u8) -> bool| bytes.iter().position(|byte| is(*byte));
+                for byte in [0, 1, b' ', b';', b'<', 0x7f, 0x80, 0xff] {
+                    assert_eq!(find(byte, bytes), plain(&|b| b == byte));
+                    let any = plain(&|b| [byte, b'\r', b'a'].contains(&b));
+                    assert_eq!(find_any([byte, b'\r', b'a'], bytes), any);
+                }
+                assert_eq!(find_control(bytes), plain(&|b| b < b' '));
+            }
+        }
+        for length in 0..=17 {
+            for place in 0..length {
+                let mut bytes = vec![b'a'; length];
+                bytes[place] = b';';
+                assert_eq!(find(b';', &bytes), Some(place));
+                assert_eq!(find(0, &bytes), None);
+            }
+        }
     }
 
     #[test]

@@ -245,7 +245,7 @@ pub(super) fn named(call: &Call<'_>, add: &mut dyn FnMut(&[u8], &'static str)) {
     };
     for message in call.messages.iter().filter(|message| message.is_request()) {
         let may_name =
-            |header: &&Header<'_>| matches!(header.name, HeaderName::Other | HeaderName::InReplyTo);
+            |header: &Header<'_>| matches!(header.name, HeaderName::Other | HeaderName::InReplyTo);
         for header in message.headers().iter().filter(may_name) {
             let is = |name: &&str| header.spelled.eq_ignore_ascii_case(name.as_bytes());
             if let Some(name) = NAMES_UPSTREAM.into_iter().chain(["In-Reply-To"]).find(is) {

@@ -63,22 +63,53 @@ pub struct Peer {
 #[derive(Clone, Debug)]
 pub struct MessageCounts {
     methods: BTreeMap<Box<[u8]>, u64>,
-    statuses: BTreeMap<u16, u64>,
+    /// Further requests of the methods that [`KNOWN`] lists, once they are among the others.
+    known: [Option<u64>; KNOWN.len()],
+    /// By status code, from 100 on.
+    statuses: Vec<u64>,
     transports: [u64; Transport::ALL.len()],
     ports: BTreeMap<u16, u64>,
+    /// The port of the last request, and how many in a row went to it.
+    port: (u16, u64),
     /// Requests counted.
     pub requests: u64,
     /// Responses counted.
     pub responses: u64,
 }
 
+/// The methods that are counted without a look at their letters.
+const KNOWN: [Method<'static>; 14] = [
+    Method::Invite,
+    Method::Ack,
+    Method::Bye,
+    Method::Cancel,
+    Method::Register,
+    Method::Options,
+    Method::Info,
+    Method::Prack,
+    Method::Subscribe,
+    Method::Notify,
+    Method::Update,
+    Method::Refer,
+    Method::Message,
+    Method::Publish,
+];
+
+/// The least status code there is.
+const STATUS_MIN: u16 = 100;
+
+/// How many status codes there are.
+const STATUSES: usize = 600;
+
 impl Default for MessageCounts {
     fn default() -> Self {
         Self {
             methods: BTreeMap::new(),
-            statuses: BTreeMap::new(),
+            known: [None; KNOWN.len()],
+            statuses: vec![0; STATUSES],
             transports: [0; Transport::ALL.len()],
             ports: BTreeMap::new(),
+            port: (0, 0),
             requests: 0,
             responses: 0,
         }
@@ -94,12 +125,28 @@ impl MessageCounts {
         }
         if let Some(status) = head.status() {
             self.responses += 1;
-            *self.statuses.entry(status.code()).or_default() += 1;
+            let place = usize::from(status.code().saturating_sub(STATUS_MIN));
+            if let Some(count) = self.statuses.get_mut(place) {
+                *count += 1;
+            }
             return;
         }
         self.requests += 1;
-        *self.ports.entry(port).or_default() += 1;
-        let method = head.method().map(Method::as_bytes).unwrap_or_default();
+        if port != self.port.0 {
+            self.count_port();
+            self.port = (port, 0);
+        }
+        self.port.1 += 1;
+        let method = head.method().unwrap_or(Method::Other(&[]));
+        let place = KNOWN.iter().position(|known| *known == method);
+        match place.and_then(|place| self.known.get_mut(place)) {
+            Some(Some(count)) => *count += 1,
+            Some(place @ None) if self.methods.contains_key(method.as_bytes()) => *place = Some(1),
+            _ => self.add_method(method.as_bytes()),
+        }
+    }
+
+    fn add_method(&mut self, method: &[u8]) {
         let known = self.methods.len();
         match self.methods.get_mut(method) {
             Some(count) => *count += 1,
@@ -107,6 +154,13 @@ impl MessageCounts {
                 let name = if known < METHODS_MAX { method } else { b"other" };
                 *self.methods.entry(name.into()).or_default() += 1;
             }
+        }
+    }
+
+    /// Notes the requests to the last port.
+    fn count_port(&mut self) {
+        if self.port.1 > 0 {
+            *self.ports.entry(self.port.0).or_default() += self.port.1;
         }
     }
 
@@ -119,18 +173,23 @@ impl MessageCounts {
 impl Statistics {
     /// Adds counts over messages.
     pub fn add_messages(&mut self, counts: &MessageCounts) {
-        for (method, count) in &counts.methods {
+        let known = KNOWN.iter().map(|method| method.as_bytes()).zip(&counts.known);
+        let known = known.filter_map(|(method, count)| Some((method, count.as_ref()?)));
+        let methods = counts.methods.iter().map(|(method, count)| (&**method, count));
+        for (method, count) in methods.chain(known) {
             *self.methods.entry(printable(method).into_owned()).or_default() += count;
         }
-        for (status, count) in &counts.statuses {
-            *self.statuses.entry(*status).or_default() += count;
+        for (status, count) in (STATUS_MIN..).zip(&counts.statuses).filter(|(_, n)| **n > 0) {
+            *self.statuses.entry(status).or_default() += count;
         }
         for (transport, count) in Transport::ALL.iter().zip(counts.transports) {
             if count > 0 {
                 *self.transports.entry(*transport).or_default() += count;
             }
         }
-        for (port, count) in &counts.ports {
+        let (port, count) = &counts.port;
+        let last = Some((port, count)).filter(|(_, count)| **count > 0);
+        for (port, count) in counts.ports.iter().chain(last) {
             *self.ports.entry(*port).or_default() += count;
         }
     }

@@ -79,7 +79,8 @@ impl CallShard {
             && delivery.time <= open.log.closes_at()
         {
             let pushed = open.log.push(delivery, &head);
-            self.count(delivery, &head, call_id, pushed);
+            let is_new_way = !open.log.has_way_of_last();
+            self.count(delivery, &head, call_id, pushed, is_new_way);
             return;
         }
         if let Some((call_id, open)) = self.open.remove_entry(call_id) {
@@ -90,10 +91,17 @@ impl CallShard {
         let mut log = CallLog::new(delivery.time);
         let pushed = log.push(delivery, &head);
         self.open.insert(call_id.into(), Open { log, first: delivery.frame });
-        self.count(delivery, &head, call_id, pushed);
+        self.count(delivery, &head, call_id, pushed, true);
     }
 
-    fn count(&mut self, delivery: &Delivery<'_>, head: &Head<'_>, call_id: &[u8], pushed: Pushed) {
+    fn count(
+        &mut self,
+        delivery: &Delivery<'_>,
+        head: &Head<'_>,
+        call_id: &[u8],
+        pushed: Pushed,
+        is_new_way: bool,
+    ) {
         match pushed {
             Pushed::Copy => {
                 self.tally.facts.copies.add(delivery.frame, delivery.time, call_id);
@@ -106,8 +114,10 @@ impl CallShard {
             Pushed::Dropped => self.tally.drop("messages-per-call", 1),
             Pushed::Kept => {}
         }
-        let (source, destination) = (delivery.source.address, delivery.destination.address);
-        self.tally.facts.saw_sip(source, destination);
+        if is_new_way || pushed == Pushed::Dropped {
+            let (source, destination) = (delivery.source.address, delivery.destination.address);
+            self.tally.facts.saw_sip(source, destination);
+        }
         if delivery.is_cut {
             self.tally.facts.cut.add(delivery.frame, delivery.time, call_id);
         }

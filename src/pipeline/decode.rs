@@ -354,7 +354,7 @@ impl<'b> Decoded<'b> {
         transport: Transport,
         hash: &FixedState,
     ) {
-        let head = sip::head(bytes);
+        let head = sip::head_of_message(bytes);
         let call_id = head.and_then(|head| head.call_id).unwrap_or_default();
         let delivery = Delivery {
             frame: order.1,

@@ -148,6 +148,10 @@ impl CallLog {
             self.dropped += 1;
             return Pushed::Dropped;
         };
+        if self.bytes.capacity() == 0 {
+            // Hardly a message is the only one of its call, and they have about the same length.
+            self.bytes.reserve_exact(delivery.bytes.len().saturating_mul(2));
+        }
         self.bytes.extend_from_slice(&delivery.bytes);
         self.entries.push(Entry {
             frame: delivery.frame,
@@ -191,10 +195,22 @@ impl CallLog {
 
     /// Every message kept, with its bytes, in order of capture.
     pub(crate) fn entries(&self) -> impl DoubleEndedIterator<Item = (&Entry, &[u8])> {
-        self.entries.iter().map(|entry| {
-            let start = entry.start as usize;
-            let bytes = self.bytes.get(start..start + entry.length as usize);
-            (entry, bytes.unwrap_or_default())
+        self.entries.iter().map(|entry| (entry, self.bytes_of(entry)))
+    }
+
+    fn bytes_of(&self, entry: &Entry) -> &[u8] {
+        let start = entry.start as usize;
+        self.bytes.get(start..start + entry.length as usize).unwrap_or_default()
+    }
+
+    /// Whether a message that was kept went the way of the last one; looks at a few before it.
+    pub(crate) fn has_way_of_last(&self) -> bool {
+        const LOOK_BACK: usize = 8;
+        let mut latest = self.entries.iter().rev();
+        let Some(last) = latest.next() else { return false };
+        latest.take(LOOK_BACK).any(|entry| {
+            entry.source.address == last.source.address
+                && entry.destination.address == last.destination.address
         })
     }
 
@@ -205,13 +221,15 @@ impl CallLog {
         if self.entries.first().is_some_and(|entry| entry.frame.capture != own) {
             self.look_back = COPY_LOOK_BACK_OTHER;
         }
-        let original = self.entries().rev().take(self.look_back).find(|(entry, bytes)| {
-            entry.source == delivery.source
-                && entry.destination == delivery.destination
+        let length = delivery.bytes.len();
+        let original = self.entries.iter().rev().take(self.look_back).find(|entry| {
+            (entry.length as usize == length || entry.frame.capture != own)
                 && delivery.time.since(entry.time).abs() <= entry.copy_window(delivery)
-                && entry.has_same_bytes(bytes, delivery)
+                && entry.source == delivery.source
+                && entry.destination == delivery.destination
+                && entry.has_same_bytes(self.bytes_of(entry), delivery)
         });
-        original.map(|(entry, _)| entry.frame.capture)
+        original.map(|entry| entry.frame.capture)
     }
 
     fn phase_after(&self, head: &Head<'_>) -> Phase {

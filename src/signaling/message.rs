@@ -7,7 +7,7 @@ use crate::capture::FrameId;
 use crate::packet::Endpoint;
 use crate::sdp;
 use crate::signaling::log::Entry;
-use crate::sip::{self, Anomalies, CSeq, Method, Status};
+use crate::sip::{self, Anomalies, CSeq, Method, Start, Status};
 use crate::time::Time;
 use crate::transport::Transport;
 
@@ -46,6 +46,11 @@ pub struct Message<'c> {
 impl<'c> Message<'c> {
     pub(crate) fn new(entry: &Entry, bytes: &'c [u8]) -> Self {
         let (sip, anomalies) = sip::Message::lex(bytes);
+        let (cseq_method, cseq) = sip.cseq_parts();
+        let method = match sip.start() {
+            Start::Request { method, .. } => method,
+            Start::Response { .. } | Start::Invalid(_) => cseq_method.unwrap_or(Method::Other(&[])),
+        };
         Self {
             frame: entry.frame,
             time: entry.time,
@@ -56,9 +61,9 @@ impl<'c> Message<'c> {
             is_cut: entry.is_cut,
             is_fragmented: entry.is_fragmented,
             anomalies,
-            method: sip.method(),
+            method,
             status: sip.status(),
-            cseq: sip.cseq(),
+            cseq,
             branch: sip.branch(),
             from_tag: sip.from_tag(),
             to_tag: sip.to_tag(),

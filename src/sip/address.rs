@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memchr2};
-
 use super::anomaly::{Anomalies, Anomaly};
 use super::lws::{self, is_lws, trim, trim_start};
 use super::quoted::{self, Parameters};
 use super::uri::{self, Uri};
+use crate::bytes;
 use crate::transport::start_line::is_token;
 
 /// A `name-addr` or `addr-spec` with its header parameters (RFC 3261, section 20.10).
@@ -62,7 +61,7 @@ impl<'a> Address<'a> {
     }
 
     fn bracketed(display: Option<&'a [u8]>, inside: &'a [u8], anomalies: &mut Anomalies) -> Self {
-        let end = memchr(b'>', inside);
+        let end = bytes::find(b'>', inside);
         anomalies.insert_if(end.is_none(), Anomaly::InvalidUri);
         let end = end.unwrap_or(inside.len());
         let (uri, after) = inside.split_at_checked(end).unwrap_or((inside, &[]));
@@ -73,9 +72,10 @@ impl<'a> Address<'a> {
 
     /// Without brackets, what follows a `;` belongs to the header, and `?` and `,` are ambiguous.
     fn bare(value: &'a [u8], anomalies: &mut Anomalies) -> Self {
-        let end = memchr(b';', value).unwrap_or(value.len());
+        let end = bytes::find(b';', value).unwrap_or(value.len());
         let (uri, parameters) = value.split_at_checked(end).unwrap_or((value, &[]));
-        anomalies.insert_if(memchr2(b'?', b',', uri).is_some(), Anomaly::UriNeedsBrackets);
+        anomalies
+            .insert_if(bytes::find_any([b'?', b','], uri).is_some(), Anomaly::UriNeedsBrackets);
         let parameters = Parameters::of(parameters);
         Self { display: None, uri: Uri::parse(uri), parameters, is_bracketed: false }
     }
@@ -108,7 +108,7 @@ impl<'a> Address<'a> {
 pub(crate) fn tag_of(value: &[u8]) -> Option<&[u8]> {
     let (_, rest) = split_display(value, &mut Anomalies::default());
     let stop = if rest.first() == Some(&b'<') { b'>' } else { b';' };
-    let parameters = rest.get(memchr(stop, rest)?.checked_add(1)?..)?;
+    let parameters = rest.get(bytes::find(stop, rest)?.checked_add(1)?..)?;
     Parameters::of(parameters).value("tag")
 }
 
@@ -133,7 +133,7 @@ fn split_display<'a>(value: &'a [u8], anomalies: &mut Anomalies) -> (Option<&'a 
 }
 
 fn split_at_bracket(value: &[u8]) -> Option<(&[u8], &[u8])> {
-    value.split_at_checked(memchr(b'<', value)?)
+    value.split_at_checked(bytes::find(b'<', value)?)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::cseq;
 use super::header_name::HeaderName;
-use super::lexer::{Line, Lines};
+use super::lexer::{Header, Line, Lines};
 use super::method::Method;
 use super::start::Start;
 use super::status::Status;
@@ -46,34 +46,71 @@ impl<'a> Head<'a> {
 /// The head of the message that `bytes` begin with; none if they do not begin with a start line
 /// that has an end.
 pub fn head(bytes: &[u8]) -> Option<Head<'_>> {
-    if !is_start(bytes) {
-        return None;
-    }
+    if is_start(bytes) { head_of_message(bytes) } else { None }
+}
+
+/// Like [`head`], of bytes that are known to begin like a message.
+pub(crate) fn head_of_message(bytes: &[u8]) -> Option<Head<'_>> {
     let mut lines = Lines::of(without_leading_line_ends(bytes));
     let start = Start::parse(lines.start_line()?).0;
-    let mut head = Head { start, call_id: None, cseq_method: None };
-    let mut has_cseq = false;
-    let headers = lines.filter_map(|line| match line {
-        Line::Header(header) => Some(header),
-        Line::Malformed | Line::Empty => None,
-    });
-    for header in headers.take(HEADERS_PER_MESSAGE_MAX) {
-        match header.name {
-            HeaderName::CallId if head.call_id.is_none() && !header.value.is_empty() => {
-                head.call_id = Some(header.value);
+    let head = Head { start, call_id: None, cseq_method: None };
+    Some(head.searched(lines.clone()).unwrap_or_else(|| head.read(lines)))
+}
+
+impl<'a> Head<'a> {
+    /// The head with what it can be given by two headers alone, other lines passed over; none if
+    /// there are so many of them that some may be headers beyond the bound.
+    fn searched(mut self, mut lines: Lines<'a>) -> Option<Self> {
+        let may_begin_one = |first: u8| matches!(first | 0x20, b'c' | b'i');
+        let mut has_cseq = false;
+        for _ in 0..HEADERS_PER_MESSAGE_MAX {
+            if lines.pass_over(may_begin_one) {
+                continue;
             }
-            HeaderName::CSeq if !has_cseq => {
-                has_cseq = true;
-                head.cseq_method = cseq::split(header.value).map(|(_, method)| method);
+            match lines.next() {
+                Some(Line::Header(header)) => {
+                    if self.is_complete_with(header, &mut has_cseq) {
+                        return Some(self);
+                    }
+                }
+                Some(Line::Malformed) => {}
+                Some(Line::Empty) | None => return Some(self),
             }
-            _ => continue,
         }
-        // A request has its method in the start line, too.
-        if head.call_id.is_some() && (has_cseq || head.is_request()) {
-            break;
-        }
+        None
     }
-    Some(head)
+
+    /// The head with all headers read, as many as are read of a message.
+    fn read(mut self, lines: Lines<'a>) -> Self {
+        let mut has_cseq = false;
+        let headers = lines.filter_map(|line| match line {
+            Line::Header(header) => Some(header),
+            Line::Malformed | Line::Empty => None,
+        });
+        for header in headers.take(HEADERS_PER_MESSAGE_MAX) {
+            if self.is_complete_with(header, &mut has_cseq) {
+                break;
+            }
+        }
+        self
+    }
+
+    /// Takes what the header says, and tells whether nothing more is needed. A request has its
+    /// method in the start line, too.
+    #[inline]
+    fn is_complete_with(&mut self, header: Header<'a>, has_cseq: &mut bool) -> bool {
+        match header.name {
+            HeaderName::CallId if self.call_id.is_none() && !header.value.is_empty() => {
+                self.call_id = Some(header.value);
+            }
+            HeaderName::CSeq if !*has_cseq => {
+                *has_cseq = true;
+                self.cseq_method = cseq::split(header.value).map(|(_, method)| method);
+            }
+            _ => return false,
+        }
+        self.call_id.is_some() && (*has_cseq || self.is_request())
+    }
 }
 
 #[cfg(test)]
@@ -100,6 +137,46 @@ mod tests {
         assert_eq!(response.call_id, Some(&b"1"[..]));
         let in_body = head(b"SIP/2.0 180 Ringing\n\nCall-ID: 2\nCSeq: 1 BYE\n");
         assert!(in_body.is_some_and(|head| head.call_id.is_none() && head.method().is_none()));
+    }
+
+    #[test]
+    fn other_lines_are_passed_over_as_they_are_read() {
+        let many = "X: 1\r\n".repeat(HEADERS_PER_MESSAGE_MAX);
+        let lines = [
+            "X: 1\r\n",
+            "X\r\n",
+            "X: 1\r\n Call-ID: 9\r\n",
+            "X: 1\n\tCSeq: 9 ACK\n",
+            "X: 1\rCSeq: 2 BYE\r\n",
+            " Call-ID: 8\r\n",
+            "Call-ID\r\n : 1\r\n",
+            "Contact: c\r\n",
+            "i : 1\r\n 2\r\n",
+            "CSEQ: 1\r\n INVITE\r\n",
+            "C",
+            "\r\n",
+            &many,
+            many.get(6..).unwrap_or_default(),
+        ];
+        let facts = |head: Head<'_>| (head.call_id.map(<[u8]>::to_vec), head.method().map(printed));
+        let count = lines.len();
+        for number in 0..count.pow(3) {
+            let line = |digit: u32| lines[number / count.pow(digit) % count];
+            let text =
+                format!("{}{}{}Call-ID: 7\r\nCSeq: 7 OPTIONS\r\n\r\n", line(0), line(1), line(2));
+            let start = Start::parse(b"SIP/2.0 200 OK").0;
+            let head = Head { start, call_id: None, cseq_method: None };
+            let lines = Lines::of(text.as_bytes());
+            if let Some(found) = head.searched(lines.clone()) {
+                assert_eq!(facts(found), facts(head.read(lines)), "{text:?}");
+            } else {
+                assert!(text.len() > many.len());
+            }
+        }
+    }
+
+    fn printed(method: Method<'_>) -> String {
+        method.as_str().into_owned()
     }
 
     #[test]

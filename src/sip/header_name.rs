@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::bytes;
+
 macro_rules! header_names {
     ($($variant:ident $name:literal $($compact:literal)?;)*) => {
         /// A header field name; compact and long form are the same name (RFC 3261, section 7.3.3).
@@ -35,6 +37,14 @@ macro_rules! header_names {
                 match letter.to_ascii_lowercase() {
                     $($($compact => Self::$variant,)?)*
                     _ => Self::Other,
+                }
+            }
+
+            /// The letter that is the compact form; 0 if there is none.
+            const fn letter(self) -> u8 {
+                match self {
+                    $($(Self::$variant => $compact,)?)*
+                    _ => 0,
                 }
             }
         }
@@ -185,6 +195,9 @@ header_names! {
 const SLOTS: usize = 1024;
 const EMPTY: u8 = u8::MAX;
 
+/// The bit in which a capital and a small letter differ.
+const CASE: u8 = 0x20;
+
 static TABLE: [u8; SLOTS] = table();
 
 const fn table() -> [u8; SLOTS] {
@@ -199,6 +212,63 @@ const fn table() -> [u8; SLOTS] {
         index += 1;
     }
     table
+}
+
+/// Bytes of a line that are looked at for a name and its colon.
+pub(crate) const NAME_WINDOW: usize = 16;
+
+/// A name of fewer bytes than the window in lower case, its first eight bytes and the others.
+type Key = (u64, u64);
+
+/// Names that fit into the window with a colon, and compact forms, by [`place_of`].
+static WINDOW_TABLE: [u8; SLOTS] = window_tables().0;
+
+/// What is in the places that [`WINDOW_TABLE`] tells.
+static WINDOW_NAMES: [(Key, HeaderName); EMPTY as usize] = window_tables().1;
+
+const fn window_tables() -> ([u8; SLOTS], [(Key, HeaderName); EMPTY as usize]) {
+    let mut table = [EMPTY; SLOTS];
+    let mut names = [((0, 0), HeaderName::Other); EMPTY as usize];
+    let mut count = 0;
+    let mut index = 0;
+    while index < HeaderName::ALL.len() {
+        let name = HeaderName::ALL[index];
+        let forms = [name.as_str().as_bytes(), &[name.letter()]];
+        let mut form = 0;
+        while form < forms.len() {
+            if forms[form].len() < NAME_WINDOW && forms[form][0] != 0 {
+                let key = key_of(forms[form]);
+                let mut place = place_of(key);
+                while table[place] != EMPTY {
+                    place = (place + 1) % SLOTS;
+                }
+                table[place] = count as u8;
+                names[count] = (key, name);
+                count += 1;
+            }
+            form += 1;
+        }
+        index += 1;
+    }
+    (table, names)
+}
+
+const fn key_of(name: &[u8]) -> Key {
+    let mut key = [0_u64; 2];
+    let mut at = 0;
+    while at < name.len() {
+        assert!(name[at].is_ascii_alphabetic() || name[at] == b'-');
+        key[at / 8] |= ((name[at] | CASE) as u64) << (8 * (at % 8));
+        at += 1;
+    }
+    (key[0], key[1])
+}
+
+#[inline]
+const fn place_of(key: Key) -> usize {
+    let mixed =
+        (key.0 ^ key.1.wrapping_mul(0xff51_afd7_ed55_8ccd)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 48) as usize % SLOTS
 }
 
 /// Where a name of two bytes or more is looked for first: by length, first, middle and last letter.
@@ -219,12 +289,39 @@ const fn slot_of(name: &[u8]) -> usize {
 /// `token` no two bytes differ in that bit alone, other than letters.
 #[inline]
 fn is_same(name: &[u8], spelled: &[u8]) -> bool {
-    const CASE: u8 = 0x20;
     let differences = || name.iter().zip(spelled).fold(0, |sum, (a, b)| sum | (a ^ b));
     name.len() == spelled.len() && differences() & !CASE == 0
 }
 
 impl HeaderName {
+    /// The name that `line` begins with, if it is a known one with a colon right behind it, and how
+    /// many bytes it has; sooner than [`HeaderName::of`], and only for names that are not long.
+    #[inline]
+    pub(crate) fn before_colon(line: &[u8; NAME_WINDOW]) -> Option<(Self, usize)> {
+        // Only bytes that have the bit above that of case can be letters.
+        const LETTERS: u64 = u64::MAX / 0xff * 2 * CASE as u64;
+        let ([first, second], _) = line.as_chunks() else { return None };
+        let [first, second] = [first, second].map(|word| u64::from_le_bytes(*word));
+        let folded = |word: u64| word | ((word & LETTERS) >> 1);
+        let before = |length: usize| !(u64::MAX << (8 * length));
+        let (key, length) = match bytes::find_in_word(b':', first) {
+            Some(length) => ((folded(first) & before(length), 0), length),
+            None => {
+                let length = bytes::find_in_word(b':', second)?;
+                ((folded(first), folded(second) & before(length)), 8 + length)
+            }
+        };
+        let mut place = place_of(key);
+        loop {
+            let index = usize::from(*WINDOW_TABLE.get(place)?);
+            let (known, name) = WINDOW_NAMES.get(index)?;
+            if *known == key {
+                return Some((*name, length));
+            }
+            place = (place + 1) % SLOTS;
+        }
+    }
+
     /// The name that the token `spelled` stands for, in any case, long or compact.
     #[inline]
     pub fn of(spelled: &[u8]) -> Self {
@@ -356,6 +453,25 @@ mod tests {
                 assert_eq!(HeaderName::of(spelled.as_bytes()), name, "{spelled}");
             }
         }
+    }
+
+    #[test]
+    fn the_short_way_to_a_name_finds_the_same() {
+        let letters = (b'a'..=b'z').map(|letter| char::from(letter).to_string());
+        let others = ["X-Custom", "Via ", "", "Tq", "Call-IDs"].map(str::to_owned);
+        let names = HeaderName::ALL.iter().map(|name| name.as_str().to_owned());
+        for name in names.chain(letters).chain(others) {
+            for spelled in [name.clone(), name.to_lowercase(), name.to_uppercase()] {
+                let line = format!("{spelled}: SIP/2.0/UDP a:5060");
+                let Some(window) = line.as_bytes().first_chunk() else { panic!("{line}") };
+                let name = HeaderName::of(spelled.as_bytes());
+                let expected = Some((name, spelled.len()))
+                    .filter(|(name, length)| *name != HeaderName::Other && *length < NAME_WINDOW);
+                assert_eq!(HeaderName::before_colon(window), expected, "{line}");
+            }
+        }
+        // A hyphen and the end of a line differ in the bit of case alone.
+        assert_eq!(HeaderName::before_colon(b"Call\rID: 1234567"), None);
     }
 
     #[test]

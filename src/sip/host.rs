@@ -5,9 +5,10 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv6Addr};
 
-use memchr::{memchr, memmem, memrchr};
+use memchr::{memmem, memrchr};
 
 use super::lws::{self, trim};
+use crate::bytes;
 
 /// A host as it was sent: a name, an IPv4 address, or an IPv6 address with or without brackets.
 ///
@@ -118,13 +119,12 @@ impl<'a> HostPort<'a> {
 
 fn split_port(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
     let from = match bytes.first() {
-        Some(b'[') => memchr(b']', bytes).unwrap_or(0),
+        Some(b'[') => bytes::find(b']', bytes).unwrap_or(0),
         _ => 0,
     };
     let tail = bytes.get(from..).unwrap_or_default();
-    let (Some(first), Some(last)) = (memchr(b':', tail), memrchr(b':', tail)) else {
-        return (bytes, None);
-    };
+    let Some(first) = bytes::find(b':', tail) else { return (bytes, None) };
+    let last = memrchr(b':', tail).unwrap_or(first);
     if first != last && !is_address_and_more(bytes, last) {
         return (bytes, None);
     }

@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memchr2};
-
 use super::lws::trim;
 use super::passport::{Passport, PassportAnomalies, PassportAnomaly};
 use super::quoted::{Parameters, unquoted};
 use super::uri::Uri;
+use crate::bytes;
 
 /// One value of `Identity`.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +20,7 @@ pub struct Identity<'a> {
 impl<'a> Identity<'a> {
     /// The identity that `value` is.
     pub fn parse(value: &'a [u8]) -> Self {
-        let end = memchr(b';', value).unwrap_or(value.len());
+        let end = bytes::find(b';', value).unwrap_or(value.len());
         let (token, parameters) = value.split_at_checked(end).unwrap_or((value, &[]));
         Self { token: trim(token), parameters: Parameters::of(parameters) }
     }
@@ -30,7 +29,7 @@ impl<'a> Identity<'a> {
     pub fn info(&self) -> Option<Uri<'a>> {
         let value = self.parameters.value("info")?;
         let inside = value.strip_prefix(b"<").unwrap_or(value);
-        let end = memchr2(b'>', b'"', inside).unwrap_or(inside.len());
+        let end = bytes::find_any([b'>', b'"'], inside).unwrap_or(inside.len());
         Some(Uri::parse(inside.get(..end).unwrap_or(inside))).filter(|uri| !uri.is_empty())
     }
 

@@ -12,6 +12,7 @@ use nom::sequence::terminated;
 use super::anomaly::{Anomalies, Anomaly};
 use super::header_name::HeaderName;
 use super::lws;
+use crate::bytes;
 use crate::transport::start_line::is_token;
 
 /// Without an error value: nobody asks why on the way that every message takes.
@@ -60,7 +61,26 @@ impl<'a> Lines<'a> {
         self.anomalies
     }
 
+    /// Passes over the next line if its first byte cannot begin what is wanted, and tells whether it
+    /// did. The line that a folded one goes on in begins with white space.
+    #[inline]
+    pub(crate) fn pass_over(&mut self, is_wanted: impl Fn(u8) -> bool) -> bool {
+        let Some((end, [b'\r', b'\n', rest @ ..])) = self
+            .rest
+            .first()
+            .filter(|first| !matches!(first, b'\r' | b'\n') && !is_wanted(**first))
+            .and_then(|_| line_end(self.rest))
+            .and_then(|end| self.rest.split_at_checked(end))
+        else {
+            return false;
+        };
+        debug_assert!(!end.is_empty());
+        self.rest = rest;
+        true
+    }
+
     /// The next line, not folded: a start line.
+    #[inline]
     pub(crate) fn start_line(&mut self) -> Option<&'a [u8]> {
         let (line, after) = physical_line(self.rest, 0, &mut self.anomalies)?;
         self.rest = self.rest.get(after..).unwrap_or_default();
@@ -102,15 +122,35 @@ impl<'a> Iterator for Lines<'a> {
 /// CR LF; and what follows it. The same as the general way finds, sooner.
 #[inline]
 fn usual_line(input: &[u8]) -> Option<(Header<'_>, &[u8])> {
-    let name = input.iter().position(|byte| !is_token(*byte)).filter(|name| *name > 0)?;
-    let (spelled, [b':', value @ ..]) = input.split_at_checked(name)? else { return None };
-    let (value, end) = value.split_at_checked(memchr2(b'\r', b'\n', value)?)?;
+    let (name, length) = match input.first_chunk().and_then(HeaderName::before_colon) {
+        Some(known) => known,
+        None => name_of_token(input)?,
+    };
+    let (spelled, [b':', value @ ..]) = input.split_at_checked(length)? else { return None };
+    let (value, end) = value.split_at_checked(line_end(value)?)?;
     let [b'\r', b'\n', rest @ ..] = end else { return None };
     if matches!(rest.first(), Some(b' ' | b'\t')) {
         return None;
     }
-    let header = Header { name: HeaderName::of(spelled), spelled, value: lws::trim(value) };
-    Some((header, rest))
+    let value = lws::trim(value.strip_prefix(b" ").unwrap_or(value));
+    Some((Header { name, spelled, value }, rest))
+}
+
+/// The name that the token at the beginning stands for, and how many bytes it has.
+fn name_of_token(input: &[u8]) -> Option<(HeaderName, usize)> {
+    let length = input.iter().position(|byte| !is_token(*byte)).filter(|length| *length > 0)?;
+    Some((HeaderName::of(input.get(..length)?), length))
+}
+
+/// Where the line that `input` begins with ends. Of all control characters lines hold tabs at most,
+/// and those seldom.
+#[inline]
+fn line_end(input: &[u8]) -> Option<usize> {
+    let found = bytes::find_control(input)?;
+    match input.get(found)? {
+        b'\r' | b'\n' => Some(found),
+        _ => found.checked_add(memchr2(b'\r', b'\n', input.get(found..)?)?),
+    }
 }
 
 /// The name of a header before its colon, and whether there was white space between.
@@ -144,7 +184,7 @@ fn physical_line<'a>(
     anomalies: &mut Anomalies,
 ) -> Option<(&'a [u8], usize)> {
     let tail = input.get(from..)?;
-    let found = memchr2(b'\r', b'\n', tail)?;
+    let found = line_end(tail)?;
     let (line, end) = tail.split_at_checked(found)?;
     let width = match end {
         [b'\r', b'\n', ..] => 2,

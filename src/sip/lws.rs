@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr2;
+use crate::bytes;
 
 #[inline]
 pub(crate) const fn is_lws(byte: u8) -> bool {
@@ -12,6 +12,16 @@ pub(crate) const fn is_lws(byte: u8) -> bool {
 /// `bytes` without the white space around, folds included.
 #[inline]
 pub(crate) fn trim(bytes: &[u8]) -> &[u8] {
+    if is_tight(bytes) { bytes } else { trim_both(bytes) }
+}
+
+/// Whether there are bytes and the ones at both ends are beyond all white space.
+#[inline]
+pub(crate) const fn is_tight(bytes: &[u8]) -> bool {
+    matches!((bytes.first(), bytes.last()), (Some(b'!'..), Some(b'!'..)))
+}
+
+fn trim_both(bytes: &[u8]) -> &[u8] {
     trim_end(trim_start(bytes))
 }
 
@@ -42,7 +52,7 @@ pub(crate) fn trim_end(mut bytes: &[u8]) -> &[u8] {
 /// `value` on one line: each fold with the white space around it is one space
 /// (RFC 3261, section 7.3.1).
 pub(crate) fn unfolded(value: &[u8]) -> Cow<'_, [u8]> {
-    if memchr2(b'\r', b'\n', value).is_none() {
+    if bytes::find_any([b'\r', b'\n'], value).is_none() {
         return Cow::Borrowed(value);
     }
     let mut line = Vec::with_capacity(value.len());

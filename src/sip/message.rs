@@ -3,9 +3,11 @@
 //! What single headers say is in `values`.
 
 use std::borrow::Cow;
+use std::slice;
 
 use super::anomaly::{Anomalies, Anomaly};
 use super::body::{self, ContentType, Part};
+use super::fields::{Field, Fields};
 use super::header_name::HeaderName;
 use super::inspection;
 use super::lexer::{Header, Line, Lines};
@@ -18,15 +20,12 @@ use super::uri::{self, Uri};
 use crate::limits::HEADERS_PER_MESSAGE_MAX;
 use crate::transport::start_line::without_leading_line_ends;
 
-/// Headers of a message that needs no second allocation.
-const HEADERS_EXPECTED: usize = 24;
-
 /// One SIP message, in the bytes it was sent in.
 #[derive(Clone, Debug)]
 pub struct Message<'a> {
     bytes: &'a [u8],
     start: Start<'a>,
-    headers: Vec<Header<'a>>,
+    fields: Fields,
     /// From the start line to the empty line.
     section: &'a [u8],
     /// All that follows the empty line.
@@ -55,15 +54,15 @@ impl<'a> Message<'a> {
         let (start, mut anomalies) = Start::parse(line.unwrap_or(trimmed));
         anomalies.insert_if(trimmed.len() != bytes.len(), Anomaly::LeadingLineEnds);
 
-        let mut headers = Vec::with_capacity(HEADERS_EXPECTED);
+        let mut fields = Fields::new();
         let mut is_finished = false;
         if line.is_some() {
             for line in lines.by_ref() {
                 match line {
-                    Line::Header(_) if headers.len() >= HEADERS_PER_MESSAGE_MAX => {
+                    Line::Header(_) if fields.all().len() >= HEADERS_PER_MESSAGE_MAX => {
                         anomalies.insert(Anomaly::TooManyHeaders);
                     }
-                    Line::Header(header) => headers.push(header),
+                    Line::Header(header) => fields.push(Field::of(&header, bytes)),
                     Line::Malformed => {}
                     Line::Empty => is_finished = true,
                 }
@@ -77,7 +76,7 @@ impl<'a> Message<'a> {
         let message = Self {
             bytes,
             start,
-            headers,
+            fields,
             section: trimmed.get(..section).unwrap_or(trimmed),
             after_headers: if is_finished { rest } else { &[] },
             unfinished_line: Some(rest).filter(|rest| !is_finished && !rest.is_empty()),
@@ -159,18 +158,30 @@ impl<'a> Message<'a> {
     }
 
     /// All headers in their order.
-    pub fn headers(&self) -> &[Header<'a>] {
-        &self.headers
+    #[inline]
+    pub fn headers(&self) -> Headers<'_, 'a> {
+        Headers { bytes: self.bytes, fields: self.fields.all().iter() }
     }
 
     /// The value of the first header with this name, as it was sent, folds included.
+    #[inline]
     pub fn header(&self, name: HeaderName) -> Option<&'a [u8]> {
-        self.headers.iter().find(|header| header.name == name).map(|header| header.value)
+        self.fields.first(name).map(|field| field.value(self.bytes))
     }
 
     /// The values of all headers with this name, as they were sent.
+    #[inline]
     pub fn lines(&self, name: HeaderName) -> impl Iterator<Item = &'a [u8]> + '_ {
-        self.headers.iter().filter(move |header| header.name == name).map(|header| header.value)
+        self.fields.named(name).map(|field| field.value(self.bytes))
+    }
+
+    /// The first of [`Message::values`].
+    pub fn value(&self, name: HeaderName) -> Option<&'a [u8]> {
+        let mut lines = self.lines(name);
+        match name.is_list() {
+            true => lines.find_map(|value| Split::commas(value).find(|item| !item.is_empty())),
+            false => lines.find(|value| !value.is_empty()),
+        }
     }
 
     /// The values of all headers with this name; those that are comma-separated lists are split.
@@ -193,15 +204,15 @@ impl<'a> Message<'a> {
 
     /// The values of all headers that are spelled so, in any case; for names without a registry.
     pub fn named<'s>(&'s self, spelled: &'s str) -> impl Iterator<Item = &'a [u8]> + 's {
-        self.headers
-            .iter()
+        self.headers()
             .filter(|header| header.spelled.eq_ignore_ascii_case(spelled.as_bytes()))
             .map(|header| header.value)
     }
 
     /// Whether there is such a header.
-    pub fn has(&self, name: HeaderName) -> bool {
-        self.header(name).is_some()
+    #[inline]
+    pub const fn has(&self, name: HeaderName) -> bool {
+        self.fields.has(name)
     }
 
     /// The value of the first header with this name as a number.
@@ -274,21 +285,52 @@ impl<'a> Message<'a> {
 
     /// Headers that may stand once only and stand more often, and whether all values are the same.
     pub fn duplicates(&self) -> impl Iterator<Item = (HeaderName, bool)> + '_ {
-        self.headers.iter().enumerate().filter_map(|(index, header)| {
+        self.headers().enumerate().filter_map(|(index, header)| {
             if !header.name.is_singleton() {
                 return None;
             }
-            let same_name = |other: &&Header<'a>| other.name == header.name;
-            if self.headers.iter().take(index).any(|other| same_name(&other)) {
+            let same_name = |other: &Header<'a>| other.name == header.name;
+            if self.headers().take(index).any(|other| same_name(&other)) {
                 return None;
             }
-            let mut others = self.headers.iter().skip(index.saturating_add(1)).filter(same_name);
+            let mut others = self.headers().skip(index.saturating_add(1)).filter(same_name);
             let first = others.next()?;
             let is_same = |other: &Header<'_>| other.value == header.value;
-            Some((header.name, is_same(first) && others.all(is_same)))
+            Some((header.name, is_same(&first) && others.all(|other| is_same(&other))))
         })
     }
 }
+
+/// The headers of a message in their order.
+#[derive(Clone, Debug)]
+pub struct Headers<'m, 'a> {
+    bytes: &'a [u8],
+    fields: slice::Iter<'m, Field>,
+}
+
+impl Headers<'_, '_> {
+    /// The same headers once more, from here on.
+    #[inline]
+    #[must_use]
+    pub fn iter(&self) -> Self {
+        self.clone()
+    }
+}
+
+impl<'a> Iterator for Headers<'_, 'a> {
+    type Item = Header<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Header<'a>> {
+        self.fields.next().map(|field| field.header(self.bytes))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.fields.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Headers<'_, '_> {}
 
 #[cfg(test)]
 mod tests {

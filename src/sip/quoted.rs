@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memchr3};
-
 use super::lws::{self, trim};
+use crate::bytes::{self, find_any};
 
 /// Where the first `stop` stands outside quotation marks and angle brackets.
 ///
@@ -12,13 +11,13 @@ use super::lws::{self, trim};
 pub(crate) fn find(bytes: &[u8], stop: u8) -> Option<usize> {
     let mut at = 0_usize;
     loop {
-        let found = memchr3(stop, b'"', b'<', bytes.get(at..)?)?;
+        let found = find_any([stop, b'"', b'<'], bytes.get(at..)?)?;
         let here = at.checked_add(found)?;
         let inside = bytes.get(here.checked_add(1)?..)?;
         let length = match bytes.get(here)? {
             byte if *byte == stop => return Some(here),
             b'"' => closing_quote(inside)?,
-            _ => memchr(b'>', inside)?,
+            _ => bytes::find(b'>', inside)?,
         };
         at = here.checked_add(length)?.checked_add(2)?;
     }
@@ -29,7 +28,7 @@ pub(crate) fn find(bytes: &[u8], stop: u8) -> Option<usize> {
 pub(crate) fn closing_quote(inside: &[u8]) -> Option<usize> {
     let mut at = 0_usize;
     loop {
-        let found = memchr::memchr2(b'"', b'\\', inside.get(at..)?)?;
+        let found = find_any([b'"', b'\\'], inside.get(at..)?)?;
         let here = at.checked_add(found)?;
         if inside.get(here) == Some(&b'"') {
             return Some(here);
@@ -55,7 +54,7 @@ pub(crate) fn unquoted_text(value: &[u8]) -> Cow<'_, str> {
 
 /// The inside of a quoted string with each `\` removed that escapes a byte.
 pub(crate) fn unescaped(inside: &[u8]) -> Cow<'_, [u8]> {
-    if memchr(b'\\', inside).is_none() {
+    if bytes::find(b'\\', inside).is_none() {
         return Cow::Borrowed(inside);
     }
     let mut plain = Vec::with_capacity(inside.len());
@@ -120,6 +119,7 @@ pub struct Parameters<'a>(&'a [u8]);
 
 impl<'a> Parameters<'a> {
     /// The parameters that `bytes` hold, with or without a semicolon before the first.
+    #[inline]
     pub(crate) fn of(bytes: &'a [u8]) -> Self {
         let bytes = trim(bytes);
         Self(bytes.strip_prefix(b";").map_or(bytes, trim))
@@ -168,14 +168,15 @@ impl<'a> Parameters<'a> {
 
 /// What stands before the first semicolon, and the parameters after it.
 pub(crate) fn first_and_parameters(value: &[u8]) -> (&[u8], Parameters<'_>) {
-    let end = memchr(b';', value).unwrap_or(value.len());
+    let end = bytes::find(b';', value).unwrap_or(value.len());
     let (first, parameters) = value.split_at_checked(end).unwrap_or((value, &[]));
     (trim(first), Parameters::of(parameters))
 }
 
 /// `name = value`, white space around both removed.
+#[inline]
 pub(crate) fn name_and_value(item: &[u8]) -> (&[u8], &[u8]) {
-    match memchr(b'=', item).and_then(|at| item.split_at_checked(at)) {
+    match bytes::find(b'=', item).and_then(|at| item.split_at_checked(at)) {
         Some((name, value)) => (trim(name), trim(value.get(1..).unwrap_or_default())),
         None => (item, &[]),
     }

@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use memchr::memchr;
-
 use super::host::{Host, HostPort};
 use super::lws::trim;
 use super::quoted::{Parameters, Split, name_and_value};
+use crate::bytes;
 use crate::transport::start_line::is_token;
 
 /// The scheme of a URI.
@@ -272,6 +271,9 @@ const fn is_delimiter(byte: u8) -> bool {
 }
 
 fn split_scheme(raw: &[u8]) -> (Scheme<'_>, &[u8]) {
+    if let Some(rest) = raw.strip_prefix(b"sip:") {
+        return (Scheme::Sip, rest);
+    }
     let (name, Some(rest)) = split(raw, b':') else { return (Scheme::Missing, raw) };
     let is_name = name.first().is_some_and(u8::is_ascii_alphabetic)
         && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
@@ -288,7 +290,7 @@ fn split_scheme(raw: &[u8]) -> (Scheme<'_>, &[u8]) {
 
 /// What stands before and after the first `stop`.
 fn split(bytes: &[u8], stop: u8) -> (&[u8], Option<&[u8]>) {
-    match memchr(stop, bytes).and_then(|at| bytes.split_at_checked(at)) {
+    match bytes::find(stop, bytes).and_then(|at| bytes.split_at_checked(at)) {
         Some((before, after)) => (before, after.get(1..)),
         None => (bytes, None),
     }
@@ -296,7 +298,7 @@ fn split(bytes: &[u8], stop: u8) -> (&[u8], Option<&[u8]>) {
 
 /// `%41` as `A`; what is no escape stays (RFC 3986, section 2.1).
 pub(crate) fn unescaped(bytes: &[u8]) -> Cow<'_, [u8]> {
-    if memchr(b'%', bytes).is_none() {
+    if bytes::find(b'%', bytes).is_none() {
         return Cow::Borrowed(bytes);
     }
     let mut plain = Vec::with_capacity(bytes.len());

@@ -33,9 +33,17 @@ impl<'a> Message<'a> {
         cseq::split(self.header(HeaderName::CSeq)?).map(|(_, method)| method)
     }
 
+    /// `CSeq` in its two halves: the method whatever the number is, and both if there is a number.
+    pub(crate) fn cseq_parts(&self) -> (Option<Method<'a>>, Option<CSeq<'a>>) {
+        let Some((digits, method)) = self.header(HeaderName::CSeq).and_then(cseq::split) else {
+            return (None, None);
+        };
+        (Some(method), number(digits).map(|number| CSeq { number, method }))
+    }
+
     /// The first address in the first header with this name.
     pub fn address(&self, name: HeaderName) -> Option<Address<'a>> {
-        self.values(name).next().map(Address::of)
+        self.value(name).map(Address::of)
     }
 
     /// All addresses in all headers with this name.
@@ -65,12 +73,12 @@ impl<'a> Message<'a> {
 
     /// The tag in `From`.
     pub fn from_tag(&self) -> Option<&'a [u8]> {
-        address::tag_of(self.values(HeaderName::From).next()?)
+        address::tag_of(self.value(HeaderName::From)?)
     }
 
     /// The tag in `To`.
     pub fn to_tag(&self) -> Option<&'a [u8]> {
-        address::tag_of(self.values(HeaderName::To).next()?)
+        address::tag_of(self.value(HeaderName::To)?)
     }
 
     /// The hops of the request, the last one first.
@@ -85,7 +93,7 @@ impl<'a> Message<'a> {
 
     /// The branch of the last hop.
     pub fn branch(&self) -> Option<&'a [u8]> {
-        match self.values(HeaderName::Via).next()? {
+        match self.value(HeaderName::Via)? {
             // The long way passes over values that name no hop; this one does.
             value if value.starts_with(b"SIP/2.0/") => via::branch_of(value),
             _ => self.top_via()?.branch(),

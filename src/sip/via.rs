@@ -2,12 +2,11 @@
 
 use std::net::IpAddr;
 
-use memchr::memchr;
-
 use super::anomaly::{Anomalies, Anomaly};
 use super::host::{Host, HostPort};
 use super::lws::{self, trim, word};
 use super::quoted::Parameters;
+use crate::bytes;
 
 /// What a branch begins with that is unique for its request (RFC 3261, section 8.1.1.7).
 pub const COOKIE: &[u8] = b"z9hG4bK";
@@ -53,7 +52,7 @@ impl<'a> Via<'a> {
     }
 
     fn split(value: &'a [u8]) -> (Self, HostPort<'a>) {
-        let end = memchr(b';', value).unwrap_or(value.len());
+        let end = bytes::find(b';', value).unwrap_or(value.len());
         let (hop, parameters) = value.split_at_checked(end).unwrap_or((value, &[]));
         let (protocol, rest) = split_protocol(hop);
         let (transport, sent_by) = word(rest);
@@ -115,15 +114,15 @@ impl<'a> Via<'a> {
 
 /// The branch in one value, without a look at the hop itself.
 pub(crate) fn branch_of(value: &[u8]) -> Option<&[u8]> {
-    let parameters = value.get(memchr(b';', value)?..)?;
+    let parameters = value.get(bytes::find(b';', value)?..)?;
     Parameters::of(parameters).value("branch")
 }
 
 /// `SIP / 2.0`, and what follows the slash after it.
 fn split_protocol(hop: &[u8]) -> (&[u8], &[u8]) {
-    let second = memchr(b'/', hop).and_then(|first| {
+    let second = bytes::find(b'/', hop).and_then(|first| {
         let after = first.checked_add(1)?;
-        after.checked_add(memchr(b'/', hop.get(after..)?)?)
+        after.checked_add(bytes::find(b'/', hop.get(after..)?)?)
     });
     match second.and_then(|at| hop.split_at_checked(at)) {
         Some((protocol, rest)) => (trim(protocol), rest.get(1..).unwrap_or_default()),

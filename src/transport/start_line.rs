@@ -14,24 +14,6 @@ const LINE_BYTES_MAX: usize = 8192;
 /// Line ends before the start line that are skipped (RFC 3261, section 7.5).
 const LEADING_LINE_ENDS_MAX: usize = 16;
 
-/// Methods that are recognised although the version at the end of the line is missing.
-const KNOWN_METHODS: [&[u8]; 14] = [
-    b"INVITE",
-    b"ACK",
-    b"BYE",
-    b"CANCEL",
-    b"REGISTER",
-    b"OPTIONS",
-    b"INFO",
-    b"PRACK",
-    b"SUBSCRIBE",
-    b"NOTIFY",
-    b"UPDATE",
-    b"REFER",
-    b"MESSAGE",
-    b"PUBLISH",
-];
-
 const SCHEMES: [&[u8]; 4] = [b"sip:", b"sips:", b"tel:", b"urn:"];
 
 /// The bytes of a `token` (RFC 3261, section 25.1).
@@ -70,7 +52,11 @@ pub fn is_start(bytes: &[u8]) -> bool {
 }
 
 /// What follows the empty lines before a message (RFC 3261, section 7.5).
+#[inline]
 pub(crate) fn without_leading_line_ends(bytes: &[u8]) -> &[u8] {
+    if !matches!(bytes.first(), Some(b'\r' | b'\n')) {
+        return bytes;
+    }
     let skipped = bytes
         .iter()
         .take(LEADING_LINE_ENDS_MAX)
@@ -79,7 +65,31 @@ pub(crate) fn without_leading_line_ends(bytes: &[u8]) -> &[u8] {
     bytes.get(skipped..).unwrap_or_default()
 }
 
+/// Whether a method is recognised although the version at the end of the line is missing.
+const fn is_known(method: &[u8]) -> bool {
+    matches!(
+        method,
+        b"INVITE"
+            | b"ACK"
+            | b"BYE"
+            | b"CANCEL"
+            | b"REGISTER"
+            | b"OPTIONS"
+            | b"INFO"
+            | b"PRACK"
+            | b"SUBSCRIBE"
+            | b"NOTIFY"
+            | b"UPDATE"
+            | b"REFER"
+            | b"MESSAGE"
+            | b"PUBLISH"
+    )
+}
+
 fn begins(bytes: &[u8]) -> bool {
+    if let [b'S', b'I', b'P', b'/', b'2', b'.', b'0', b' ', b'0'..=b'9', ..] = bytes {
+        return true;
+    }
     let word = bytes.iter().take(METHOD_BYTES_MAX + 1).take_while(|byte| is_token(**byte)).count();
     let Some((word, rest)) = bytes.split_at_checked(word) else { return false };
     match rest.first() {
@@ -99,7 +109,7 @@ fn begins_request_line(method: &[u8], rest: &[u8]) -> bool {
     let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     let target = rest.get(blanks..).unwrap_or_default();
     let has_scheme = has_scheme(target.strip_prefix(b"<").unwrap_or(target));
-    if has_scheme && KNOWN_METHODS.contains(&method) {
+    if has_scheme && is_known(method) {
         return true;
     }
 
@@ -111,6 +121,10 @@ fn begins_request_line(method: &[u8], rest: &[u8]) -> bool {
 }
 
 fn has_scheme(target: &[u8]) -> bool {
+    target.starts_with(b"sip:") || begins_with_scheme(target)
+}
+
+fn begins_with_scheme(target: &[u8]) -> bool {
     SCHEMES.iter().any(|scheme| {
         target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
     })
