@@ -32,12 +32,16 @@ pub const DAMAGES_MAX: usize = 64;
 /// Link types of one capture listed in its description.
 pub const LINK_TYPES_MAX: usize = 64;
 
-/// Bytes read ahead as one block: large enough to keep a core busy, small enough to stay near the
-/// cache.
-pub const BLOCK_BYTES: usize = 2 << 20;
+/// Bytes read ahead as one block: large enough to keep a core busy, small enough to be scanned
+/// while it is in the second level of the cache.
+pub const BLOCK_BYTES: usize = 512 << 10;
 
-/// Blocks decoded as one window. Fixed, so that results do not depend on the number of threads.
+/// Blocks decoded as one window, small enough that a window and the one that is being read are in
+/// the cache. Fixed, so that results do not depend on the number of threads.
 pub const WINDOW_BLOCKS: usize = 16;
+
+/// Windows after which the calls that are over are looked for.
+pub const WINDOWS_PER_JUDGEMENT: usize = 4;
 
 /// Blocks of a pipe, 64 KiB each, that wait for their turn.
 pub const PIPE_BLOCKS: usize = 256;
@@ -131,6 +135,9 @@ pub const DISRUPTIONS_MAX: usize = 65_536;
 
 /// RTP streams followed at a time; the one that was silent longest gives way.
 pub const RTP_STREAMS_MAX: usize = 100_000;
+
+/// RTP flows that have a number at a time, for each thread; beyond, numbers are given anew.
+pub const RTP_FLOWS_NAMED_MAX: usize = 65_536;
 
 /// RTP streams looked at in one call: audio and video both ways on some hops, and again after each
 /// hold.

@@ -35,7 +35,7 @@ pub use contact::{Beside, Checks, Contact, Handshake};
 pub use estimate::Estimate;
 pub use event::TelephoneEvent;
 pub use jitter::Jitter;
-pub use packet::{Column, Columns, RtpFlow, RtpPacket};
+pub use packet::{Column, Columns, FlowName, FlowNames, RtpFlow, RtpPacket};
 pub use pair::MediaPair;
 pub use passage::Passage;
 pub use reports::{Reception, Reported, RoundTrip, Rtcp, Sender};
@@ -51,25 +51,41 @@ pub struct Streams {
     by_endpoint: HashMap<Endpoint, Vec<usize>, foldhash::fast::RandomState>,
     streams_max: usize,
     evicted: u64,
-    /// How often streams gave way, and indexes changed.
-    generation: u64,
+    /// The streams of the flows that have a name, for each table of names.
+    known: Vec<Known>,
     gaps: Gaps,
     contacts: Contacts,
 }
 
-/// A column under way into the streams.
+/// The streams that the names of one table stand for.
 #[derive(Debug)]
+struct Known {
+    names: u64,
+    streams: Vec<u32>,
+}
+
+/// A name whose stream has to be looked up; no table has so many.
+const UNKNOWN: u32 = u32::MAX;
+
+/// A column on its way into the streams.
+#[derive(Clone, Copy, Debug)]
 pub struct Feed<'c> {
     column: &'c Column,
-    /// The stream of each flow of the column, once it is known.
-    streams: Vec<Option<u32>>,
-    generation: u64,
+    /// What the flows of its packets are called.
+    flows: &'c [RtpFlow],
+    names: u64,
 }
 
 impl<'c> Feed<'c> {
-    /// The packets of the column, none of them taken yet.
-    pub fn of(column: &'c Column) -> Self {
-        Self { column, streams: vec![None; column.flows.len()], generation: 0 }
+    /// The packets of a shard; `names` are all tables that are in use.
+    pub fn of<const SHARDS: usize>(
+        columns: &'c Columns<SHARDS>,
+        shard: usize,
+        names: &'c [FlowNames<SHARDS>],
+    ) -> Option<Self> {
+        let column = columns.shard(shard).filter(|column| !column.packets.is_empty())?;
+        let names = names.iter().find(|names| names.id == columns.names)?;
+        Some(Self { column, flows: names.flows.get(shard)?, names: names.id })
     }
 
     /// The packets, in order of the frames.
@@ -88,29 +104,52 @@ impl Streams {
             by_endpoint: HashMap::default(),
             streams_max: (RTP_STREAMS_MAX / shards.max(1)).max(1),
             evicted: 0,
-            generation: 0,
+            known: Vec::new(),
             gaps: Gaps::default(),
             contacts: Contacts::with_share_of(shards),
         }
     }
 
     /// Takes all packets of a column.
-    pub fn take(&mut self, column: &Column) {
-        let mut feed = Feed::of(column);
+    pub fn take(&mut self, feed: Feed<'_>) {
+        let mut known = self.known(feed);
         for packet in feed.packets() {
-            self.push(&mut feed, packet);
+            self.follow(&mut known, feed, packet);
         }
+        self.remember(feed, known);
     }
 
     /// Takes the next packet in order of capture.
-    #[inline]
-    pub fn push(&mut self, feed: &mut Feed<'_>, packet: &RtpPacket) {
-        if feed.generation != self.generation {
-            feed.generation = self.generation;
-            feed.streams.fill(None);
+    pub fn push(&mut self, feed: Feed<'_>, packet: &RtpPacket) {
+        let mut known = self.known(feed);
+        self.follow(&mut known, feed, packet);
+        self.remember(feed, known);
+    }
+
+    /// Forgets names that are not in use any more.
+    pub fn forget_names<const SHARDS: usize>(&mut self, used: &[FlowNames<SHARDS>]) {
+        self.known.retain(|known| used.iter().any(|names| names.id == known.names));
+    }
+
+    /// The streams that names stand for, with room for all of them.
+    fn known(&mut self, feed: Feed<'_>) -> Vec<u32> {
+        let known = self.known.iter_mut().find(|known| known.names == feed.names);
+        let mut streams = known.map(|known| std::mem::take(&mut known.streams)).unwrap_or_default();
+        streams.resize(feed.flows.len(), UNKNOWN);
+        streams
+    }
+
+    fn remember(&mut self, feed: Feed<'_>, streams: Vec<u32>) {
+        match self.known.iter_mut().find(|known| known.names == feed.names) {
+            Some(known) => known.streams = streams,
+            None => self.known.push(Known { names: feed.names, streams }),
         }
-        let known = feed.streams.get(Column::flow(packet)).copied().flatten();
-        if let Some(stream) = known.and_then(|index| self.streams.get_mut(index as usize))
+    }
+
+    #[inline]
+    fn follow(&mut self, known: &mut [u32], feed: Feed<'_>, packet: &RtpPacket) {
+        let index = known.get(Column::flow(packet)).copied().unwrap_or(UNKNOWN);
+        if let Some(stream) = self.streams.get_mut(index as usize)
             && !stream.is_over(packet)
         {
             if gaps::is_gap(packet.sequence, stream.due()) {
@@ -119,15 +158,15 @@ impl Streams {
             stream.push(packet);
             return;
         }
-        self.look_up(feed, packet);
+        self.look_up(known, feed, packet);
     }
 
     /// Finds the stream of the packet in the table, or begins it.
     #[cold]
-    fn look_up(&mut self, feed: &mut Feed<'_>, packet: &RtpPacket) {
-        let Some(flow) = feed.column.flows.get(Column::flow(packet)).copied() else { return };
-        let known = self.by_key.get(&flow).copied();
-        let index = match known.and_then(|index| Some((index, self.streams.get_mut(index)?))) {
+    fn look_up(&mut self, known: &mut [u32], feed: Feed<'_>, packet: &RtpPacket) {
+        let Some(flow) = feed.flows.get(Column::flow(packet)).copied() else { return };
+        let index = self.by_key.get(&flow).copied();
+        let index = match index.and_then(|index| Some((index, self.streams.get_mut(index)?))) {
             Some((index, stream)) if !stream.is_over(packet) => {
                 if gaps::is_gap(packet.sequence, stream.due()) {
                     self.gaps.add(packet.time);
@@ -135,19 +174,25 @@ impl Streams {
                 stream.push(packet);
                 index
             }
-            _ => self.begin(flow, packet),
+            _ => {
+                if self.streams.len() >= self.streams_max {
+                    self.make_room();
+                    known.fill(UNKNOWN);
+                }
+                self.begin(flow, packet)
+            }
         };
-        if let Some(place) = feed.streams.get_mut(Column::flow(packet)) {
-            *place = u32::try_from(index).ok();
+        if let Some(place) = known.get_mut(Column::flow(packet)) {
+            *place = u32::try_from(index).unwrap_or(UNKNOWN);
         }
     }
 
     fn begin(&mut self, flow: RtpFlow, packet: &RtpPacket) -> usize {
-        if self.streams.len() >= self.streams_max {
-            self.make_room();
-        }
         let index = self.streams.len();
-        self.by_key.insert(flow, index);
+        let before = self.by_key.insert(flow, index);
+        if let Some(stream) = before.and_then(|before| self.streams.get_mut(before)) {
+            stream.supersede();
+        }
         self.by_endpoint.entry(flow.source).or_default().push(index);
         self.by_endpoint.entry(flow.destination).or_default().push(index);
         self.streams.push(Stream::new(flow, packet));
@@ -196,7 +241,8 @@ impl Streams {
         let before = self.streams.len();
         self.streams.retain(|stream| stream.last() > limit);
         self.evicted += (before - self.streams.len()) as u64;
-        self.generation += 1;
+        // Indexes changed.
+        self.known.clear();
         self.by_key.clear();
         self.by_endpoint.clear();
         for (index, stream) in self.streams.iter().enumerate() {

@@ -231,13 +231,11 @@ impl<'a, 'c> Passage<'a, 'c> {
     /// The sender was seen to send nothing while nobody speaks, or may do so.
     pub fn leaves_out_silence(&self, media: Media<'_>) -> bool {
         let has_pauses = |stream: &&Stream| {
-            let spells = stream.spells.iter();
+            let spells = stream.spells();
             let within = spells.filter(|(first, last)| *first <= self.until && *last >= self.from);
             let is_noise = |run: &Run| COMFORT_NOISE.contains(&run.payload_type);
             let count = within.count();
-            count > PAUSES_MAX
-                || (count > 1 && stream.is_whole())
-                || stream.runs().iter().any(is_noise)
+            count > PAUSES_MAX || (count > 1 && stream.is_whole()) || stream.runs().any(is_noise)
         };
         self.may_leave_out_silence() || self.streams(media).iter().any(has_pauses)
     }

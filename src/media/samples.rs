@@ -1,6 +1,6 @@
 //! Streams made by hand, for tests.
 
-use super::{Columns, RtpFlow, RtpPacket, Streams};
+use super::{Columns, Feed, FlowNames, RtpFlow, RtpPacket, Streams};
 use crate::capture::FrameId;
 use crate::packet::Endpoint;
 use crate::rtp::Header;
@@ -71,7 +71,7 @@ impl Sample {
 
 /// Gives the packets to the streams.
 pub(crate) fn push(streams: &mut Streams, samples: impl IntoIterator<Item = Sample>) {
-    let mut columns = Columns::<1>::default();
+    let (mut columns, mut names) = (Columns::<1>::default(), FlowNames::new(0));
     for (sample, number) in samples.into_iter().zip(1..) {
         let bytes = sample.bytes();
         let header = Header::parse(&bytes).expect("it is RTP");
@@ -79,9 +79,11 @@ pub(crate) fn push(streams: &mut Streams, samples: impl IntoIterator<Item = Samp
         let flow = RtpFlow { source, destination, ssrc: header.ssrc };
         let frame = FrameId { capture: sample.capture, number };
         let packet = RtpPacket::new(at(sample.millis), frame, sample.ip_id, &header, &bytes);
-        columns.push(flow, packet, || 0);
+        columns.push(names.any(flow, |_| 0), packet);
     }
-    streams.take(columns.shard(0).expect("there is one"));
+    if let Some(feed) = Feed::of(&columns, 0, &[names]) {
+        streams.take(feed);
+    }
 }
 
 /// The streams of these packets.

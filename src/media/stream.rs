@@ -93,9 +93,16 @@ pub struct Stream {
     pub destination: Endpoint,
     /// The synchronization source.
     pub ssrc: u32,
-    /// First and last time of each spell without a pause; bounded, the last one grows.
-    pub spells: Vec<(Time, Time)>,
+    /// Another stream of the same addresses and SSRC came after it.
+    is_superseded: bool,
+    /// First and last time of the latest spell without a pause.
+    spell: (Time, Time),
+    /// The spells before it; bounded.
+    spells: Vec<(Time, Time)>,
     sequence: Sequence,
+    /// The latest packets of one payload type.
+    run: Run,
+    /// The runs before it; bounded.
     runs: Vec<Run>,
     events: Option<Box<Events>>,
     jitters: Jitters,
@@ -144,14 +151,12 @@ impl Stream {
             source,
             destination,
             ssrc,
-            spells: vec![(packet.time, packet.time)],
+            is_superseded: false,
+            spell: (packet.time, packet.time),
+            spells: Vec::new(),
             sequence: Sequence::new(packet.sequence),
-            runs: vec![Run {
-                payload_type: packet.payload_type,
-                packets: 1,
-                first: seen,
-                last: seen,
-            }],
+            run: Run { payload_type: packet.payload_type, packets: 1, first: seen, last: seen },
+            runs: Vec::new(),
             events: None,
             jitters: Jitters::new(static_clock(packet.payload_type)),
             octets: u64::from(packet.octets),
@@ -178,7 +183,13 @@ impl Stream {
     /// The packet belongs to a later use of the same addresses and SSRC.
     #[inline]
     pub(super) fn is_over(&self, packet: &RtpPacket) -> bool {
-        packet.time.since(self.last()) > ANOTHER_USE && !self.goes_on_with(packet.sequence)
+        self.is_superseded
+            || packet.time.since(self.last()) > ANOTHER_USE && !self.goes_on_with(packet.sequence)
+    }
+
+    /// A later use of the same addresses and SSRC has begun.
+    pub(super) fn supersede(&mut self) {
+        self.is_superseded = true;
     }
 
     #[cold]
@@ -238,23 +249,36 @@ impl Stream {
     #[inline]
     fn extend(&mut self, packet: &RtpPacket) {
         let (time, seen) = (packet.time, Seen::of(packet));
-        let spells = self.spells.len();
-        match self.spells.last_mut() {
-            Some((_, last)) if time.since(*last) <= PAUSE || spells >= RTP_SPELLS_MAX => {
-                *last = time.max(*last);
-            }
-            _ => self.spells.push((time, time)),
+        if time.since(self.spell.1) <= PAUSE {
+            self.spell.1 = time.max(self.spell.1);
+        } else {
+            self.begin_spell(time);
         }
-        let runs = self.runs.len();
-        match self.runs.last_mut() {
-            Some(run) if run.payload_type == packet.payload_type || runs >= RTP_RUNS_MAX => {
-                run.packets += 1;
-                run.last = seen;
-            }
-            _ => {
-                let (payload_type, first, last) = (packet.payload_type, seen, seen);
-                self.runs.push(Run { payload_type, packets: 1, first, last });
-            }
+        if self.run.payload_type == packet.payload_type {
+            self.run.packets += 1;
+            self.run.last = seen;
+        } else {
+            self.begin_run(packet.payload_type, seen);
+        }
+    }
+
+    #[cold]
+    fn begin_spell(&mut self, time: Time) {
+        if self.spells.len() + 1 < RTP_SPELLS_MAX {
+            self.spells.push(std::mem::replace(&mut self.spell, (time, time)));
+        } else {
+            self.spell.1 = time.max(self.spell.1);
+        }
+    }
+
+    #[cold]
+    fn begin_run(&mut self, payload_type: u8, seen: Seen) {
+        if self.runs.len() + 1 < RTP_RUNS_MAX {
+            let run = Run { payload_type, packets: 1, first: seen, last: seen };
+            self.runs.push(std::mem::replace(&mut self.run, run));
+        } else {
+            self.run.packets += 1;
+            self.run.last = seen;
         }
     }
 
@@ -345,29 +369,34 @@ impl Stream {
 
     /// The first packet.
     pub fn first_seen(&self) -> Seen {
-        self.runs.first().map(|run| run.first).unwrap_or_default()
+        self.runs.first().unwrap_or(&self.run).first
     }
 
     /// The last packet.
     pub fn last_seen(&self) -> Seen {
-        self.runs.last().map(|run| run.last).unwrap_or_default()
+        self.run.last
     }
 
     /// The time of the last packet.
     #[inline]
     pub fn last(&self) -> Time {
-        self.spells.last().map(|(_, last)| *last).unwrap_or_default()
+        self.spell.1
     }
 
     /// Its payload types one after another; bounded, the last one grows.
-    pub fn runs(&self) -> &[Run] {
-        &self.runs
+    pub fn runs(&self) -> impl DoubleEndedIterator<Item = &Run> + Clone {
+        self.runs.iter().chain([&self.run])
+    }
+
+    /// First and last time of each spell without a pause; bounded, the last one grows.
+    pub fn spells(&self) -> impl DoubleEndedIterator<Item = (Time, Time)> + Clone {
+        self.spells.iter().chain([&self.spell]).copied()
     }
 
     /// Its payload types with their packets, the commonest first.
     pub fn payload_types(&self) -> Vec<(u8, u64)> {
         let mut sums: Vec<(u8, u64)> = Vec::new();
-        for run in &self.runs {
+        for run in self.runs() {
             match sums.iter_mut().find(|(payload_type, _)| *payload_type == run.payload_type) {
                 Some((_, packets)) => *packets += run.packets,
                 None => sums.push((run.payload_type, run.packets)),
@@ -425,33 +454,33 @@ impl Stream {
 
     /// A packet of it was seen between the two moments.
     pub fn is_active(&self, from: Time, to: Time) -> bool {
-        self.spells.iter().any(|(first, last)| *first <= to && *last >= from)
+        self.spells().any(|(first, last)| first <= to && last >= from)
     }
 
     /// How long it was active between the two moments; `None` if it was not at all.
     pub fn active_for(&self, from: Time, to: Time) -> Option<Span> {
-        let active = self.spells.iter().filter(|(first, last)| *first <= to && *last >= from);
-        let spans = active.map(|(first, last)| (*last).min(to).since((*first).max(from)));
+        let active = self.spells().filter(|(first, last)| *first <= to && *last >= from);
+        let spans = active.map(|(first, last)| last.min(to).since(first.max(from)));
         spans.reduce(|sum, span| sum + span)
     }
 
     /// When it was first active between the two moments; `None` if it was not at all.
     pub fn first_between(&self, from: Time, to: Time) -> Option<Time> {
-        let active = self.spells.iter().filter(|(first, last)| *first <= to && *last >= from);
-        active.map(|(first, _)| (*first).max(from)).min()
+        let active = self.spells().filter(|(first, last)| *first <= to && *last >= from);
+        active.map(|(first, _)| first.max(from)).min()
     }
 
     /// The packet of that moment, if it is one of those that are remembered: where the payload type
     /// changes, the stream begins or ends.
     pub fn seen_at(&self, time: Time) -> Option<Seen> {
-        let ends = self.runs.iter().flat_map(|run| [run.first, run.last]);
-        ends.into_iter().find(|seen| seen.time == time)
+        let mut ends = self.runs().flat_map(|run| [run.first, run.last]);
+        ends.find(|seen| seen.time == time)
     }
 
     /// When it was last active between the two moments; `None` if it was not at all.
     pub fn last_between(&self, from: Time, to: Time) -> Option<Time> {
-        let active = self.spells.iter().filter(|(first, last)| *first <= to && *last >= from);
-        active.map(|(_, last)| (*last).min(to)).max()
+        let active = self.spells().filter(|(first, last)| *first <= to && *last >= from);
+        active.map(|(_, last)| last.min(to)).max()
     }
 }
 
@@ -538,7 +567,7 @@ mod tests {
             Sample { millis: sample.millis + pause, ..sample }
         });
         let stream = stream(talk);
-        assert_eq!((stream.packets(), stream.spells.len()), (20, 2));
+        assert_eq!((stream.packets(), stream.spells().count()), (20, 2));
         assert_eq!(stream.jitter(8000).map(|jitter| jitter.max), Some(Span::ZERO));
         assert_eq!(stream.longest_gap().map(|gap| gap.from), Some(at(180)));
     }
@@ -562,6 +591,6 @@ mod tests {
         assert_eq!((event.first.time, event.last.time), (at(200), at(300)));
         assert_eq!(stream.jitter(8000).map(|jitter| jitter.max), Some(Span::ZERO));
         assert_eq!(stream.payload_types(), [(0, 24), (101, 6)]);
-        assert_eq!(stream.runs().len(), 3);
+        assert_eq!(stream.runs().count(), 3);
     }
 }

@@ -8,6 +8,7 @@ pub mod hep;
 mod icmp;
 mod ip;
 mod link;
+mod ordinary;
 mod ppp;
 #[cfg(test)]
 mod samples;
@@ -22,6 +23,7 @@ use crate::limits;
 
 pub use fragments::{Defragmenter, Incomplete, Lost, Reassembled};
 pub use icmp::{IcmpError, IcmpKind};
+pub use ordinary::{Addresses, Datagram};
 
 /// An address and a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -166,6 +168,20 @@ pub struct Fragment<'a> {
 /// What a frame carries. Costs a few nanoseconds for what is ordinary, and copies nothing.
 #[inline]
 pub fn decode<'a>(frame: &Frame<'a>) -> Packet<'a> {
+    match datagram(frame) {
+        Some(datagram) => datagram.packet(),
+        None => layered(frame),
+    }
+}
+
+/// The datagram in a frame that has nothing out of the ordinary: [`decode`] gives the same.
+#[inline]
+pub fn datagram<'a>(frame: &Frame<'a>) -> Option<Datagram<'a>> {
+    ordinary::datagram(frame.link, frame.data)
+}
+
+/// What a frame carries, layer by layer.
+pub fn layered<'a>(frame: &Frame<'a>) -> Packet<'a> {
     let missing = frame.original_length.saturating_sub(frame.data.len() as u32);
     link::frame(frame.link, frame.data, Descent { depth: 0, vlan: 0, missing })
 }

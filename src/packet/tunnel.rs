@@ -9,6 +9,27 @@ use crate::packet::{
     Descent, Layer, OrMalformed, Packet, Path, Unread, esp, hep, ip, link, ppp, wireless,
 };
 
+/// Ports that [`over_udp`] looks at.
+const PORTS: [u16; 14] =
+    [1701, 2152, 3544, 4500, 4789, 4790, 6081, 6635, 8472, 9060, 9061, 9062, 9063, 37008];
+
+/// Whether one of [`PORTS`] ends with this byte.
+static LAST_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < PORTS.len() {
+        table[(PORTS[at] & 0xff) as usize] = true;
+        at += 1;
+    }
+    table
+};
+
+/// Whether a datagram from or to this port may be a tunnel.
+#[inline]
+pub(super) fn may_use(port: u16) -> bool {
+    LAST_BYTES[usize::from(port as u8)] && PORTS.contains(&port)
+}
+
 /// What a UDP datagram carries, if it is a tunnel.
 #[inline]
 pub(super) fn over_udp<'a>(

@@ -11,17 +11,19 @@ use rustc_hash::FxHashSet;
 
 use crate::capture::{Frame, FrameId};
 use crate::limits::QUOTED_CHARS_MAX;
-use crate::media::{self, Beside, RtpFlow, RtpPacket};
+use crate::media::{self, Beside, Feed, RtpFlow, RtpPacket};
 use crate::packet::{
-    self, Defragmenter, Endpoint, Fragment, IcmpError, Packet, Path, Reassembled, Unread,
+    self, Addresses, Datagram, Defragmenter, Endpoint, Fragment, IcmpError, Packet, Path,
+    Reassembled, Unread,
 };
 use crate::pipeline::SHARDS;
 use crate::pipeline::clocks::Sample;
+use crate::pipeline::desks::{Desks, FlowNames};
 use crate::pipeline::merge::Part;
 use crate::rtp;
 use crate::signaling::{Coverage, Examples};
 use crate::sip::{self, Head};
-use crate::time::Time;
+use crate::time::{Span, Time};
 use crate::transport::{
     self, Arrival, Carried, Delivery, Disruption, DisruptionKind, SctpArrival, Transport,
 };
@@ -125,6 +127,31 @@ impl Default for Decoded<'_> {
     }
 }
 
+/// When a run of frames was captured; shorter than any pause that the coverage knows.
+#[derive(Clone, Copy, Debug)]
+struct Spell {
+    first: Time,
+    last: Time,
+}
+
+impl Spell {
+    const LONGEST: Span = Span::from_secs(60);
+
+    fn at(time: Time) -> Self {
+        Self { first: time, last: time }
+    }
+
+    /// The next frame belongs to it as well.
+    #[inline]
+    fn goes_on(&mut self, time: Time) -> bool {
+        let belongs = time >= self.first && time.since(self.first) <= Self::LONGEST;
+        if belongs {
+            self.last = self.last.max(time);
+        }
+        belongs
+    }
+}
+
 /// A packet that came in fragments, with the frame that completed it.
 #[derive(Debug)]
 pub(crate) struct Whole {
@@ -141,35 +168,57 @@ pub(crate) struct Decoder<'r> {
     /// There are several captures, whose frames have to be put in order.
     pub(crate) is_several: bool,
     pub(crate) hash: &'r FixedState,
+    pub(crate) desks: &'r Desks,
 }
 
 impl Decoder<'_> {
     /// Decodes the frames of a block.
     pub(crate) fn part<'b>(self, part: &'b Part) -> Decoded<'b> {
-        let mut decoded = Decoded::default();
+        let mut names = self.desks.take();
+        let mut decoded = Decoded { rtp: self.desks.columns(&names), ..Decoded::default() };
         let mut latest = part.before;
-        for frame in part.block.frames_in(part.frames.clone()) {
-            decoded.frames += 1;
-            decoded.until = decoded.until.max(frame.time);
-            decoded.coverage.add(frame.time);
+        let mut spell: Option<Spell> = None;
+        let frames = part.block.frames_in(part.frames.clone());
+        decoded.frames = frames.len() as u64;
+        for frame in frames {
+            if !spell.as_mut().is_some_and(|spell| spell.goes_on(frame.time)) {
+                decoded.extend(spell.replace(Spell::at(frame.time)));
+            }
             if self.is_several {
                 latest = latest.max(frame.time);
             }
-            let packet = packet::decode(&frame);
+            let datagram = packet::datagram(&frame);
+            if self.media
+                && let Some(datagram) = &datagram
+                && decoded.take_ordinary_media(&frame, datagram, &mut names, self.hash)
+            {
+                continue;
+            }
+            let packet = match datagram {
+                Some(datagram) => datagram.packet(),
+                None => packet::layered(&frame),
+            };
             if self.is_several {
                 decoded.samples.extend(sample(frame.time, &packet));
             }
-            decoded.sort((latest, frame.id), frame.time, packet, self, Some(&frame));
+            let order = (latest, frame.id);
+            decoded.sort(order, frame.time, packet, (self, &mut names), Some(&frame));
         }
+        decoded.extend(spell);
+        self.desks.give_back(names);
         decoded
     }
 
     /// Decodes the packets that came in fragments.
     pub(crate) fn packets(self, whole: &[Whole]) -> Decoded<'_> {
-        let mut decoded = Decoded { is_reassembled: true, ..Decoded::default() };
+        let mut names = self.desks.take();
+        let rtp = self.desks.columns(&names);
+        let mut decoded = Decoded { rtp, is_reassembled: true, ..Decoded::default() };
         for whole in whole {
-            decoded.sort(whole.order, whole.time, whole.packet.packet(), self, None);
+            let packet = whole.packet.packet();
+            decoded.sort(whole.order, whole.time, packet, (self, &mut names), None);
         }
+        self.desks.give_back(names);
         decoded
     }
 
@@ -208,26 +257,25 @@ impl Decoder<'_> {
         shard: usize,
         parts: &[Decoded<'_>],
         whole: &Decoded<'_>,
+        names: &[FlowNames],
     ) {
         let beside = parts.iter().chain([whole]).filter_map(|part| part.beside.get(shard));
         for (_, packet) in self.in_order(beside, false) {
             streams.push_beside(packet);
         }
-        let columns = parts.iter().chain([whole]).filter_map(|part| part.rtp.shard(shard));
+        streams.forget_names(names);
+        let parts = parts.iter().chain([whole]);
+        let feeds = parts.filter_map(|part| Feed::of(&part.rtp, shard, names));
         if !self.is_several {
-            columns.for_each(|column| streams.take(column));
+            feeds.for_each(|feed| streams.take(feed));
             return;
         }
-        let mut feeds: Vec<media::Feed<'_>> = columns.map(media::Feed::of).collect();
-        let packets = feeds.iter().enumerate();
-        let mut packets: Vec<(usize, &RtpPacket)> = packets
-            .flat_map(|(from, feed)| feed.packets().iter().map(move |packet| (from, packet)))
+        let mut packets: Vec<(Feed<'_>, &RtpPacket)> = feeds
+            .flat_map(|feed| feed.packets().iter().map(move |packet| (feed, packet)))
             .collect();
         packets.sort_by_key(|(_, packet)| packet.time);
-        for (from, packet) in packets {
-            if let Some(feed) = feeds.get_mut(from) {
-                streams.push(feed, packet);
-            }
+        for (feed, packet) in packets {
+            streams.push(feed, packet);
         }
     }
 }
@@ -239,7 +287,7 @@ impl<'b> Decoded<'b> {
         order: Order,
         time: Time,
         packet: Packet<'b>,
-        decoder: Decoder<'_>,
+        (decoder, names): (Decoder<'_>, &mut FlowNames),
         origin: Option<&Frame<'b>>,
     ) {
         let hash = decoder.hash;
@@ -254,7 +302,11 @@ impl<'b> Decoded<'b> {
                     if is_cut {
                         self.cut_rtp.add(order.1, time, b"");
                     }
-                    self.take_media((time, order.1), path, &header, payload, hash);
+                    let Path { source, destination, ip_id, .. } = path;
+                    let flow = RtpFlow { source, destination, ssrc: header.ssrc };
+                    let name = names.any(flow, |flow| shard_of(flow, hash));
+                    let packet = RtpPacket::new(time, order.1, ip_id, &header, payload);
+                    self.rtp.push(name, packet);
                 } else {
                     self.ways.insert((path.source.address, path.destination.address));
                     let kind = rtp::Kind::of(payload);
@@ -302,19 +354,36 @@ impl<'b> Decoded<'b> {
         }
     }
 
+    /// Takes the datagram if it is RTP, which nothing else begins like. Nearly every frame of a
+    /// capture with media goes this way.
     #[inline]
-    fn take_media(
+    fn take_ordinary_media(
         &mut self,
-        (time, frame): (Time, FrameId),
-        path: Path,
-        header: &rtp::Header,
-        payload: &[u8],
+        frame: &Frame<'_>,
+        datagram: &Datagram<'_>,
+        names: &mut FlowNames,
         hash: &FixedState,
-    ) {
-        let Path { source, destination, ip_id, .. } = path;
-        let flow = RtpFlow { source, destination, ssrc: header.ssrc };
-        let packet = RtpPacket::new(time, frame, ip_id, header, payload);
-        self.rtp.push(flow, packet, || flow_shard(hash, source, destination));
+    ) -> bool {
+        let Datagram { addresses, ports, ip_id, payload, .. } = *datagram;
+        let Some(header) = rtp::Header::parse(payload) else { return false };
+        let shard = |flow: &RtpFlow| shard_of(flow, hash);
+        let name = match addresses {
+            Addresses::Four(addresses) => names.four(addresses, ports, header.ssrc, shard),
+            Addresses::Six(_) => {
+                let Path { source, destination, .. } = datagram.path();
+                names.any(RtpFlow { source, destination, ssrc: header.ssrc }, shard)
+            }
+        };
+        self.rtp.push(name, RtpPacket::new(frame.time, frame.id, ip_id, &header, payload));
+        true
+    }
+
+    /// Frames were captured.
+    fn extend(&mut self, spell: Option<Spell>) {
+        let Some(Spell { first, last }) = spell else { return };
+        self.until = self.until.max(last);
+        self.coverage.add(first);
+        self.coverage.add(last);
     }
 
     fn take_beside(
@@ -435,6 +504,10 @@ pub(crate) fn beginning(payload: &[u8]) -> &[u8] {
 /// The shard of a Call-ID.
 fn shard(hash: &FixedState, call_id: &[u8]) -> usize {
     place(hash.hash_one(call_id))
+}
+
+fn shard_of(flow: &RtpFlow, hash: &FixedState) -> usize {
+    flow_shard(hash, flow.source, flow.destination)
 }
 
 /// The shard of a flow, the same for both directions.

@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use crate::analysis::{Analysis, Batch, Keep, Tally, Telling};
 use crate::capture::{self, FrameId, Secret, Source};
+use crate::limits::WINDOWS_PER_JUDGEMENT;
 use crate::media::{Media, Streams as RtpStreams};
 use crate::packet::{Defragmenter, Lost};
 use crate::rules::Profile;
@@ -23,6 +24,7 @@ use crate::transport::{self, Disruption, Disruptions, GAP_PATIENCE, Hole, KeyLog
 mod calls;
 mod clocks;
 mod decode;
+mod desks;
 mod extract;
 mod flows;
 mod merge;
@@ -30,6 +32,7 @@ mod merge;
 use calls::{CallShard, Grounds};
 use clocks::{Clocks, Link};
 use decode::{Decoded, Decoder, Order, Sighting};
+use desks::Desks;
 use flows::Flows;
 use merge::{Merge, Round};
 
@@ -189,6 +192,7 @@ struct Run<'o> {
     disruptions: Disruptions,
     tally: Tally,
     clocks: Clocks,
+    desks: Desks,
     hash: foldhash::fast::FixedState,
 }
 
@@ -206,6 +210,7 @@ impl<'o> Run<'o> {
             disruptions: Disruptions::default(),
             tally: Tally::new(options.keep),
             clocks: Clocks::default(),
+            desks: Desks::default(),
             hash,
         }
     }
@@ -220,6 +225,8 @@ impl<'o> Run<'o> {
         let mut merge = Merge::new(sources).map_err(Error::Reader)?;
         let is_live = merge.is_live();
         let mut ahead = merge.next()?;
+        let mut windows = 0;
+        let mut over = None;
         while let Some(round) = ahead.take() {
             // What a pipe gave is worked on, and told, before anybody waits for more of it.
             if is_live {
@@ -230,10 +237,21 @@ impl<'o> Run<'o> {
                 progress(merge.bytes());
                 ahead = merge.next()?;
             } else {
-                let (next, reached) = rayon::join(|| merge.next(), || self.work(&round));
+                let work = || {
+                    if let Some(reached) = over.take() {
+                        self.close_calls(reached);
+                    }
+                    self.work(&round)
+                };
+                let (next, reached) = rayon::join(|| merge.next(), work);
                 ahead = next?;
+                windows += 1;
                 // At the end, calls wait for what the streams still hold.
-                if ahead.is_some() {
+                let is_due = windows % WINDOWS_PER_JUDGEMENT == 0 && ahead.is_some();
+                over = Some(reached).filter(|_| is_due);
+                if let Teller::Telling(..) = teller
+                    && let Some(reached) = over.take()
+                {
                     self.close_calls(reached);
                     self.tell(teller)?;
                 }
@@ -265,8 +283,8 @@ impl<'o> Run<'o> {
     /// Works on one round and returns the moment at or before which nothing can come any more.
     fn work(&mut self, round: &Round) -> Time {
         self.take_secrets(&round.secrets);
-        let decoder =
-            Decoder { media: self.options.media, is_several: self.is_several, hash: &self.hash };
+        let Self { is_several, ref hash, ref desks, .. } = *self;
+        let decoder = Decoder { media: self.options.media, is_several, hash, desks };
         let decoded: Vec<Decoded<'_>> =
             round.parts.par_iter().map(|part| decoder.part(part)).collect();
         let mut until = Time::from_nanos(i64::MIN);
@@ -298,9 +316,11 @@ impl<'o> Run<'o> {
         let columns = decoded.iter().chain([&whole]).map(|part| &part.disruptions);
         let errors = decoder.in_order(columns, !whole.disruptions.is_empty());
         take_disruptions(&mut self.disruptions, &errors, &mut self.flows);
+        let names = desks.names();
         self.rtp.par_iter_mut().enumerate().for_each(|(shard, streams)| {
-            decoder.media(streams, shard, &decoded, &whole);
+            decoder.media(streams, shard, &decoded, &whole, &names);
         });
+        drop(names);
         let grounds = Grounds {
             media: Media::new(&self.rtp),
             network: self.disruptions.network(),
@@ -321,6 +341,8 @@ impl<'o> Run<'o> {
                 calls.push(sighting, grounds);
             }
         });
+        let parts = decoded.into_iter().chain([whole]);
+        desks.clear(parts.map(|part| part.rtp));
         round.reached.unwrap_or(until)
     }
 

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::kind::Kind;
-use crate::bytes::{be16, be32};
+use super::kind::is_rtcp;
+use crate::bytes::be16;
 
 /// What stands before the media in an RTP packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,36 +35,47 @@ impl Header {
     /// A packet that the capture cut is plausible as far as it goes, unless its header is cut.
     #[inline]
     pub fn parse(packet: &[u8]) -> Option<Self> {
-        if Kind::of(packet) != Kind::Rtp {
+        let fixed: &[u8; FIXED_BYTES] = packet.first_chunk()?;
+        let [first, second, ..] = *fixed;
+        if first >> 6 != 2 || is_rtcp(second) {
             return None;
         }
-        let [first, second, ..] = packet else { return None };
-        let csrc_count = first & 0x0f;
-        let has_extension = first & 0x10 != 0;
-        let mut start = usize::from(csrc_count).checked_mul(4)?.checked_add(12)?;
-        if has_extension {
-            let words = usize::from(be16(packet, start.checked_add(2)?)?);
-            start = start.checked_add(4)?.checked_add(words.checked_mul(4)?)?;
-        }
-        let media = packet.len().checked_sub(start)?;
-        let has_padding = first & 0x20 != 0;
-        let padding = match packet.last() {
-            Some(last) if has_padding => usize::from(*last),
-            _ => 0,
+        // With neither padding nor extension nor contributing sources, as most have it.
+        let payload = match first & 0x3f {
+            0 => FIXED_BYTES..packet.len(),
+            _ => media(first, packet)?,
         };
-        let end = if padding <= media { packet.len().checked_sub(padding)? } else { packet.len() };
+        let [_, _, a, b, c, d, e, f, g, h, i, j] = *fixed;
         Some(Self {
-            has_padding,
-            csrc_count,
-            has_extension,
+            has_padding: first & 0x20 != 0,
+            csrc_count: first & 0x0f,
+            has_extension: first & 0x10 != 0,
             marker: second & 0x80 != 0,
             payload_type: second & 0x7f,
-            sequence: be16(packet, 2)?,
-            timestamp: be32(packet, 4)?,
-            ssrc: be32(packet, 8)?,
-            payload: start..end,
+            sequence: u16::from_be_bytes([a, b]),
+            timestamp: u32::from_be_bytes([c, d, e, f]),
+            ssrc: u32::from_be_bytes([g, h, i, j]),
+            payload,
         })
     }
+}
+
+/// Bytes of what every packet has.
+const FIXED_BYTES: usize = 12;
+
+/// Where the media are in a packet that says that there is more than the fixed header.
+fn media(first: u8, packet: &[u8]) -> Option<Range<usize>> {
+    let mut start = FIXED_BYTES + usize::from(first & 0x0f) * 4;
+    if first & 0x10 != 0 {
+        start += 4 + usize::from(be16(packet, start + 2)?) * 4;
+    }
+    let media = packet.len().checked_sub(start)?;
+    let padding = match packet.last() {
+        Some(last) if first & 0x20 != 0 => usize::from(*last),
+        _ => 0,
+    };
+    let end = if padding <= media { packet.len().checked_sub(padding)? } else { packet.len() };
+    Some(start..end)
 }
 
 #[cfg(test)]

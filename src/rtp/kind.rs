@@ -47,16 +47,20 @@ impl Kind {
     }
 }
 
+#[inline]
+fn of_version_two(second: u8, payload: &[u8]) -> Kind {
+    match is_rtcp(second) {
+        true if payload.len() >= 8 => Kind::Rtcp,
+        false if payload.len() >= 12 => Kind::Rtp,
+        _ => Kind::Other,
+    }
+}
+
 /// Packet types 192 to 223 are RTCP; no RTP payload type with or without marker may look so
 /// (RFC 5761, section 4).
 #[inline]
-fn of_version_two(second: u8, payload: &[u8]) -> Kind {
-    match second {
-        192..=223 if payload.len() >= 8 => Kind::Rtcp,
-        192..=223 => Kind::Other,
-        _ if payload.len() >= 12 => Kind::Rtp,
-        _ => Kind::Other,
-    }
+pub(super) fn is_rtcp(second: u8) -> bool {
+    matches!(second, 192..=223)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod legs;
 mod merged;
 mod mutations;
 mod oracle;
+mod ordinary;
 mod outcome;
 mod peers;
 mod pipes;

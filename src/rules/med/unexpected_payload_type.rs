@@ -49,11 +49,10 @@ fn unexpected<'s>(
     stream: &'s Stream,
 ) -> Option<&'s Run> {
     let fewest = call.settings().count(&PACKETS);
-    stream.runs().iter().find(|run| {
+    stream.runs().find(|run| {
         let own = run.payload_type;
         let is_within = run.first.time < passage.until && run.last.time > passage.from;
-        let count: u64 =
-            stream.runs().iter().filter(|r| r.payload_type == own).map(|r| r.packets).sum();
+        let count: u64 = stream.runs().filter(|r| r.payload_type == own).map(|r| r.packets).sum();
         // Digits have a rule of their own.
         let is_event = stream.events().iter().any(|event| event.payload_type == own);
         is_within
