@@ -19,7 +19,9 @@ pub(super) struct Record {
 #[derive(Clone, Debug, Default)]
 pub struct Block {
     buffer: Vec<u8>,
-    /// Every range lies inside `buffer`.
+    /// Bytes of the buffer that are of the capture.
+    bytes: usize,
+    /// Every range lies inside them.
     records: Vec<Record>,
     capture: u16,
     first: u64,
@@ -27,22 +29,25 @@ pub struct Block {
     ahead: Span,
     /// The latest time of a frame before it.
     before: Option<Time>,
+    /// The latest time up to its end, where it is known.
+    until: Option<Time>,
 }
 
 impl Block {
-    pub(super) fn new(buffer: Vec<u8>, records: Vec<Record>, first: FrameId) -> Self {
+    /// The records in the first `bytes` bytes of a buffer.
+    pub(super) fn new(buffer: Vec<u8>, bytes: usize, records: Vec<Record>, first: FrameId) -> Self {
+        let bytes = bytes.min(buffer.len());
         debug_assert!(
-            records
-                .iter()
-                .all(|r| { u64::from(r.offset) + u64::from(r.length) <= buffer.len() as u64 })
+            records.iter().all(|r| u64::from(r.offset) + u64::from(r.length) <= bytes as u64)
         );
         let FrameId { capture, number } = first;
-        Self { buffer, records, capture, first: number, ahead: Span::ZERO, before: None }
+        Self { buffer, bytes, records, capture, first: number, ..Self::default() }
     }
 
     /// The same frames with the times of the run.
-    pub(super) fn on_clock(self, ahead: Span, before: Option<Time>) -> Self {
-        Self { ahead, before: before.map(|before| before - ahead), ..self }
+    pub(super) fn on_clock(self, ahead: Span, before: Option<Time>, until: Option<Time>) -> Self {
+        let before = before.map(|before| before - ahead);
+        Self { ahead, before, until: until.map(|until| until - ahead), ..self }
     }
 
     /// The frames, in the order of the file.
@@ -85,6 +90,11 @@ impl Block {
         self.before
     }
 
+    /// The latest time of a frame of the capture up to the end of this block, where it is known.
+    pub fn until(&self) -> Option<Time> {
+        self.until
+    }
+
     /// The times of the frames, in the order of the file.
     pub fn times(&self) -> impl ExactSizeIterator<Item = Time> + '_ {
         self.records.iter().map(|record| record.time - self.ahead)
@@ -92,10 +102,11 @@ impl Block {
 
     /// Bytes of the capture that it holds.
     pub fn bytes(&self) -> usize {
-        self.buffer.len()
+        self.bytes
     }
 
-    /// The buffer, for the next block.
+    /// The buffer, for the next block; longer than what it held, since filling it anew with zeros
+    /// would cost as much as reading.
     pub fn into_buffer(self) -> Vec<u8> {
         self.buffer
     }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::capture::block::Record;
+use crate::capture::pcap::Stretch;
 use crate::capture::{Description, LinkType, Note};
 use crate::limits;
 use crate::time::{Span, Time};
@@ -52,6 +54,24 @@ impl Ledger {
         if description.last_time.is_none_or(|last| time > last) {
             description.last_time = Some(time);
         }
+    }
+
+    /// Frames of one link type that are in order of time but for steps that no note tells of.
+    pub(super) fn frames(&mut self, stretch: &Stretch, records: &[Record], link: LinkType) {
+        let (Some((first, last)), Some((earliest, latest)), false) =
+            (stretch.times, stretch.extremes, stretch.is_disordered)
+        else {
+            records.iter().for_each(|record| self.frame(record.time, link));
+            return;
+        };
+        self.frame(first, link);
+        let more = records.len().saturating_sub(1) as u64;
+        self.numbered += more;
+        self.last = Some(last);
+        let description = &mut self.description;
+        description.frames += more;
+        description.first_time = description.first_time.map(|time| time.min(earliest));
+        description.last_time = description.last_time.map(|time| time.max(latest));
     }
 
     /// One more frame, of a record without a time.

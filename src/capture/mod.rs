@@ -9,6 +9,7 @@ mod error;
 mod inputs;
 mod ledger;
 mod looks;
+mod part;
 mod pattern;
 mod pcap;
 mod pcapng;
@@ -28,6 +29,7 @@ pub use block::Block;
 pub use error::Error;
 pub use inputs::open;
 pub use looks::Looks;
+pub use part::{Guess, Part};
 pub use pcapng::{Name, Secret};
 pub use source::Source;
 

@@ -50,6 +50,46 @@ enum Verdict {
     Short,
 }
 
+/// What is known of records that follow one another.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch {
+    /// Where the next one begins.
+    pub(super) at: usize,
+    /// The times of the first and of the last one.
+    pub(super) times: Option<(Time, Time)>,
+    /// The earliest and the latest time.
+    pub(super) extremes: Option<(Time, Time)>,
+    /// Some are earlier than the one before.
+    pub(super) is_disordered: bool,
+}
+
+impl Stretch {
+    /// No records yet.
+    pub(super) fn from(at: usize) -> Self {
+        Self { at, times: None, extremes: None, is_disordered: false }
+    }
+
+    #[inline]
+    fn add(&mut self, time: Time) {
+        let (first, last) = self.times.unwrap_or((time, time));
+        let (earliest, latest) = self.extremes.unwrap_or((time, time));
+        self.is_disordered |= time < last;
+        self.times = Some((first, time));
+        self.extremes = Some((earliest.min(time), latest.max(time)));
+    }
+}
+
+/// How far a stretch of records goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Calm {
+    /// To its end, and the next header is in order as well.
+    Done,
+    /// So many bytes are needed to tell.
+    More(usize),
+    /// Not: a header is out of the ordinary.
+    Odd,
+}
+
 /// What is being read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window<'a> {
@@ -168,6 +208,58 @@ impl Pcap {
             ledger.frame(header.time, self.link);
             verdict = self.judge(window, at, ledger.last_time());
         }
+    }
+
+    /// Where a record may begin, by nothing but what the bytes look like.
+    pub(super) fn guess(&self, bytes: &[u8]) -> Option<usize> {
+        let window = Window { bytes, offset: 0, at_end: false, is_eager: false };
+        match self.search(window, 0, None) {
+            Found::At(start) => Some(start),
+            Found::Undecided(_) | Found::Nowhere => None,
+        }
+    }
+
+    /// Reads the records that begin before `limit`, as long as every header is as headers are.
+    /// [`Pcap::scan`] finds the same ones.
+    pub(super) fn calm(
+        &self,
+        bytes: &[u8],
+        limit: usize,
+        stretch: &mut Stretch,
+        records: &mut Vec<Record>,
+    ) -> Calm {
+        loop {
+            let Some(header) = self.header(bytes, stretch.at) else {
+                return Calm::More(stretch.at + self.record_header);
+            };
+            if !self.is_calm(header, stretch.times.map(|(_, last)| last)) {
+                return Calm::Odd;
+            }
+            if stretch.at >= limit {
+                return Calm::Done;
+            }
+            let data = stretch.at + self.record_header;
+            let end = data + header.length as usize;
+            if end > bytes.len() {
+                return Calm::More(end + self.record_header);
+            }
+            let Header { time, length, original_length, .. } = header;
+            let link = self.link;
+            records.push(Record { time, offset: data as u32, length, original_length, link });
+            stretch.add(time);
+            stretch.at = end;
+        }
+    }
+
+    /// Whether a stretch of records can follow one of this time.
+    pub(super) fn follows(&self, stretch: &Stretch, last: Option<Time>) -> bool {
+        let (Some(last), Some((first, _))) = (last, stretch.times) else { return true };
+        first.since(last).abs() <= CALM_SPAN
+    }
+
+    /// The link type of all records.
+    pub(super) fn link(&self) -> LinkType {
+        self.link
     }
 
     /// Looks for records after damage at `at`; notes what was passed over. False when there are

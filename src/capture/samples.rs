@@ -5,7 +5,7 @@ use std::io::{self, Cursor, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::capture::{Description, Error, Note, Source};
+use crate::capture::{Block, Description, Error, Note, Part, Source};
 
 /// Byte orders that a file may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,19 +114,55 @@ pub(super) fn drain(mut source: Source) -> Result<Outcome, Error> {
     let mut frames = Vec::new();
     let mut spare = Vec::new();
     while let Some(block) = source.next_block(spare)? {
-        assert!(block.frames_count() > 0);
-        assert_eq!(block.first().number, block.frames().next().map_or(0, |frame| frame.id.number));
-        frames.extend(block.frames().map(|frame| Seen {
-            number: frame.id.number,
-            nanos: frame.time.nanos(),
-            link: frame.link.0,
-            data: frame.data.to_vec(),
-            original_length: frame.original_length,
-        }));
+        see(&block, &mut frames);
         spare = block.into_buffer();
     }
+    Ok(outcome(source, frames))
+}
+
+/// Reads so many parts at a time, as far as there are parts. Tells as well how many there were and
+/// how many of them were guessed wrong.
+pub(super) fn drain_in_parts(
+    mut source: Source,
+    count: usize,
+) -> (Result<Outcome, Error>, (u64, u64)) {
+    let mut frames = Vec::new();
+    let mut spare = Vec::new();
+    let result = loop {
+        let parts = source.parts(count, &mut spare);
+        let is_straight = parts.is_empty();
+        let blocks = match is_straight {
+            true => source.next_block(spare.pop().unwrap_or_default()).map(Vec::from_iter),
+            false => source.join(parts.into_iter().map(Part::read).collect(), &mut spare),
+        };
+        match blocks {
+            Ok(blocks) if blocks.is_empty() && is_straight => break Ok(()),
+            Ok(blocks) => blocks.into_iter().for_each(|block| {
+                see(&block, &mut frames);
+                spare.push(block.into_buffer());
+            }),
+            Err(error) => break Err(error),
+        }
+    };
+    let guesses = source.guesses();
+    (result.map(|()| outcome(source, frames)), guesses)
+}
+
+fn see(block: &Block, frames: &mut Vec<Seen>) {
+    assert!(block.frames_count() > 0);
+    assert_eq!(block.first().number, block.frames().next().map_or(0, |frame| frame.id.number));
+    frames.extend(block.frames().map(|frame| Seen {
+        number: frame.id.number,
+        nanos: frame.time.nanos(),
+        link: frame.link.0,
+        data: frame.data.to_vec(),
+        original_length: frame.original_length,
+    }));
+}
+
+fn outcome(source: Source, frames: Vec<Seen>) -> Outcome {
     let description = source.describe();
-    Ok(Outcome { frames, notes: description.notes.clone(), description, source })
+    Outcome { frames, notes: description.notes.clone(), description, source }
 }
 
 /// A file that is gone after the test.

@@ -1,12 +1,14 @@
 //! An input, opened and recognised, that gives its frames block by block.
 
 use std::fs::{self, File};
-use std::io::{self, Cursor, ErrorKind, Read};
+use std::io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::capture::block::Record;
 use crate::capture::compression::Compression;
 use crate::capture::ledger::Ledger;
+use crate::capture::part::{Found, Guess, Part};
 use crate::capture::pcap::{self, Pcap, Window};
 use crate::capture::pcapng::Pcapng;
 use crate::capture::snoop::{self, Snoop};
@@ -40,6 +42,8 @@ pub struct Source {
     /// Where `rest` begins, in bytes of the uncompressed capture.
     offset: u64,
     is_done: bool,
+    /// The file, where parts of it can be read by themselves.
+    parts: Option<Parts>,
     /// Room for the records of the next block.
     records_before: usize,
     /// A file that can be opened once more.
@@ -52,6 +56,19 @@ pub struct Source {
     ahead: Span,
     /// Notes on the input that do not come from its bytes.
     notes: Vec<Note>,
+}
+
+/// A plain pcap file in parts.
+#[derive(Debug)]
+struct Parts {
+    file: Arc<File>,
+    /// Bytes it had when it was opened.
+    length: u64,
+    /// Parts read, and those of them that were guessed wrong.
+    read: u64,
+    wrong: u64,
+    /// The reader is elsewhere in the file.
+    is_reader_astray: bool,
 }
 
 #[derive(Debug)]
@@ -99,8 +116,14 @@ impl Source {
             Ok((Ok(file), about)) => (file, about),
         };
         let expected = about.is_file().then_some(about.len());
-        let mut source = Self::start(path, Box::new(file), about.is_file(), expected, index)?;
+        let file = Arc::new(file);
+        let reader = Box::new(Arc::clone(&file));
+        let mut source = Self::start(path, reader, about.is_file(), expected, index)?;
         source.is_reopened = about.is_file();
+        let is_plain = source.input.compression == Compression::None;
+        if matches!(source.format, Format::Pcap(_)) && is_plain {
+            source.parts = expected.map(|length| Parts::new(file, length));
+        }
         Ok(source)
     }
 
@@ -130,7 +153,8 @@ impl Source {
             records.push(Record { time, offset, length, original_length, link });
             ledger.frame(time, link);
         }
-        let block = Block::new(buffer, records, FrameId { capture: index, number: 1 });
+        let (bytes, first) = (buffer.len(), FrameId { capture: index, number: 1 });
+        let block = Block::new(buffer, bytes, records, first);
         let begins = block.first_time();
         let input = Input::new(path, Box::new(io::empty()), true, Some(0));
         let made = Self::new(input, Format::Made(Some(block)), ledger, index);
@@ -146,6 +170,7 @@ impl Source {
             rest: Vec::new(),
             offset: 0,
             is_done: false,
+            parts: None,
             records_before: 0,
             is_reopened: false,
             is_asleep: false,
@@ -224,14 +249,93 @@ impl Source {
         if self.is_asleep {
             self.rewind()?;
         }
-        let before = match self.format {
-            Format::Made(_) => None,
-            Format::Pcap(_) | Format::Pcapng(_) | Format::Snoop(_) => {
-                self.ledger.description.last_time
-            }
-        };
+        let is_made = matches!(self.format, Format::Made(_));
+        let before = self.ledger.description.last_time.filter(|_| !is_made);
         let block = self.block_of(limits::BLOCK_BYTES, spare)?;
-        Ok(block.map(|block| block.on_clock(self.ahead, before)))
+        Ok(block.map(|block| block.on_clock(self.ahead, before, None)))
+    }
+
+    /// The next parts of the file, at most so many, to be read by any threads and then given to
+    /// [`Source::join`]. There are none where the capture has to be read from its beginning, and
+    /// none of its last bytes: then ask [`Source::next_block`].
+    pub fn parts(&mut self, count: usize, spare: &mut Vec<Vec<u8>>) -> Vec<Part> {
+        let (Format::Pcap(pcap), Some(parts), false) =
+            (&self.format, &mut self.parts, self.is_asleep || self.is_done)
+        else {
+            return Vec::new();
+        };
+        const BYTES: u64 = limits::BLOCK_BYTES as u64;
+        let left = parts.length.saturating_sub(self.offset + limits::RECORD_BYTES_MAX as u64);
+        let count = (left / BYTES).min(count as u64);
+        if count == 0 || parts.is_not_worth_it() {
+            return Vec::new();
+        }
+        parts.read += count;
+        parts.is_reader_astray = true;
+        let part = |index: u64| Part {
+            file: Arc::clone(&parts.file),
+            pcap: pcap.clone(),
+            from: self.offset + index * BYTES,
+            is_exact: index == 0,
+            limit: self.offset + (index + 1) * BYTES,
+            buffer: spare.pop().unwrap_or_default(),
+        };
+        (0..count).map(part).collect()
+    }
+
+    /// The blocks of the parts that were asked for, in their order; what was guessed wrong is read
+    /// again. They may end before the last part does.
+    pub fn join(
+        &mut self,
+        guesses: Vec<Guess>,
+        spare: &mut Vec<Vec<u8>>,
+    ) -> Result<Vec<Block>, Error> {
+        let mut blocks = Vec::new();
+        for guess in guesses {
+            let Some(guess) = self.right(guess) else {
+                // What is odd is looked at from where a record is known to begin.
+                blocks.extend(self.next_block(spare.pop().unwrap_or_default())?);
+                break;
+            };
+            let Guess { part, records, found: Some(found) } = guess else { continue };
+            let first = FrameId { capture: self.index, number: self.ledger.numbered + 1 };
+            let before = self.ledger.description.last_time;
+            self.ledger.frames(&found.stretch, &records, part.pcap.link());
+            self.offset = found.end;
+            if records.is_empty() {
+                spare.push(part.buffer);
+                continue;
+            }
+            let block = Block::new(part.buffer, found.used, records, first);
+            let until = self.ledger.description.last_time;
+            blocks.push(block.on_clock(self.ahead, before, until));
+        }
+        Ok(blocks)
+    }
+
+    /// How many parts were read, and how many of them were guessed wrong.
+    #[cfg(test)]
+    pub(super) fn guesses(&self) -> (u64, u64) {
+        self.parts.as_ref().map_or((0, 0), |parts| (parts.read, parts.wrong))
+    }
+
+    /// The part as it is read from where it truly begins; nothing where something is odd in it.
+    fn right(&mut self, guess: Guess) -> Option<Guess> {
+        if self.is_right(&guess) {
+            return Some(guess);
+        }
+        let parts = self.parts.as_mut()?;
+        parts.wrong += 1;
+        let part = Part { from: self.offset, is_exact: true, ..guess.part };
+        Some(part.read()).filter(|again| self.is_right(again))
+    }
+
+    fn is_right(&self, guess: &Guess) -> bool {
+        let follows = |found: &Found| {
+            found.start == self.offset
+                && guess.part.pcap.follows(&found.stretch, self.ledger.last_time())
+        };
+        guess.found.as_ref().is_some_and(follows)
     }
 
     /// A block of about so many bytes.
@@ -242,6 +346,7 @@ impl Source {
         if self.is_done {
             return Ok(None);
         }
+        self.bring_reader_back()?;
         let mut buffer = spare;
         let mut filled = self.take_rest(&mut buffer);
         // Blocks of one capture have about as many records, each.
@@ -260,7 +365,7 @@ impl Source {
                 continue;
             }
             self.rest.extend_from_slice(buffer.get(used..filled).unwrap_or_default());
-            buffer.truncate(used);
+            filled = used;
             break;
         }
         if records.is_empty() {
@@ -268,7 +373,7 @@ impl Source {
         }
         self.records_before = records.len() + records.len() / 8;
         let first = FrameId { capture: self.index, number: first };
-        Ok(Some(Block::new(buffer, records, first)))
+        Ok(Some(Block::new(buffer, filled, records, first)))
     }
 
     /// A pipe, which may make its reader wait: what it has given should be worked on at once.
@@ -285,10 +390,24 @@ impl Source {
         let first = self.block_of(PIPE_BYTES, Vec::new())?;
         self.begins = first.and_then(|block| block.first_time());
         self.input.reader = Box::new(io::empty());
+        self.parts = None;
         self.rest = Vec::new();
         let Description { path, format, compression, .. } = &self.ledger.description;
         self.ledger = Ledger::new(path, format, compression);
         self.is_asleep = true;
+        Ok(())
+    }
+
+    /// Lets the reader go on behind the parts that were read without it.
+    fn bring_reader_back(&mut self) -> Result<(), Error> {
+        let Some(parts) = self.parts.as_mut().filter(|parts| parts.is_reader_astray) else {
+            return Ok(());
+        };
+        parts.is_reader_astray = false;
+        let sought = (&*parts.file).seek(SeekFrom::Start(self.offset));
+        sought.map_err(|source| Error::Read { path: self.input.path.clone(), source })?;
+        self.input.expected = Some(parts.length.saturating_sub(self.offset)).filter(|n| *n > 0);
+        self.rest.clear();
         Ok(())
     }
 
@@ -423,6 +542,17 @@ impl Source {
             return Err(Error::NoRecord { path: path() });
         }
         Ok(())
+    }
+}
+
+impl Parts {
+    fn new(file: Arc<File>, length: u64) -> Self {
+        Self { file, length, read: 0, wrong: 0, is_reader_astray: false }
+    }
+
+    /// So many guesses were wrong that reading from the beginning is faster.
+    fn is_not_worth_it(&self) -> bool {
+        self.wrong >= 8 && self.wrong * 4 > self.read
     }
 }
 
@@ -713,7 +843,7 @@ mod tests {
     /// Gives one record, and must not be asked again before it was served.
     struct Live {
         parts: Vec<Vec<u8>>,
-        is_served: std::sync::Arc<std::sync::atomic::AtomicBool>,
+        is_served: Arc<std::sync::atomic::AtomicBool>,
     }
 
     impl Read for Live {
@@ -743,7 +873,7 @@ mod tests {
                 _ => vec![24 + 36, 24 + 36 + 39],
             };
             let parts = vec![file[ends[0]..ends[1]].to_vec(), file[..ends[0]].to_vec()];
-            let is_served = std::sync::Arc::new(AtomicBool::new(false));
+            let is_served = Arc::new(AtomicBool::new(false));
             let live = Live { parts, is_served: is_served.clone() };
             let mut source = Source::from_reader("-", Box::new(live), 0).expect("a capture");
             for number in 1..=2 {

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{Builder, JoinHandle};
 
-use crate::capture::{Block, Description, Error, Secret, Source};
+use rayon::prelude::*;
+
+use crate::capture::{Block, Description, Error, Part as FilePart, Secret, Source};
 use crate::limits::{BLOCK_BYTES, PIPE_BLOCKS, WINDOW_BLOCKS};
 use crate::time::Time;
 
@@ -213,6 +215,14 @@ impl Lane {
     fn fill(&mut self, blocks: usize, spare: &mut Vec<Vec<u8>>) -> Result<(), Error> {
         let mut bytes = 0;
         while self.is_open() && self.held.len() < PIPE_BLOCKS && bytes < WINDOW_BYTES {
+            if let Input::Open(source) = &mut self.input
+                && let read = read_parts(source, blocks.saturating_sub(self.held.len()), spare)?
+                && !read.is_empty()
+            {
+                bytes += read.iter().map(Block::bytes).sum::<usize>();
+                self.held.extend(read.into_iter().map(Held::new));
+                continue;
+            }
             let block = match &mut self.input {
                 Input::Open(_) if self.held.len() >= blocks => return Ok(()),
                 Input::Open(source) => {
@@ -297,6 +307,17 @@ impl Lane {
     }
 }
 
+/// The next blocks of a file that several threads can read at once; none of one that they cannot.
+fn read_parts(
+    source: &mut Source,
+    count: usize,
+    spare: &mut Vec<Vec<u8>>,
+) -> Result<Vec<Block>, Error> {
+    let parts = source.parts(count, spare);
+    let guesses: Vec<_> = parts.into_par_iter().map(FilePart::read).collect();
+    source.join(guesses, spare)
+}
+
 /// The secrets that a source has given beyond the first ones.
 fn fresh_secrets(source: &Source, known: usize) -> Vec<Secret> {
     source.secrets().get(known..).unwrap_or_default().to_vec()
@@ -305,7 +326,7 @@ fn fresh_secrets(source: &Source, known: usize) -> Vec<Secret> {
 impl Held {
     fn new(block: Block) -> Self {
         let before = block.before().unwrap_or(Time::from_nanos(i64::MIN));
-        let end = block.times().fold(before, Time::max);
+        let end = block.until().unwrap_or_else(|| block.times().fold(before, Time::max));
         Self { block: Arc::new(block), from: 0, before, end }
     }
 
