@@ -3,24 +3,19 @@
 use std::io;
 use std::ops::ControlFlow;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::analysis::{Analysis, Keep};
 use crate::capture::Source;
 use crate::catalogue::Lang;
 use crate::cli::config::Config;
+use crate::cli::format::{FormatArgs, FormatError};
 use crate::cli::output::{OutputArgs, WriteError};
 use crate::cli::run::{FailOn, RunArgs, RunError};
-use crate::limits::{CALLS_MAX, FINDINGS_MAX};
+use crate::finding::Severity;
 use crate::pipeline;
-use crate::report;
-use crate::report::text::{TextOptions, Verbosity};
-
-/// Calls that the text report may list.
-const LISTED_CALLS: usize = 64;
-
-/// Findings of one rule, in one shard of the calls, that keep their ladder.
-const LADDERS: usize = 32;
+use crate::report::text::Verbosity;
+use crate::report::{self, Outcome};
 
 /// Tell what went wrong in a capture, why, how it is known, and what to do about it
 #[derive(Debug, Args)]
@@ -29,6 +24,7 @@ Examples:
   siptrace analyze call.pcap
   siptrace analyze ring-*.pcapng.gz --min-severity warn
   siptrace analyze call.pcap --format json -o call.json
+  siptrace analyze call.pcap --format text --format junit=results.xml
   tcpdump -w - port 5060 | siptrace analyze -
 
 Exit codes:
@@ -38,12 +34,14 @@ Exit codes:
 pub(super) struct AnalyzeArgs {
     #[command(flatten)]
     run: RunArgs,
-    /// Format of the output
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
-    format: Format,
-    /// Exit with code 1 when a finding is at least as bad: error, warn, info or never
-    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = FailOn::Never)]
-    fail_on: FailOn,
+    #[command(flatten)]
+    format: FormatArgs,
+    /// Exit with code 1 when a finding is at least as bad: error, warn, info or never [default:
+    /// never]
+    ///
+    /// Such findings are failures in junit, too; without the option, errors are.
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    fail_on: Option<FailOn>,
     /// One line a finding
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
@@ -54,21 +52,12 @@ pub(super) struct AnalyzeArgs {
     output: OutputArgs,
 }
 
-/// The formats of the analysis.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For a person
-    #[default]
-    Text,
-    /// For a machine; the names of the fields are a contract
-    Json,
-    /// The same line by line, while the capture is still being read
-    Jsonl,
-}
-
 /// Why nothing was analysed; the exit code is 2.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AnalyzeError {
+    /// The formats get into each other's way.
+    #[error(transparent)]
+    Format(#[from] FormatError),
     /// The captures could not be analysed.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -81,6 +70,7 @@ impl AnalyzeError {
     /// What the user may do, for the line after `hint:`.
     pub(super) fn hint(&self) -> Option<String> {
         match self {
+            Self::Format(error) => Some(error.hint()),
             Self::Run(error) => error.hint(),
             Self::Write(_) => None,
         }
@@ -93,26 +83,28 @@ impl AnalyzeError {
 ///
 /// When nothing could be analysed, or the output could not be written.
 pub(super) fn analyze(args: &AnalyzeArgs, config: &Config) -> Result<bool, AnalyzeError> {
-    let is_text = args.format == Format::Text;
-    let keep = Keep {
-        calls: if is_text { LISTED_CALLS } else { CALLS_MAX },
-        findings: FINDINGS_MAX,
-        ladders: if is_text { LADDERS } else { 0 },
-        ..Keep::default()
-    };
+    let outputs = args.format.outputs(&args.output)?;
     let lang = args.output.lang(config);
-    if args.format == Format::Jsonl {
-        let analysis = follow(args, lang, config, keep)?;
-        return Ok(analysis.is_some_and(|analysis| args.fail_on.is_reached(&analysis)));
+    let fail_on = args.fail_on.unwrap_or(FailOn::Never);
+    if let Some(output) = outputs.lines() {
+        let analysis = follow(args, output, lang, config, outputs.keep())?;
+        return Ok(analysis.is_some_and(|analysis| fail_on.is_reached(&analysis)));
     }
-    let analysis = args.run.analysis(config, keep)?;
-    write(args, lang, &analysis)?;
-    Ok(args.fail_on.is_reached(&analysis))
+    let analysis = args.run.analysis(config, outputs.keep())?;
+    let is_failure = fail_on.is_reached(&analysis);
+    let outcome = Outcome {
+        fails_from: args.fail_on.map_or(Some(Severity::Error), FailOn::severity),
+        exit_code: u8::from(is_failure),
+        ..Outcome::of(&analysis)
+    };
+    outputs.write(&outcome, lang, args.verbosity())?;
+    Ok(is_failure)
 }
 
 /// Writes line by line what is found; gives nothing where the reader of the lines has enough.
 fn follow(
     args: &AnalyzeArgs,
+    output: &OutputArgs,
     lang: Lang,
     config: &Config,
     keep: Keep,
@@ -120,7 +112,7 @@ fn follow(
     let options = args.run.options(config, keep)?;
     let sources = args.run.sources()?;
     let progress = args.run.progress();
-    let mut out = args.output.stream()?;
+    let mut out = output.stream()?;
     let captures: Vec<_> = sources.iter().map(Source::describe).collect();
     let mut lines = report::jsonl::Lines::new(lang, captures.len());
     let mut written = lines.captures(&captures, &mut out);
@@ -142,25 +134,17 @@ fn follow(
         written = lines.finish(analysis, &mut out).and_then(|()| out.close());
     }
     match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(args.output.error(error).into())
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(output.error(error).into()),
         _ => Ok(analysis),
     }
 }
 
-fn write(args: &AnalyzeArgs, lang: Lang, analysis: &Analysis) -> Result<(), WriteError> {
-    args.output.write(|out| match args.format {
-        Format::Json | Format::Jsonl => report::json::json(analysis, lang, out),
-        Format::Text => report::text::text(analysis, &text_options(args, lang), out),
-    })
-}
-
-fn text_options(args: &AnalyzeArgs, lang: Lang) -> TextOptions {
-    let verbosity = match (args.quiet, args.verbose) {
-        (true, _) => Verbosity::Quiet,
-        (false, true) => Verbosity::Verbose,
-        (false, false) => Verbosity::Normal,
-    };
-    TextOptions { lang, page: args.output.page(), verbosity }
+impl AnalyzeArgs {
+    fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, true) => Verbosity::Verbose,
+            (false, false) => Verbosity::Normal,
+        }
+    }
 }

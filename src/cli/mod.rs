@@ -11,9 +11,11 @@ mod analyze;
 mod config;
 mod explain;
 mod extract;
+mod format;
 mod help;
 mod output;
 mod run;
+mod schema;
 mod selection;
 
 /// Findings at or above the threshold.
@@ -38,6 +40,7 @@ enum Command {
     Compare(explain::CompareArgs),
     Rules(explain::RulesArgs),
     Catalogue(explain::CatalogueArgs),
+    Schema(schema::SchemaArgs),
 }
 
 /// Runs the program with these arguments, the name of the program first, and says how it ended.
@@ -73,6 +76,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Compare(args) => shown(explain::compare(&args, &config)),
         Command::Rules(args) => shown(explain::rules(&args, &config)),
         Command::Catalogue(args) => shown(explain::catalogue(&args, &config)),
+        Command::Schema(args) => match schema::schema(&args) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error, None),
+        },
     }
 }
 

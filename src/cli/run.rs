@@ -316,13 +316,18 @@ pub(super) enum FailOn {
 impl FailOn {
     /// The analysis has a finding that is at least as bad.
     pub(super) fn is_reached(self, analysis: &Analysis) -> bool {
-        let severity = match self {
-            Self::Error => Severity::Error,
-            Self::Warn => Severity::Warn,
-            Self::Info => Severity::Info,
-            Self::Never => return false,
-        };
-        analysis.totals.findings.at_least(severity) > 0
+        let is_reached = |severity| analysis.totals.findings.at_least(severity) > 0;
+        self.severity().is_some_and(is_reached)
+    }
+
+    /// Findings at least as bad fail the run; none if no finding does.
+    pub(super) fn severity(self) -> Option<Severity> {
+        match self {
+            Self::Error => Some(Severity::Error),
+            Self::Warn => Some(Severity::Warn),
+            Self::Info => Some(Severity::Info),
+            Self::Never => None,
+        }
     }
 }
 

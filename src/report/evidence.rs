@@ -5,17 +5,21 @@ use crate::finding::{Finding, Value};
 
 /// A value as a reader sees it.
 pub(crate) fn shown(value: &Value, words: Labels) -> String {
+    shown_with(value, words, &|text| text)
+}
+
+fn shown_with(value: &Value, words: Labels, foreign: &dyn Fn(String) -> String) -> String {
     match value {
         Value::Number(number) => number.to_string(),
         Value::Decimal(number) => words.decimal(*number, 1),
         Value::Span(span) => words.duration(*span),
-        Value::Text(text) => text.clone(),
+        Value::Text(text) => foreign(text.clone()),
         Value::Word(word) => words.word(word),
-        Value::Endpoint(endpoint) => endpoint.to_string(),
+        Value::Endpoint(endpoint) => foreign(endpoint.to_string()),
         Value::Flag(flag) => words.flag(*flag).to_owned(),
         Value::List(values) => {
-            let items: Vec<String> = values.iter().map(|value| shown(value, words)).collect();
-            words.list(&items)
+            let items = values.iter().map(|value| shown_with(value, words, foreign));
+            words.list(&items.collect::<Vec<_>>())
         }
     }
 }
@@ -56,9 +60,20 @@ fn q850_cause(name: &str, text: &str) -> Option<u16> {
 /// The message of a finding: the template of its rule with the evidence and the two parties in
 /// their places.
 pub(crate) fn message(finding: &Finding, rule: &RuleText, words: Labels) -> String {
+    message_with(finding, rule, words, &|text| text)
+}
+
+/// The same, with something done to whatever may come from a capture.
+pub(crate) fn message_with(
+    finding: &Finding,
+    rule: &RuleText,
+    words: Labels,
+    foreign: &dyn Fn(String) -> String,
+) -> String {
+    let value = |value: &Value| shown_with(value, words, foreign);
     let mut values: Vec<(&str, String)> =
-        finding.evidence.iter().map(|(name, value)| (*name, shown(value, words))).collect();
-    values.extend(finding.client.map(|client| ("client", client.to_string())));
-    values.extend(finding.server.map(|server| ("server", server.to_string())));
+        finding.evidence.iter().map(|(name, own)| (*name, value(own))).collect();
+    values.extend(finding.client.map(|client| ("client", foreign(client.to_string()))));
+    values.extend(finding.server.map(|server| ("server", foreign(server.to_string()))));
     catalogue::message(rule, &values)
 }

@@ -42,7 +42,7 @@ pub(crate) fn html(blocks: &[Block], lang: Lang, out: &mut dyn Write) -> io::Res
 }
 
 /// The tag of BCP 47; the Portuguese is that of Brazil.
-fn language_tag(lang: Lang) -> &'static str {
+pub(crate) fn language_tag(lang: Lang) -> &'static str {
     match lang {
         Lang::En | Lang::Fr | Lang::Ja => lang.code(),
         Lang::Pt => "pt-BR",

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::analysis::{
@@ -37,39 +38,58 @@ pub fn json(analysis: &Analysis, lang: Lang, out: &mut dyn Write) -> io::Result<
     writeln!(out)
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Document<'a> {
+    /// Raised when a field changes its meaning or goes away; new fields do not raise it.
     schema_version: u32,
+    /// The program that wrote the document.
     tool: Tool,
+    /// The inputs, in the order given.
     captures: Vec<CaptureJson<'a>>,
+    /// Counts over all captures.
     totals: TotalsJson,
+    /// Every Call-ID, in order of its first frame.
     calls: Vec<CallJson<'a>>,
     /// RTP streams without a call.
     streams: Vec<StreamJson<'a>>,
+    /// What the rules found, in order of the first frame.
     findings: Vec<FindingJson<'a>>,
+    /// Findings of one rule on one server with one status, close in time.
     incidents: Vec<IncidentJson<'a>>,
+    /// Counts and key figures.
     statistics: StatisticsJson<'a>,
+    /// Frames that could not be read, by reason.
     unread: Vec<UnreadJson>,
+    /// What a bound dropped, by the name of the bound; empty where nothing was.
     dropped: &'a BTreeMap<&'static str, u64>,
+    /// Rules that broke off, with the number of calls; faults of the program itself.
     failed_rules: &'a BTreeMap<&'static str, u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Tool {
+    /// `siptrace`.
     name: &'static str,
+    /// Its version.
     version: &'static str,
 }
 
 const TOOL: Tool = Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
 
 /// What is known of a capture before it is read: the first lines of the JSON lines.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct HeadJson<'a> {
+    /// Raised when a field changes its meaning or goes away; new fields do not raise it.
     schema_version: u32,
+    /// The program that wrote the line.
     tool: Tool,
+    /// The place of the capture among the inputs, 0 for the first.
     capture: usize,
+    /// Its path as given, `-` for standard input.
     path: String,
+    /// `pcap`, `pcapng`, `snoop` or `sip`.
     format: &'a str,
+    /// `none`, `gzip`, `zstd`, `lz4`, `xz` or `bzip2`.
     compression: &'a str,
 }
 
@@ -87,17 +107,27 @@ impl<'a> HeadJson<'a> {
 }
 
 /// The analysis without calls and findings: the last one of the JSON lines.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct SummaryJson<'a> {
+    /// Raised when a field changes its meaning or goes away; new fields do not raise it.
     schema_version: u32,
+    /// The program that wrote the line.
     tool: Tool,
+    /// The inputs, in the order given.
     captures: Vec<CaptureJson<'a>>,
+    /// Counts over all captures.
     totals: TotalsJson,
+    /// RTP streams without a call.
     streams: Vec<StreamJson<'a>>,
+    /// Findings of one rule on one server with one status, close in time.
     incidents: Vec<IncidentJson<'a>>,
+    /// Counts and key figures.
     statistics: StatisticsJson<'a>,
+    /// Frames that could not be read, by reason.
     unread: Vec<UnreadJson>,
+    /// What a bound dropped, by the name of the bound; empty where nothing was.
     dropped: &'a BTreeMap<&'static str, u64>,
+    /// Rules that broke off, with the number of calls; faults of the program itself.
     failed_rules: &'a BTreeMap<&'static str, u64>,
 }
 
@@ -168,9 +198,11 @@ impl RuleTexts {
 }
 
 /// A frame among several captures.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct FrameJson {
+    /// The place of the capture among the inputs, 0 for the first.
     capture: u16,
+    /// The number of the frame that Wireshark shows, 1 for the first.
     frame: u64,
 }
 
@@ -183,15 +215,23 @@ fn numbers(frames: &[FrameId]) -> Vec<u64> {
     frames.iter().map(|frame| frame.number).collect()
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct CaptureJson<'a> {
+    /// The path as given, `-` for standard input.
     path: String,
+    /// `pcap`, `pcapng`, `snoop` or `sip`.
     format: &'a str,
+    /// `none`, `gzip`, `zstd`, `lz4`, `xz` or `bzip2`.
     compression: &'a str,
+    /// Every link type of a frame (numbers of tcpdump.org), in first-seen order.
     link_types: Vec<u16>,
+    /// Frames read.
     frames: u64,
+    /// The earliest time of a frame, RFC 3339 in UTC; null without a frame.
     first_time: Option<Time>,
+    /// The latest time of a frame, RFC 3339 in UTC; null without a frame.
     last_time: Option<Time>,
+    /// What was not as it should be, in the order of the file.
     notes: Vec<NoteJson<'a>>,
 }
 
@@ -210,19 +250,71 @@ impl<'a> CaptureJson<'a> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 enum NoteJson<'a> {
-    EndsInsideRecord { offset: u64 },
-    Damaged { offset: u64, bytes: u64 },
-    DamagedCompression { offset: u64 },
-    Dropped { packets: u64 },
-    SkippedBlocks { count: u64 },
-    TimeDisorder { steps: u64, frame: u64 },
-    GivenAgain { times: u64 },
-    PassedOver { count: u64, files: &'a [String] },
-    Overlap { with_capture: u16, messages: u64 },
-    ClockOffset { from_capture: u16, ahead_ms: Span, corrected: bool },
+    /// The file ends inside a record.
+    EndsInsideRecord {
+        /// Where the unfinished record begins, in bytes of the uncompressed capture.
+        offset: u64,
+    },
+    /// Bytes that are no record were passed over.
+    Damaged {
+        /// Where they begin.
+        offset: u64,
+        /// How many there are.
+        bytes: u64,
+    },
+    /// The compressed data are cut off or corrupt.
+    DamagedCompression {
+        /// Bytes that came out before.
+        offset: u64,
+    },
+    /// The capturing side reports packets that it lost.
+    Dropped {
+        /// How many.
+        packets: u64,
+    },
+    /// Blocks that carry nothing of use were passed over.
+    SkippedBlocks {
+        /// How many.
+        count: u64,
+    },
+    /// Times run backwards by more than a millisecond.
+    TimeDisorder {
+        /// How often.
+        steps: u64,
+        /// The frame of the first step.
+        frame: u64,
+    },
+    /// The same file was named more than once; it is read once.
+    GivenAgain {
+        /// How often it was named after the first time.
+        times: u64,
+    },
+    /// Files that are no captures were passed over.
+    PassedOver {
+        /// How many.
+        count: u64,
+        /// The names of the first ones.
+        files: &'a [String],
+    },
+    /// Messages of this capture are in another one as well.
+    Overlap {
+        /// The place of the other capture, 0 for the first.
+        with_capture: u16,
+        /// How many messages both have.
+        messages: u64,
+    },
+    /// The clock of this capture is ahead of that of another one.
+    ClockOffset {
+        /// The place of the other capture, 0 for the first.
+        from_capture: u16,
+        /// How much it is ahead, in milliseconds; negative when it is behind.
+        ahead_ms: Span,
+        /// The times are by the other clock.
+        corrected: bool,
+    },
 }
 
 impl<'a> NoteJson<'a> {
@@ -244,11 +336,14 @@ impl<'a> NoteJson<'a> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct UnreadJson {
+    /// `link-type`, `malformed` or `too-deep`.
     reason: &'static str,
+    /// The number of the link type, where that is the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     link_type: Option<u16>,
+    /// How many frames.
     frames: u64,
 }
 
@@ -263,27 +358,43 @@ impl UnreadJson {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct TotalsJson {
+    /// Frames read.
     frames: u64,
+    /// SIP messages after reassembly; each hop and each retransmission counts, copies do not.
     sip_messages: u64,
+    /// SIP messages that were captured twice.
     copies: u64,
+    /// Requests among the messages.
     requests: u64,
+    /// Responses among the messages.
     responses: u64,
+    /// Messages that repeat an earlier one on the same hop.
     retransmissions: u64,
+    /// Messages without a Call-ID.
     without_call_id: u64,
+    /// Distinct Call-IDs.
     call_ids: u64,
+    /// Call-IDs that were used for a call.
     calls: u64,
+    /// Dialogs confirmed or found in progress.
     dialogs: u64,
+    /// Transactions; each hop counts.
     transactions: u64,
+    /// RTP streams: one SSRC on one way.
     rtp_streams: u64,
+    /// Findings by severity.
     findings: SeverityJson,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct SeverityJson {
+    /// Findings of severity error.
     error: u64,
+    /// Findings of severity warn.
     warn: u64,
+    /// Findings of severity info.
     info: u64,
 }
 
@@ -310,36 +421,62 @@ impl TotalsJson {
 }
 
 /// A Call-ID in the `calls` array.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct CallJson<'a> {
+    /// The Call-ID, with what is unsafe to show escaped.
     call_id: &'a str,
+    /// `call`, `registration`, `subscription`, `publication`, `message`, `options` or `other`.
     kind: &'static str,
+    /// Where it stands after its last message: `trying`, `ringing`, `answered`, `completed`,
+    /// `cancelled`, `failed`, `unanswered`, `succeeded` or `unknown`.
     state: &'static str,
+    /// The URI of the From header of the first request.
     from_uri: Option<&'a str>,
+    /// The URI of the To header of the first request.
     to_uri: Option<&'a str>,
+    /// The frame of its first message, 1 for the first of the capture.
     first_frame: u64,
+    /// The frame of its last message.
     last_frame: u64,
+    /// The first and the last frame with their captures; only with several captures.
     #[serde(skip_serializing_if = "Option::is_none")]
     capture_frames: Option<Vec<FrameJson>>,
+    /// The time of its first message, RFC 3339 in UTC.
     start: Time,
+    /// The time of its last message, RFC 3339 in UTC.
     end: Time,
+    /// The answer to the last initial request as the first sender saw it.
     final_status: Option<u16>,
+    /// From the INVITE to ringing (post-dial delay), in milliseconds.
     pdd_ms: Option<Span>,
+    /// From ringing to the answer, in milliseconds.
     ring_ms: Option<Span>,
+    /// From the answer to the first BYE, in milliseconds.
     talk_ms: Option<Span>,
+    /// Its messages.
     messages: u64,
+    /// Dialogs confirmed or found in progress.
     dialogs: u64,
+    /// Other Call-IDs of the same conversation.
     linked: Vec<LinkedJson<'a>>,
+    /// Its RTP streams, in order of their first packets.
     streams: Vec<StreamJson<'a>>,
+    /// Its transactions on each hop, in order.
     transactions: Vec<TransactionJson<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct LinkedJson<'a> {
+    /// The other Call-ID.
     call_id: &'a str,
+    /// The header field that names it, or what else the two have in common.
     reason: &'static str,
+    /// How sure it is.
     confidence: Confidence,
+    /// `upstream` nearer to the caller, `downstream` nearer to the callee.
     direction: Option<&'static str>,
+    /// How much later it began, in milliseconds, negative if earlier; null if it is not in the
+    /// captures.
     after_ms: Option<Span>,
 }
 
@@ -381,27 +518,42 @@ impl<'a> CallJson<'a> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct TransactionJson<'a> {
+    /// The method.
     method: &'a str,
+    /// The sequence number.
     cseq: u32,
+    /// The branch of the top Via.
     branch: &'a str,
+    /// Who sent the request, `address:port`.
     client: String,
+    /// Who received it, `address:port`.
     server: String,
+    /// `UDP`, `TCP`, `TLS`, `SCTP`, `WS` or `WSS`.
     transport: &'static str,
+    /// The frame of the first request; null if it was not seen.
     request_frame: Option<u64>,
+    /// Requests sent again.
     retransmissions: u64,
+    /// The responses 100 to 199.
     provisional: Vec<ResponseJson<'a>>,
+    /// The first final response; null if there was none.
     #[serde(rename = "final")]
     final_response: Option<ResponseJson<'a>>,
+    /// How it ended, such as `success` or `no-response`.
     outcome: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ResponseJson<'a> {
+    /// The status code.
     status: u16,
+    /// The reason phrase.
     reason: &'a str,
+    /// Its frame.
     frame: u64,
+    /// How long after the first request it came, in milliseconds.
     ms: Option<Span>,
 }
 
@@ -429,37 +581,62 @@ impl<'a> TransactionJson<'a> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct FindingJson<'a> {
+    /// The code of the rule; never changes its meaning.
     code: &'static str,
+    /// The name of the rule; never changes its meaning.
     rule: &'static str,
+    /// How bad it is.
     severity: Severity,
+    /// How sure it is.
     confidence: Confidence,
+    /// The call; null for a finding on the capture.
     call_id: Option<&'a str>,
+    /// The frames that prove it, in order; with several captures, `capture_frames` tells which.
     frames: Vec<u64>,
+    /// The same frames with their captures; only with several captures.
     #[serde(skip_serializing_if = "Option::is_none")]
     capture_frames: Option<Vec<FrameJson>>,
+    /// When the first of these frames was captured, RFC 3339 in UTC.
     time: Option<Time>,
+    /// Who sent the request in question, `address:port`.
     client: Option<String>,
+    /// Who had to answer it, `address:port`.
     server: Option<String>,
+    /// Names and values that can be checked against the frames; names that end in `_ms` are
+    /// milliseconds.
     evidence: BTreeMap<&'static str, &'a Value>,
+    /// The fault in a few words, in the language asked for.
     title: String,
+    /// What was found, in the language asked for.
     message: String,
+    /// A display filter of Wireshark that shows the evidence.
     display_filter: Option<String>,
+    /// What it means and what to do, in the language asked for.
     diagnosis: DiagnosisJson,
+    /// The same fault as it was seen on other hops and legs.
     propagated: Vec<SignJson>,
+    /// Other findings that have to do with it.
     related: Vec<SignJson>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct SignJson {
+    /// The name of the rule that it fits.
     rule: &'static str,
+    /// Where it was seen.
     frames: Vec<u64>,
+    /// Who sent the request there, `address:port`.
     client: Option<String>,
+    /// Who answered there, `address:port`.
     server: Option<String>,
+    /// The final status there.
     status: Option<u16>,
+    /// The call where it was seen, if that is another leg.
     #[serde(skip_serializing_if = "Option::is_none")]
     call_id: Option<String>,
+    /// What ties that leg to the one of the finding.
     #[serde(skip_serializing_if = "Option::is_none")]
     link: Option<&'static str>,
 }
@@ -478,22 +655,33 @@ impl SignJson {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct DiagnosisJson {
+    /// The status codes to explain, in the order of the trace.
     status: Vec<StatusJson>,
+    /// What happened.
     what: String,
+    /// Why it matters.
     why: String,
+    /// What may have caused it, the likeliest first.
     causes: Vec<String>,
+    /// What to do, in order.
     actions: Vec<String>,
+    /// Where it is written.
     references: Vec<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct StatusJson {
+    /// The status code.
     code: u16,
+    /// Its registered phrase.
     phrase: String,
+    /// What it says.
     description: String,
+    /// When one sees it.
     when: String,
+    /// What to do about it.
     fix: String,
 }
 
@@ -548,18 +736,27 @@ impl StatusJson {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct IncidentJson<'a> {
+    /// The name of the rule.
     rule: &'static str,
+    /// The worst severity among the findings.
     severity: Severity,
+    /// How many findings there are.
     count: u64,
+    /// The host that is responsible, as far as the findings say.
     server: Option<String>,
+    /// The status that they share.
     status: Option<u16>,
+    /// The time of the first one, RFC 3339 in UTC.
     first_time: Option<Time>,
+    /// The time of the last one, RFC 3339 in UTC.
     last_time: Option<Time>,
     /// Calls that the server had to set up, and how many of them the incident is, in percent.
     server_calls: Option<u64>,
+    /// How many of these calls the incident is, in percent.
     share_percent: Option<f64>,
+    /// The Call-IDs of the first ones.
     call_ids: &'a [String],
 }
 

@@ -15,13 +15,26 @@
 
 use std::io::{self, Write};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::analysis::{Analysis, Batch};
+use crate::analysis::{Analysis, Batch, CallSummary};
 use crate::capture::{Description, FrameId};
 use crate::catalogue::{Labels, Lang, labels};
 use crate::finding::Finding;
 use crate::report::json::{CallJson, FindingJson, HeadJson, RuleTexts, SummaryJson};
+
+/// Writes all lines of an analysis that is complete.
+///
+/// # Errors
+///
+/// When `out` cannot be written to.
+pub fn jsonl(analysis: &Analysis, lang: Lang, out: &mut dyn Write) -> io::Result<()> {
+    let mut lines = Lines::new(lang, analysis.captures.len());
+    lines.captures(&analysis.captures, out)?;
+    lines.entries(&analysis.calls, &analysis.findings, out)?;
+    lines.summary(analysis, out)
+}
 
 /// Writes the lines of one run.
 #[derive(Debug)]
@@ -31,13 +44,17 @@ pub struct Lines {
     is_several: bool,
 }
 
-/// One line.
-#[derive(Serialize)]
+/// A line of the JSON lines; `type` tells what it is.
+#[derive(Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
-enum Line<'a> {
+pub(super) enum Line<'a> {
+    /// What is known of a capture before it is read: the first lines.
     Capture(HeadJson<'a>),
+    /// A Call-ID, once it is over.
     Call(CallJson<'a>),
+    /// What a rule found.
     Finding(Box<FindingJson<'a>>),
+    /// The last line.
     Summary(Box<SummaryJson<'a>>),
 }
 
@@ -65,10 +82,18 @@ impl Lines {
     ///
     /// When `out` cannot be written to.
     pub fn batch(&mut self, batch: &Batch, out: &mut dyn Write) -> io::Result<()> {
-        let calls = batch.calls.iter().map(|call| (Some(call.first_frame), Entry::Call(call)));
+        self.entries(&batch.calls, &batch.findings, out)
+    }
+
+    fn entries(
+        &mut self,
+        calls: &[CallSummary],
+        findings: &[Finding],
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let calls = calls.iter().map(|call| (Some(call.first_frame), Entry::Call(call)));
         let mut entries: Vec<(Option<FrameId>, Entry<'_>)> = calls.collect();
-        let findings = batch.findings.iter();
-        entries.extend(findings.map(|f| (f.frames.first().copied(), Entry::Finding(f))));
+        entries.extend(findings.iter().map(|f| (f.frames.first().copied(), Entry::Finding(f))));
         // Both lists are sorted; where a call and a finding begin with one frame, the call is
         // first.
         if !self.is_several {
@@ -98,13 +123,17 @@ impl Lines {
         let calls = std::mem::take(&mut analysis.calls);
         let findings = std::mem::take(&mut analysis.findings);
         self.batch(&Batch { calls, findings }, out)?;
+        self.summary(analysis, out)
+    }
+
+    fn summary(&self, analysis: &Analysis, out: &mut dyn Write) -> io::Result<()> {
         write_line(&Line::Summary(Box::new(SummaryJson::of(analysis))), out)?;
         out.flush()
     }
 }
 
 enum Entry<'a> {
-    Call(&'a crate::analysis::CallSummary),
+    Call(&'a CallSummary),
     Finding(&'a Finding),
 }
 

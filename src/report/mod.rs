@@ -2,15 +2,26 @@
 
 pub(crate) mod catalogue;
 pub(crate) mod compare;
+pub mod csv;
 pub(crate) mod document;
 pub(crate) mod evidence;
 pub(crate) mod explain;
 pub(crate) mod filter;
+pub(crate) mod fingerprint;
+pub mod github;
+pub mod gitlab;
 pub(crate) mod html;
+pub(crate) mod index;
 pub mod json;
 pub mod jsonl;
+pub mod junit;
 pub(crate) mod layout;
+pub mod markdown;
+pub mod outcome;
 pub(crate) mod rules;
+pub mod sarif;
+pub mod schema;
+
 pub(crate) mod statistics;
 mod streams;
 pub(crate) mod style;
@@ -18,3 +29,4 @@ pub mod text;
 pub(crate) mod wav;
 
 pub use document::Page;
+pub use outcome::{Missed, Outcome};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::analysis::{Analysis, Delays, Host, Interval, Kpi, Peer, Timeline};
@@ -9,90 +10,140 @@ use crate::time::{Span, Time};
 use crate::transport::Transport;
 
 /// The `statistics` object; the names of the fields are a contract.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(crate) struct StatisticsJson<'a> {
+    /// Requests by method.
     methods: &'a BTreeMap<String, u64>,
+    /// Responses by status code.
     statuses: &'a BTreeMap<u16, u64>,
+    /// Indicators of all calls and registrations.
     kpi: KpiJson,
     /// Messages sent again of all messages.
     retransmission_percent: Option<f64>,
+    /// Hosts that were asked.
     peers: Vec<PeerJson>,
+    /// Counts by time.
     timeline: TimelineJson<'a>,
+    /// Messages by transport.
     transports: BTreeMap<&'static str, u64>,
+    /// Requests by the port that they went to.
     ports: &'a BTreeMap<u16, u64>,
 }
 
 /// Indicators of RFC 6076 and ITU-T E.411 and E.425.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct KpiJson {
+    /// Calls that were attempted.
     attempts: u64,
+    /// Calls that were answered.
     established: u64,
+    /// Session establishment ratio (RFC 6076, section 4.6), in percent.
     ser_percent: Option<f64>,
+    /// Session establishment effectiveness ratio (RFC 6076, section 4.7), in percent.
     seer_percent: Option<f64>,
+    /// Ineffective session attempts (RFC 6076, section 4.8), in percent.
     isa_percent: Option<f64>,
+    /// Session completion ratio (RFC 6076, section 4.9), in percent.
     scr_percent: Option<f64>,
+    /// Answer-seizure ratio (ITU-T E.411), in percent.
     asr_percent: Option<f64>,
+    /// Network effectiveness ratio (ITU-T E.425), in percent.
     ner_percent: Option<f64>,
+    /// Session request delay (RFC 6076, section 4.3), the mean in milliseconds.
     srd_ms: Option<f64>,
+    /// Session disconnect delay (RFC 6076, section 4.4), the mean in milliseconds.
     sdd_ms: Option<f64>,
+    /// Session duration time (RFC 6076, section 4.5), the mean in milliseconds.
     sdt_ms: Option<f64>,
+    /// Registration request delay (RFC 6076, section 4.1), the mean in milliseconds.
     rrd_ms: Option<f64>,
     /// The same and more, with their spread.
     delays: DelaysByKindJson,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct DelaysByKindJson {
+    /// Session request delay of calls that were set up.
     session_request: Option<DelaysJson>,
+    /// Session request delay of calls that failed.
     session_request_failed: Option<DelaysJson>,
+    /// Session disconnect delay.
     session_disconnect: Option<DelaysJson>,
+    /// Session duration time.
     session_duration: Option<DelaysJson>,
+    /// Registration request delay.
     registration_request: Option<DelaysJson>,
+    /// Post-dial delay: from the INVITE to ringing.
     post_dial: Option<DelaysJson>,
+    /// From ringing to the answer.
     ring: Option<DelaysJson>,
 }
 
 /// Times of one kind. A percentile is at most an eighth too high.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct DelaysJson {
+    /// How many there are.
     count: u64,
+    /// The mean, in milliseconds.
     mean_ms: f64,
+    /// Half of them are not longer, in milliseconds.
     p50_ms: f64,
+    /// 95 of a hundred are not longer, in milliseconds.
     p95_ms: f64,
+    /// 99 of a hundred are not longer, in milliseconds.
     p99_ms: f64,
+    /// The longest, in milliseconds.
     max_ms: f64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct PeerJson {
+    /// The address of the host.
     address: String,
+    /// Requests sent to it, without retransmissions.
     requests: u64,
+    /// Attempts to set up a call through it.
     calls: u64,
+    /// Of these, those that it answered with success.
     answered: u64,
+    /// Final responses of 400 or more other than challenges.
     failures: u64,
+    /// Requests that it gave no final response.
     unanswered: u64,
+    /// Requests to it and responses of it that were sent again.
     retransmissions: u64,
+    /// From a request to its first response, the mean in milliseconds.
     response_ms: Option<f64>,
+    /// The same with its spread.
     response_time: Option<DelaysJson>,
+    /// Indicators of the calls that it was to set up; null without any.
     kpi: Option<KpiJson>,
 }
 
 /// Counts by interval; an interval without anything is left out.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct TimelineJson<'a> {
+    /// The length of an interval, in milliseconds.
     interval_ms: f64,
+    /// The intervals in which something happened, in order.
     intervals: Vec<IntervalJson<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct IntervalJson<'a> {
+    /// When it begins, RFC 3339 in UTC.
     start: Time,
+    /// Calls that were attempted.
     attempts: u64,
+    /// Calls that were answered.
     answered: u64,
+    /// Calls that failed.
     failed: u64,
+    /// Calls that ended.
     ended: u64,
     /// Calls that were up at some moment of the interval.
     concurrent: u64,
+    /// Final responses by status code.
     statuses: &'a BTreeMap<u16, u64>,
 }
 

@@ -1,5 +1,6 @@
 //! RTP streams as JSON.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::analysis::{DigitSummary, RtcpSummary, StreamSummary};
@@ -8,80 +9,133 @@ use crate::signaling::Side;
 use crate::time::{Span, Time};
 
 /// An RTP stream in a `streams` array.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 pub(super) struct StreamJson<'a> {
     /// Absent in the array of a call; null in that of streams without a call.
     #[serde(skip_serializing_if = "Option::is_none")]
     call_id: Option<Option<&'a str>>,
+    /// The sender, `address:port`.
     source: String,
+    /// The receiver, `address:port`.
     destination: String,
+    /// The synchronization source, `0x` and eight hexadecimal digits.
     ssrc: String,
+    /// The side of the call that sends it, `caller` or `callee`.
     sender: Option<&'static str>,
+    /// The codec by the SDP, else by a static payload type.
     codec: Option<&'a str>,
+    /// The payload type of the codec.
     payload_type: Option<u8>,
+    /// It is SRTP, by the SDP or by the length of its packets.
     encrypted: bool,
+    /// Ticks of its timestamp in a second.
     clock_rate: Option<u32>,
+    /// Its payload types, the commonest first.
     payload_types: Vec<PayloadTypeJson>,
+    /// The frame of the first packet.
     first_frame: u64,
+    /// The frame of the last packet.
     last_frame: u64,
+    /// The time of the first packet, RFC 3339 in UTC.
     start: Time,
+    /// The time of the last packet, RFC 3339 in UTC.
     end: Time,
+    /// Packets; those that came twice on the network count twice.
     packets: u64,
+    /// Bytes of media.
     octets: u64,
+    /// Packets that should have come.
     expected: u64,
+    /// Packets that did not come.
     lost: u64,
+    /// The same of a hundred expected ones.
     lost_percent: f64,
+    /// Packets that came again.
     duplicates: u64,
+    /// Packets that came after a later one.
     reordered: u64,
+    /// Packets that only the capture has twice.
     copies: u64,
+    /// How often the numbers began anew.
     restarts: u64,
+    /// The mean of the jitter (RFC 3550, section 6.4.1), in milliseconds.
     jitter_ms: Option<f64>,
+    /// The largest jitter, in milliseconds.
     max_jitter_ms: Option<f64>,
+    /// The longest time between two packets of one spurt of talk, in milliseconds.
     max_gap_ms: Option<Span>,
+    /// Media in most packets, in milliseconds.
     ptime_ms: Option<Span>,
+    /// How much faster the clock of the sender runs than that of the capture, in millionths.
     skew_ppm: Option<f64>,
+    /// How it probably sounds, 1 to 4.5: an estimate.
     mos: Option<f64>,
+    /// What the estimate is made of.
     mos_estimate: Option<EstimateJson<'a>>,
+    /// What RTCP says of it; null where nothing was captured.
     rtcp: Option<RtcpJson>,
+    /// Digits that were sent as events (RFC 4733).
     dtmf: Vec<DigitJson>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct PayloadTypeJson {
+    /// The payload type.
     payload_type: u8,
+    /// Its packets.
     packets: u64,
 }
 
 /// What the estimate is made of; `delay` tells where that came from.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct EstimateJson<'a> {
+    /// `G.107`, the E-model of the ITU-T.
     model: &'static str,
+    /// The codec that it was made for.
     codec: Option<&'a str>,
+    /// The rating R, 0 to 100.
     rating: f64,
+    /// The delay that went into it, in milliseconds.
     delay_ms: f64,
+    /// Where the delay came from: `rtcp` or `assumed`.
     delay: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct RtcpJson {
+    /// Packets that the sender says it has sent.
     sent_packets: Option<u32>,
+    /// Reports of the receiver.
     reports: u64,
+    /// Packets that the receiver missed.
     lost: Option<i32>,
+    /// Share of packets lost between two reports at worst, in percent.
     max_lost_percent: Option<f64>,
+    /// Jitter in the last report, in milliseconds.
     jitter_ms: Option<f64>,
+    /// The largest jitter in a report, in milliseconds.
     max_jitter_ms: Option<f64>,
+    /// From the sender to the receiver and back, in milliseconds.
     round_trip_ms: Option<f64>,
+    /// What the receiver scores it, if it does (RFC 3611).
     mos: Option<f64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct DigitJson {
+    /// What is on the key; null for events that are on none.
     key: Option<char>,
+    /// The number of the event.
     event: u8,
+    /// The payload type.
     payload_type: u8,
+    /// The frame of its first packet.
     frame: u64,
+    /// The time of its first packet, RFC 3339 in UTC.
     start: Time,
+    /// How long it lasted, in milliseconds.
     duration_ms: Span,
+    /// Its end was seen.
     ended: bool,
 }
 
@@ -97,11 +151,11 @@ pub(super) fn alone(streams: &[StreamSummary]) -> Vec<StreamJson<'_>> {
 }
 
 /// Thousandths are enough, and the same on every machine.
-fn rounded(value: f64) -> f64 {
+pub(super) fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 
-fn millis(span: Span) -> f64 {
+pub(super) fn millis(span: Span) -> f64 {
     rounded(span.millis())
 }
 

@@ -17,6 +17,7 @@ mod finding;
 mod incident;
 mod ladder;
 mod link;
+pub(crate) mod parts;
 mod scene;
 mod sheet;
 mod streams;

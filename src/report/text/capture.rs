@@ -18,10 +18,7 @@ const CAPTURES_MAX: usize = 8;
 /// Writes the facts, the notes, and the findings on the capture.
 pub(super) fn write(scene: &mut Scene<'_>, sheet: &mut Sheet<'_>) -> io::Result<()> {
     sheet.section(scene.words.get("capture"))?;
-    let mut facts = files(scene);
-    facts.extend(time(scene));
-    facts.extend(counts(scene));
-    sheet.facts(0, &facts)?;
+    sheet.facts(0, &facts(scene))?;
     let notes = notes(scene);
     let of_capture: Vec<&Finding> = findings(scene).collect();
     if notes.is_empty() && of_capture.is_empty() {
@@ -35,6 +32,14 @@ pub(super) fn write(scene: &mut Scene<'_>, sheet: &mut Sheet<'_>) -> io::Result<
         write_finding(scene, finding, sheet)?;
     }
     Ok(())
+}
+
+/// Files, times and counts, each behind its name.
+pub(super) fn facts(scene: &Scene<'_>) -> Vec<(String, String)> {
+    let mut facts = files(scene);
+    facts.extend(time(scene));
+    facts.extend(counts(scene));
+    facts
 }
 
 /// The findings that are about the capture and not about a call.
@@ -153,7 +158,7 @@ fn counts(scene: &Scene<'_>) -> Vec<(String, String)> {
 }
 
 /// What was not as it should be, in words.
-fn notes(scene: &Scene<'_>) -> Vec<String> {
+pub(super) fn notes(scene: &Scene<'_>) -> Vec<String> {
     let words = scene.words;
     let analysis = scene.analysis;
     let is_several = analysis.captures.len() > 1;

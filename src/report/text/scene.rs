@@ -7,11 +7,9 @@ use crate::analysis::{Analysis, CallSummary};
 use crate::capture::FrameId;
 use crate::catalogue::{self, Labels, Lang, RuleText, labels};
 use crate::finding::Finding;
+use crate::report::index;
 use crate::report::text::clock::Clock;
 use crate::report::text::{TextOptions, Verbosity};
-
-/// Frames named one by one; more are counted.
-const FRAMES_MAX: usize = 12;
 
 /// The analysis and how it is told.
 pub(super) struct Scene<'a> {
@@ -70,21 +68,12 @@ impl<'a> Scene<'a> {
 
     /// `#12`; with several captures `2#12` is a frame of the second one.
     pub(super) fn frame(&self, frame: FrameId) -> String {
-        match self.analysis.captures.len() {
-            0 | 1 => format!("#{}", frame.number),
-            _ => format!("{}#{}", u32::from(frame.capture) + 1, frame.number),
-        }
+        index::name_of(frame, self.analysis)
     }
 
     /// `#12 #13 #40`, the first ones where there are many.
     pub(super) fn frames(&self, frames: &[FrameId]) -> String {
-        let mut shown: Vec<String> =
-            frames.iter().take(FRAMES_MAX).map(|frame| self.frame(*frame)).collect();
-        if let Some(more) = frames.len().checked_sub(FRAMES_MAX).filter(|more| *more > 0) {
-            let count = self.words.count(more as u64);
-            shown.push(self.words.fill("and-more", &[("count", &count)]));
-        }
-        shown.join(" ")
+        index::names_of(frames, self.analysis, self.words)
     }
 
     /// Name and count: `Frames: 4,213`.

@@ -24,7 +24,8 @@ pub(super) fn write(scene: &Scene<'_>, sheet: &mut Sheet<'_>) -> io::Result<()> 
     sheet.text(role, 0, &verdict(scene))
 }
 
-fn verdict(scene: &Scene<'_>) -> String {
+/// What it comes to, in a line.
+pub(super) fn verdict(scene: &Scene<'_>) -> String {
     let words = scene.words;
     let totals = &scene.analysis.totals;
     if totals.sip_messages == 0 {

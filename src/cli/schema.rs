@@ -1,0 +1,46 @@
+//! `siptrace schema`: what the JSON formats look like.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::output::{OutputArgs, WriteError};
+use crate::report::schema::{self, Described};
+
+/// Print the JSON Schema of the formats json and jsonl
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  siptrace schema -o siptrace.schema.json
+  siptrace schema jsonl")]
+pub(super) struct SchemaArgs {
+    /// The format
+    #[arg(value_enum, value_name = "FORMAT", default_value_t)]
+    format: JsonFormat,
+    /// Write to this file instead of standard output; it is written whole or not at all
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum JsonFormat {
+    /// The whole analysis
+    #[default]
+    Json,
+    /// A line
+    Jsonl,
+}
+
+/// Runs the command.
+///
+/// # Errors
+///
+/// When the output could not be written.
+pub(super) fn schema(args: &SchemaArgs) -> Result<(), WriteError> {
+    let described = match args.format {
+        JsonFormat::Json => Described::Json,
+        JsonFormat::Jsonl => Described::Jsonl,
+    };
+    let output = OutputArgs { output: args.output.clone(), ..OutputArgs::default() };
+    output.write(|out| schema::schema(described, out))
+}
