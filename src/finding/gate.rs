@@ -16,6 +16,9 @@ impl Gate {
     /// Every call may have it.
     pub const OPEN: Self = Self { all: Traits::ANY, one_of: [Traits::ANY; 2] };
 
+    /// No call has it: the rule looks at the capture as a whole.
+    pub const CAPTURE: Self = Self { all: Traits::NEVER, ..Self::OPEN };
+
     /// Calls that have all of these.
     pub const fn all(traits: &[Traits]) -> Self {
         Self { all: union(traits), ..Self::OPEN }

@@ -1,7 +1,7 @@
 //! Attributes `a=name:value` that have parts of their own.
 
 use super::line::{Line, Lines, words};
-use crate::sip::lws::{number, trim, word};
+use crate::sip::lws::{number, trim};
 
 /// In which directions media flow, as the side sees it that says so (RFC 8866, section 6.7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -19,6 +19,7 @@ pub enum Direction {
 
 impl Direction {
     /// The direction that an attribute with this name gives.
+    #[inline]
     pub fn of(name: &[u8]) -> Option<Self> {
         match name {
             b"sendrecv" => Some(Self::SendRecv),
@@ -102,13 +103,13 @@ pub struct RtpMap<'a> {
 impl<'a> RtpMap<'a> {
     /// None if the value is not `type encoding/rate`.
     pub fn parse(value: &'a [u8]) -> Option<Self> {
-        let (own, rest) = word(value);
-        let (codec, _) = word(rest);
+        let (own, rest) = until_blank(value);
         let payload_type = payload_type(own)?;
-        let (encoding, rest) = part(codec);
-        let (clock_rate, rest) = part(rest?);
+        let (codec, _) = until_blank(without_blanks(rest));
+        let (encoding, rest) = until_slash(codec);
+        let (clock_rate, rest) = until_slash(rest?);
         let clock_rate = number(clock_rate)?;
-        let channels = rest.and_then(|rest| number(part(rest).0)).unwrap_or(1);
+        let channels = rest.and_then(|rest| number(until_slash(rest).0)).unwrap_or(1);
         Some(Self { payload_type, encoding, clock_rate, channels })
     }
 
@@ -252,30 +253,50 @@ impl<'a> Precondition<'a> {
 
 /// What stands before the next slash, and what after it, if there is one.
 #[inline]
-fn part(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
+fn until_slash(bytes: &[u8]) -> (&[u8], Option<&[u8]>) {
     match bytes.iter().position(|byte| *byte == b'/') {
         Some(end) => (bytes.get(..end).unwrap_or_default(), bytes.get(end.saturating_add(1)..)),
         None => (bytes, None),
     }
 }
 
-/// The `a=rtpmap` of one media description; those of most are so few that they are kept as they
-/// are, of others the lines are.
+#[inline]
+fn until_blank(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let end = bytes.iter().position(|byte| matches!(byte, b' ' | b'\t'));
+    bytes.split_at_checked(end.unwrap_or(bytes.len())).unwrap_or_default()
+}
+
+#[inline]
+fn without_blanks(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// So many `a=rtpmap` are kept by themselves.
+const FEW: usize = 5;
+
+/// The `a=rtpmap` of one media description. Those of most are so few that their values are kept, of
+/// others the lines are.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RtpMaps<'a> {
-    first: [Option<RtpMap<'a>>; 5],
+    few: [&'a [u8]; FEW],
+    count: u8,
     /// All of them stand here, if there are more.
     lines: &'a [u8],
 }
 
 impl<'a> RtpMaps<'a> {
-    pub(crate) const NONE: Self = Self { first: [None; 5], lines: &[] };
+    pub(crate) const NONE: Self = Self { few: [&[]; FEW], count: 0, lines: &[] };
 
     /// Adds the one with this value; false where there is no room.
+    #[inline]
     pub(crate) fn push(&mut self, value: &'a [u8]) -> bool {
-        let Some(map) = RtpMap::parse(value) else { return true };
-        let place = self.first.iter_mut().find(|place| place.is_none());
-        place.map(|place| *place = Some(map)).is_some()
+        let Some(place) = self.few.get_mut(usize::from(self.count)) else { return false };
+        *place = value;
+        self.count += 1;
+        true
     }
 
     /// Those in these lines, which are too many to be kept.
@@ -283,26 +304,28 @@ impl<'a> RtpMaps<'a> {
         Self { lines, ..Self::NONE }
     }
 
-    pub(crate) fn iter(self) -> impl Iterator<Item = RtpMap<'a>> {
-        let of_lines = attributes(self.lines).filter(|(name, _)| *name == b"rtpmap");
-        let of_lines = of_lines.filter_map(|(_, value)| RtpMap::parse(value));
-        self.first.into_iter().map_while(|map| map).chain(of_lines)
+    /// None is kept.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
-    pub(crate) const fn first_is_none(&self) -> bool {
-        matches!(self.first, [None, ..])
-    }
-
-    /// All of them are at hand.
+    /// All of them are kept.
     pub(crate) const fn are_few(&self) -> bool {
         self.lines.is_empty()
     }
 
-    /// The first one of the payload type, of those at hand.
+    pub(crate) fn iter(self) -> impl Iterator<Item = RtpMap<'a>> {
+        let of_lines = attributes(self.lines).filter(|(name, _)| *name == b"rtpmap");
+        let few = self.few.into_iter().take(usize::from(self.count));
+        few.chain(of_lines.map(|(_, value)| value)).filter_map(RtpMap::parse)
+    }
+
+    /// The first one of the payload type, of those that are kept.
     #[inline]
-    pub(crate) fn of(&self, payload_type: u8) -> Option<RtpMap<'a>> {
-        let mut known = self.first.iter().map_while(Option::as_ref);
-        known.find(|map| map.payload_type == payload_type).copied()
+    pub(crate) fn of(&self, number: u8) -> Option<RtpMap<'a>> {
+        let few = self.few.iter().take(usize::from(self.count));
+        let mut own = few.filter(|value| payload_type(until_blank(value).0) == Some(number));
+        own.find_map(|value| RtpMap::parse(value))
     }
 }
 
@@ -327,6 +350,7 @@ pub(crate) fn name_of(attribute: &[u8]) -> &[u8] {
     }
 }
 
+#[inline]
 pub(crate) fn value_of(attribute: &[u8]) -> &[u8] {
     let start = attribute.iter().position(|byte| *byte == b':');
     let value = start.and_then(|start| attribute.get(start..)?.get(1..));

@@ -25,10 +25,12 @@ impl<'a> Lines<'a> {
     }
 
     /// What was not yet read.
+    #[inline]
     pub(crate) const fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
+    #[inline]
     pub(crate) const fn anomalies(&self) -> Anomalies {
         self.anomalies
     }
@@ -44,7 +46,9 @@ impl<'a> Iterator for Lines<'a> {
                 return None;
             }
             let end = line_end(self.rest);
-            self.anomalies.insert_if(end.is_none(), Anomaly::Unfinished);
+            if end.is_none() {
+                self.anomalies.insert(Anomaly::Unfinished);
+            }
             let (line, after) =
                 self.rest.split_at_checked(end.unwrap_or(self.rest.len())).unwrap_or_default();
             self.rest = match after {

@@ -188,6 +188,13 @@ impl<'a> Media<'a> {
     /// Whether some codec that carries media is in both; unknown where a payload type says nothing
     /// of its codec.
     pub fn shares_codec(&self, other: &Media<'_>) -> Option<bool> {
+        // Mostly the first ones are the same, and the others need no look.
+        if self.maps.are_few() && other.maps.are_few() {
+            let is_own = |codec: RtpMap<'_>| self.codecs().any(|own| own.is_same_codec(&codec));
+            if other.real_codecs().any(is_own) {
+                return Some(true);
+            }
+        }
         let own: Vec<_> = self.codecs().collect();
         let others: Vec<_> = other.codecs().collect();
         let is_shared = common_codec(&others, &own).is_some();

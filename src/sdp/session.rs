@@ -1,6 +1,6 @@
 //! A whole description: the session part, and the media descriptions after it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::anomaly::{Anomalies, Anomaly};
 use super::attribute::{Direction, Names, RtpMaps, attributes, name_of, value_of};
@@ -74,8 +74,10 @@ impl<'a> Connection<'a> {
         let (address_type, rest) = word(rest);
         let (address, rest) = word(rest);
         let is_three = !address.is_empty() && rest.is_empty();
-        let host = Host::of(address.split(|byte| *byte == b'/').next().unwrap_or_default());
-        let connection = Self { address_type, host, address: host.address() };
+        let end = address.iter().position(|byte| *byte == b'/').unwrap_or(address.len());
+        let host = Host::of(address.get(..end).unwrap_or_default());
+        let dotted = || dotted(host.as_bytes()).map(IpAddr::V4);
+        let connection = Self { address_type, host, address: dotted().or_else(|| host.address()) };
         let is_sane = connection.address.is_some() || connection.host.is_valid();
         (connection, is_three && is_sane)
     }
@@ -90,6 +92,21 @@ impl<'a> Connection<'a> {
     pub fn is_unspecified(&self) -> bool {
         self.address().is_some_and(|address| address.is_unspecified())
     }
+}
+
+/// Four numbers with dots, as nearly all addresses are; sooner than [`Host::address`] finds it.
+fn dotted(bytes: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0_u8; 4];
+    let mut parts = bytes.split(|byte| *byte == b'.');
+    for octet in &mut octets {
+        let digits = parts.next().filter(|digits| (1..=3).contains(&digits.len()))?;
+        // Nobody knows whether a zero before a number makes it an octal one.
+        if digits.len() > 1 && digits.first() == Some(&b'0') {
+            return None;
+        }
+        *octet = u8::try_from(number(digits)?).ok()?;
+    }
+    parts.next().is_none().then_some(Ipv4Addr::from(octets))
 }
 
 /// A session description in its parts.
@@ -338,7 +355,7 @@ impl<'a> Part<'a> {
     fn take_map(&mut self, value: &'a [u8], (at, end): (usize, usize)) {
         match &mut self.maps {
             Ok(maps) => {
-                if maps.first_is_none() {
+                if maps.is_empty() {
                     self.first_map = at;
                 }
                 if !maps.push(value) {
@@ -402,6 +419,20 @@ mod tests {
         for (text, expected) in cases {
             let anomalies = Session::parse(text.as_bytes()).1;
             assert_eq!(anomalies, expected.iter().copied().collect(), "{text}");
+        }
+    }
+
+    #[test]
+    fn dotted_addresses_are_those_that_others_take() {
+        for text in ["192.0.2.1", "0.0.0.0", "255.255.255.255", "10.1.2.30"] {
+            assert_eq!(dotted(text.as_bytes()), text.parse().ok(), "{text}");
+            assert!(dotted(text.as_bytes()).is_some());
+        }
+        for text in
+            ["", "1.2.3", "1.2.3.4.5", "1.2.3.256", "01.2.3.4", "1..2.3", "1.2.3.4 ", "a.b.c.d"]
+        {
+            assert_eq!(dotted(text.as_bytes()), None, "{text}");
+            assert!(text.parse::<Ipv4Addr>().is_err());
         }
     }
 

@@ -14,6 +14,7 @@ use crate::signaling::negotiation::Negotiations;
 use crate::signaling::reach::Reach;
 use crate::signaling::settings::Stir;
 use crate::signaling::transaction::Transaction;
+use crate::sip::lws;
 use crate::sip::{COOKIE, CSEQ_END, Class, HeaderName, Method, Status, timers};
 use crate::time::{Span, Time};
 
@@ -45,6 +46,8 @@ macro_rules! traits {
 traits! {
     /// What every call has.
     ANY,
+    /// What no call has.
+    NEVER,
     /// An INVITE, or a response to one.
     INVITE,
     /// A BYE, or a response to one.
@@ -69,6 +72,8 @@ traits! {
     CHALLENGE,
     /// A response of 400 or more, no challenge.
     REFUSAL,
+    /// A response by which a verifier of identities may refuse a request (RFC 8224, section 6.2.2).
+    IDENTITY_REFUSAL,
     /// A response 5xx.
     SERVER_FAILURE,
     /// A response whose code is not registered.
@@ -249,6 +254,7 @@ impl Traits {
     fn look_at_fields(&mut self, message: &Message<'_>) {
         let mut present = Needed::NONE;
         let mut seen = [0_u64; 4];
+        let mut length = None;
         for header in message.headers() {
             let number = header.name as usize;
             present = present.with(header.name);
@@ -260,11 +266,13 @@ impl Traits {
                 let bit = 1 << (number % 64);
                 self.set_if(*bits & bit != 0, Self::FIELD_TWICE);
                 *bits |= bit;
+                if header.name == HeaderName::ContentLength && length.is_none() {
+                    length = lws::number(header.value);
+                }
             }
         }
         self.0 &= !SINGLETON;
         self.set_if(!message.lacks_beside(present).is_empty(), Self::LACKS_FIELD);
-        let length = message.content_length().and_then(Result::ok);
         let is_plain = length.map(|length| length as usize) == Some(message.bytes_after_headers());
         self.set_if(!is_plain, Self::ODD_LENGTH);
         self.set_if(message.is_fragmented, Self::FRAGMENTS);
@@ -323,6 +331,7 @@ fn of_status(status: Status) -> Traits {
         (_, Class::Provisional) => Traits::PROGRESS,
         (_, Class::Redirection) => Traits::REDIRECTION,
         (401 | 407, _) => Traits::CHALLENGE,
+        (403 | 428 | 436..=438, _) => Traits::REFUSAL.or(Traits::IDENTITY_REFUSAL),
         (_, Class::ServerError) => Traits::REFUSAL.or(Traits::SERVER_FAILURE),
         (_, Class::ClientError | Class::GlobalFailure) => Traits::REFUSAL,
     };

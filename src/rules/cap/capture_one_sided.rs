@@ -10,7 +10,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("capture_one_sided.md"),
     thresholds: &[],
-    gate: Gate::OPEN,
+    gate: Gate::CAPTURE,
     check: Check::Capture(check),
 };
 

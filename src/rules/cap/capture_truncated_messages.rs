@@ -11,7 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("capture_truncated_messages.md"),
     thresholds: &[],
-    gate: Gate::OPEN,
+    gate: Gate::CAPTURE,
     check: Check::Capture(check),
 };
 

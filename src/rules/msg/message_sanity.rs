@@ -111,9 +111,10 @@ fn uris<'c>(message: &Message<'c>, right: &Cell<Right<'c>>, wrong: &mut Defects)
         known.uri = uri.filter(|_| is_valid);
     }
     for (name, known) in FIELDS.into_iter().zip(&mut known.fields) {
+        let Some(line) = message.header(name) else { continue };
         // A list whose first item is empty goes on in the next line.
-        let line = message.header(name).filter(|line| !matches!(line, [] | [b',', ..]));
-        if line.is_some() && line == *known {
+        let line = Some(line).filter(|line| !matches!(line, [] | [b',', ..]));
+        if line.zip(*known).is_some_and(|(line, known)| has_same_uri(line, known)) {
             continue;
         }
         let is_list = line.is_none_or(|line| memchr(b',', line).is_some());
@@ -123,6 +124,15 @@ fn uris<'c>(message: &Message<'c>, right: &Cell<Right<'c>>, wrong: &mut Defects)
         *known = line.filter(|_| !is_wrong);
     }
     right.set(known);
+}
+
+/// Both are the same, or the first one has parameters behind the URI besides: a tag.
+fn has_same_uri(line: &[u8], known: &[u8]) -> bool {
+    match line.strip_prefix(known) {
+        Some([]) => true,
+        Some([b';', ..]) => known.ends_with(b">") && memchr(b'"', line).is_none(),
+        _ => false,
+    }
 }
 
 fn is_wrong(value: &[u8]) -> bool {

@@ -31,6 +31,9 @@ fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
 
 /// A server found that no hop is left.
 fn refused(call: &Call<'_>, findings: &mut Findings<'_>) -> bool {
+    if !call.transactions.iter().any(is_told) {
+        return false;
+    }
     let mut is_refused = false;
     for attempt in &call.attempts {
         if attempt.is_answered() || attempt.is_resolved(call) {

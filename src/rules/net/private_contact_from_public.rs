@@ -58,14 +58,16 @@ fn exposed<'c>(
     hop: &Transaction<'c>,
     message: &'c Message<'c>,
 ) -> Option<(Address<'c>, Endpoint, Reach)> {
+    if !call.is_public_way(message) {
+        return None;
+    }
     let contact = message.contact()?;
     let (end, reach) = call.hidden_in(&contact.uri)?;
     let has_other_way = OTHER_WAYS
         .into_iter()
         .any(|name| contact.uri.parameters().has(name) || contact.parameters.has(name))
         || message.top_via().is_some_and(|via| via.parameters.has("alias"));
-    let is_fine = !call.is_public_way(message)
-        || has_other_way
+    let is_fine = has_other_way
         || is_behind_route(hop, message)
         || is_rewritten(call, message, end)
         || call.is_reached_anyway(message);

@@ -113,14 +113,17 @@ fn is_straight<'c>(
         return false;
     }
     let value = request.header(HeaderName::Via).unwrap_or_default();
+    if let Some((own, source, transport)) = known.get()
+        && is_udp
+        && (source, transport) == (request.source, hop.transport)
+        && value.strip_prefix(own).is_some_and(|rest| rest.starts_with(b";"))
+    {
+        return true;
+    }
     let end = value.iter().position(|byte| matches!(byte, b';' | b',' | b'"' | b'\r' | b'\n'));
     let Some((own, [b';', ..])) = end.and_then(|end| value.split_at_checked(end)) else {
         return false;
     };
-    let straight = Some((own, request.source, hop.transport));
-    if is_udp && known.get() == straight {
-        return true;
-    }
     let via = Via::of(own);
     if via.host.as_bytes().is_empty() || !may_mean(via.transport, hop.transport) {
         return false;
@@ -129,7 +132,7 @@ fn is_straight<'c>(
     let sent_by = (address, via.port_or_default());
     let is_there = sent_by == (Some(request.source.address), request.source.port);
     if is_there {
-        known.set(straight);
+        known.set(Some((own, request.source, hop.transport)));
     }
     is_there || !is_udp
 }

@@ -11,7 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("options_unanswered.md"),
     thresholds: &[&IN_A_ROW, &CHANGES, &FLAPPING_SHARE],
-    gate: Gate::OPEN,
+    gate: Gate::CAPTURE,
     check: Check::Capture(check),
 };
 

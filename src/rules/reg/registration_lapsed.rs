@@ -14,7 +14,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("registration_lapsed.md"),
     thresholds: &[&GRACE, &CHANGES, &WITHIN],
-    gate: Gate::OPEN,
+    gate: Gate::CAPTURE,
     check: Check::Capture(check),
 };
 

@@ -68,12 +68,16 @@ fn word(
 ) -> Option<&'static str> {
     // The clock of G.722 is 8000, whatever is written.
     let clock_rate = if codec.is("G722") { 8000 } else { codec.clock_rate };
-    rates(offered).next()?;
-    if rates(answered).next().is_none() {
-        return Some("no-events");
+    // Whether the side has events, and with this clock.
+    let look = |codecs: &[RtpMap<'_>]| {
+        rates(codecs)
+            .fold((false, false), |(_, is_same), rate| (true, is_same || rate == clock_rate))
+    };
+    match (look(offered), look(answered)) {
+        ((false, _), _) => None,
+        (_, (false, _)) => Some("no-events"),
+        ((true, own), (true, other)) => (!own || !other).then_some("other-clock-rate"),
     }
-    let has_rate = |codecs: &[RtpMap<'_>]| rates(codecs).any(|rate| rate == clock_rate);
-    (!has_rate(offered) || !has_rate(answered)).then_some("other-clock-rate")
 }
 
 /// The clock rates of the events that stand for keys (RFC 4733).

@@ -12,7 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("credential_brute_force.md"),
     thresholds: &[&ATTEMPTS, &WITHIN],
-    gate: Gate::OPEN,
+    gate: Gate::CAPTURE,
     check: Check::Capture(check),
 };
 

@@ -12,7 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("identity_invalid.md"),
     thresholds: &[],
-    gate: Gate::one_of(&[Traits::REFUSAL, Traits::REASON, Traits::IDENTITY]),
+    gate: Gate::one_of(&[Traits::IDENTITY_REFUSAL, Traits::REASON, Traits::IDENTITY]),
     check: Check::Call(check),
 };
 

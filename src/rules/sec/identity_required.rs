@@ -13,7 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("identity_required.md"),
     thresholds: &[],
-    gate: Gate::one_of(&[Traits::REFUSAL, Traits::REASON, Traits::SIGNING_DUE]),
+    gate: Gate::one_of(&[Traits::IDENTITY_REFUSAL, Traits::REASON, Traits::SIGNING_DUE]),
     check: Check::Call(check),
 };
 

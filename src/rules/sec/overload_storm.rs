@@ -13,7 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("overload_storm.md"),
     thresholds: &[&REQUESTS, &SHARE],
-    gate: Gate::OPEN,
+    gate: Gate::CAPTURE,
     check: Check::Capture(check),
 };
 

@@ -11,7 +11,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("scanner.md"),
     thresholds: &[&TARGETS, &WITHIN, &REFUSED],
-    gate: Gate::OPEN,
+    gate: Gate::CAPTURE,
     check: Check::Capture(check),
 };
 

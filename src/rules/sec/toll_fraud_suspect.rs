@@ -14,7 +14,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("toll_fraud_suspect.md"),
     thresholds: &[&ATTEMPTS, &VARIANTS],
-    gate: Gate::OPEN,
+    gate: Gate::CAPTURE,
     check: Check::Capture(check),
 };
 
