@@ -1,6 +1,7 @@
 //! One try to set up a call: an initial INVITE on all the hops where it was seen.
 
 use crate::signaling::call::Call;
+use crate::signaling::few::Few;
 use crate::signaling::transaction::Transaction;
 use crate::sip::{Class, Status};
 
@@ -13,7 +14,7 @@ pub struct Attempt<'c> {
     pub from_tag: &'c [u8],
     /// The transactions on each hop, by index: the first sender's first, the farthest downstream
     /// last.
-    pub hops: Vec<usize>,
+    pub hops: Few<usize>,
     /// The attempt of the same caller that came next.
     pub next: Option<usize>,
     pub(super) is_answered: bool,

@@ -1,22 +1,19 @@
 //! A call: everything that was said under one Call-ID.
 
-use std::collections::HashMap;
-
-use rustc_hash::FxBuildHasher;
-
 use crate::packet::Endpoint;
 use crate::signaling::attempt::Attempt;
 use crate::signaling::challenge::Chain;
 use crate::signaling::coverage::Coverage;
 use crate::signaling::dialog::Dialog;
+use crate::signaling::few::Few;
 use crate::signaling::log::CallLog;
+use crate::signaling::lookup::Lookup;
 use crate::signaling::message::Message;
 use crate::signaling::negotiation::Negotiations;
 use crate::signaling::settings::Settings;
-use crate::signaling::state::State as TransactionState;
 use crate::signaling::subscription::{self, Subscription};
 use crate::signaling::transaction::{Outcome, Transaction};
-use crate::sip::{Class, Method, Status, timers};
+use crate::sip::{Class, HeaderName, Method, Status, timers};
 use crate::time::{Span, Time};
 use crate::transport::Network;
 
@@ -136,6 +133,7 @@ pub struct Call<'c> {
     pub dialogs: Vec<Dialog<'c>>,
     /// Every subscription, in order.
     pub subscriptions: Vec<Subscription<'c>>,
+    kind: Kind,
     /// Challenges and what followed on them.
     chains: Vec<Chain<'c>>,
     /// The clients whose retransmissions show a T1 of their own.
@@ -169,10 +167,11 @@ impl<'c> Call<'c> {
     /// Sorts out the messages of one Call-ID; pure, whatever the messages are.
     pub fn build(messages: &'c [Message<'c>], surroundings: Surroundings<'c>) -> Self {
         let call_id = messages.iter().find_map(|message| message.call_id()).unwrap_or_default();
-        let transactions = transactions(messages);
+        let (transactions, lookup) = transactions(messages);
         let mut call = Self {
             call_id,
             messages,
+            kind: kind_of(messages),
             timers: base_timers(&transactions),
             transactions,
             attempts: Vec::new(),
@@ -182,7 +181,7 @@ impl<'c> Call<'c> {
             surroundings,
             negotiations: Negotiations::default(),
         };
-        call.link_hops();
+        call.link_hops(&lookup);
         call.link_cancels();
         call.subscriptions = subscription::subscriptions(&call.transactions);
         call.chains = call.collect_chains();
@@ -289,7 +288,7 @@ impl<'c> Call<'c> {
         &'a self,
         transaction: &'a Transaction<'c>,
     ) -> impl Iterator<Item = &'a Transaction<'c>> {
-        let mut waiting: Vec<usize> = transaction.downstream.clone();
+        let mut waiting = transaction.downstream.to_vec();
         // The links come from captured bytes, so they may form a ring.
         let steps = self.transactions.len();
         std::iter::from_fn(move || {
@@ -325,31 +324,8 @@ impl<'c> Call<'c> {
     }
 
     /// What the Call-ID was used for.
-    pub fn kind(&self) -> Kind {
-        let has = |method| self.messages.iter().any(|message| message.method() == method);
-        let inside_calls = [
-            Method::Invite,
-            Method::Bye,
-            Method::Ack,
-            Method::Cancel,
-            Method::Prack,
-            Method::Update,
-            Method::Info,
-        ];
-        if inside_calls.into_iter().any(has) {
-            return Kind::Call;
-        }
-        [
-            (Method::Register, Kind::Registration),
-            (Method::Subscribe, Kind::Subscription),
-            (Method::Notify, Kind::Subscription),
-            (Method::Publish, Kind::Publication),
-            (Method::Message, Kind::Message),
-            (Method::Options, Kind::Options),
-        ]
-        .into_iter()
-        .find_map(|(method, kind)| has(method).then_some(kind))
-        .unwrap_or(Kind::Other)
+    pub const fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Where the call stands after its last message.
@@ -415,34 +391,15 @@ impl<'c> Call<'c> {
     /// Links the transactions of one request that went over several hops: the Via stack of the
     /// request on a later hop holds the branch that it had on an earlier one (RFC 3261, section
     /// 16.6, item 8).
-    fn link_hops(&mut self) {
-        let mut by_branch: HashMap<(&[u8], u32, Method<'_>), Vec<usize>, FxBuildHasher> =
-            HashMap::default();
-        let mut by_number: HashMap<(u32, Method<'_>), Vec<usize>, FxBuildHasher> =
-            HashMap::default();
-        for transaction in &self.transactions {
-            let key = (transaction.branch, transaction.cseq, transaction.method);
-            if !transaction.branch.is_empty() {
-                by_branch.entry(key).or_default().push(transaction.index);
-            }
-            by_number.entry((key.1, key.2)).or_default().push(transaction.index);
+    fn link_hops(&mut self, lookup: &Lookup<'c>) {
+        if self.transactions.len() < 2 {
+            return;
         }
         let mut links = Vec::new();
         for transaction in &self.transactions {
             let Some(request) = transaction.request else { continue };
-            let above = request.vias().skip(1).filter_map(|via| via.branch()).find_map(|branch| {
-                let key = (branch, transaction.cseq, transaction.method);
-                let found = by_branch.get(&key)?.iter().copied();
-                found.filter(|index| *index != transaction.index).min_by_key(|index| {
-                    let above = self.transactions.get(*index);
-                    // The hop that ends where this one begins, if the branch was seen on several.
-                    above.is_none_or(|above| above.server.address != transaction.client.address)
-                })
-            });
-            let above = above.or_else(|| {
-                let hops = by_number.get(&(transaction.cseq, transaction.method))?;
-                self.hop_before(transaction, hops)
-            });
+            let above = self.hop_by_branch(transaction, request, lookup);
+            let above = above.or_else(|| self.hop_before(transaction, request, lookup));
             links.extend(above.map(|above| (above, transaction.index)));
         }
         for (above, below) in links {
@@ -455,21 +412,45 @@ impl<'c> Call<'c> {
         }
     }
 
+    /// The hop whose branch stands in the Via stack of the request.
+    fn hop_by_branch(
+        &self,
+        below: &Transaction<'c>,
+        request: &Message<'c>,
+        lookup: &Lookup<'c>,
+    ) -> Option<usize> {
+        if request.has_one_via() {
+            return None;
+        }
+        let branches = request.vias().skip(1).filter_map(|via| via.branch());
+        branches.filter(|branch| !branch.is_empty()).find_map(|branch| {
+            let found = lookup.of_branch(&self.transactions, (branch, below.cseq, below.method));
+            let others = found.filter(|above| above.index != below.index);
+            // The hop that ends where this one begins, if the branch was seen on several.
+            let best = others.min_by_key(|above| above.server.address != below.client.address);
+            best.map(|above| above.index)
+        })
+    }
+
     /// The hop that ends where this one begins, where an element hides the Via headers behind it
     /// but keeps the tags: same request by the same sender, taken from one host and handed to the
     /// next.
-    fn hop_before(&self, below: &Transaction<'c>, hops: &[usize]) -> Option<usize> {
-        let request = below.request?;
-        if hops.len() > HOPS_MAX {
-            return None;
-        }
+    fn hop_before(
+        &self,
+        below: &Transaction<'c>,
+        request: &Message<'c>,
+        lookup: &Lookup<'c>,
+    ) -> Option<usize> {
+        let hops = lookup.of_number(&self.transactions, (below.cseq, below.method));
         let same = || {
-            let hops = hops.iter().take_while(|hop| **hop < below.index);
-            let earlier = hops.filter_map(|hop| self.transactions.get(*hop));
+            let earlier = hops.clone().take_while(|hop| hop.index < below.index);
             earlier.filter(|above| above.request.is_some_and(|own| is_same_request(own, request)))
         };
         // What the first sender sends has no hop before it, wherever it goes.
         same().next().filter(|first| first.client.address != below.client.address)?;
+        if hops.clone().nth(HOPS_MAX).is_some() {
+            return None;
+        }
         let before = same().filter(|above| {
             above.server.address == below.client.address
                 && above.client.address != below.server.address
@@ -513,7 +494,7 @@ impl<'c> Call<'c> {
                 None => attempts.push(Attempt {
                     cseq: transaction.cseq,
                     from_tag,
-                    hops: vec![transaction.index],
+                    hops: Few::one(transaction.index),
                     next: None,
                     is_answered: false,
                     is_followed: false,
@@ -571,8 +552,8 @@ impl<'c> Call<'c> {
                     callee_tag: to,
                     method: if is_opened { Method::Invite } else { message.method() },
                     confirmed: None,
-                    transactions: Vec::new(),
-                    acks: Vec::new(),
+                    transactions: Few::new(),
+                    acks: Few::new(),
                     starts_before_capture: message.is_request() && !is_opened,
                     is_made_by_response: !message.is_request(),
                 });
@@ -653,11 +634,43 @@ fn is_same_request(one: &Message<'_>, other: &Message<'_>) -> bool {
     (one.from_tag(), one.to_tag()) == (other.from_tag(), other.to_tag())
 }
 
+impl Message<'_> {
+    /// It names one hop at the most, so nobody has sent it on; less work than to count
+    /// [`vias`](crate::sip::Message::vias), and never true where these are several.
+    pub(super) fn has_one_via(&self) -> bool {
+        let mut lines = self.lines(HeaderName::Via);
+        let has_list = lines.next().is_some_and(|line| line.contains(&b','));
+        !has_list && lines.next().is_none()
+    }
+}
+
+/// What the methods of these messages are used for.
+fn kind_of(messages: &[Message<'_>]) -> Kind {
+    let mut kind = Kind::Other;
+    for message in messages {
+        kind = kind.min(match message.method() {
+            Method::Invite
+            | Method::Bye
+            | Method::Ack
+            | Method::Cancel
+            | Method::Prack
+            | Method::Update
+            | Method::Info => return Kind::Call,
+            Method::Register => Kind::Registration,
+            Method::Subscribe | Method::Notify => Kind::Subscription,
+            Method::Publish => Kind::Publication,
+            Method::Message => Kind::Message,
+            Method::Options => Kind::Options,
+            Method::Refer | Method::Other(_) => Kind::Other,
+        });
+    }
+    kind
+}
+
 /// Sorts messages into transactions (RFC 3261, sections 17.1.3 and 17.2.3), hop by hop.
-fn transactions<'c>(messages: &'c [Message<'c>]) -> Vec<Transaction<'c>> {
-    let mut transactions: Vec<Transaction<'c>> = Vec::new();
-    let mut index: HashMap<(&[u8], u32, Method<'_>), Vec<usize>, FxBuildHasher> =
-        HashMap::default();
+fn transactions<'c>(messages: &'c [Message<'c>]) -> (Vec<Transaction<'c>>, Lookup<'c>) {
+    let mut transactions: Vec<Transaction<'c>> = Vec::with_capacity(messages.len().div_ceil(3));
+    let mut lookup = Lookup::default();
     for message in messages {
         let Some(cseq) = message.cseq() else { continue };
         // A response with a code that belongs to no class ends nothing and begins nothing.
@@ -667,8 +680,8 @@ fn transactions<'c>(messages: &'c [Message<'c>]) -> Vec<Transaction<'c>> {
         let branch = message.branch().unwrap_or_default();
         let is_ack = message.is_request() && message.method() == Method::Ack;
         let method = if is_ack { Method::Invite } else { message.method() };
-        let candidates = index.entry((branch, cseq.number, method)).or_default();
-        let found = best_match(candidates, &transactions, message);
+        let candidates = lookup.of_branch(&transactions, (branch, cseq.number, method));
+        let found = best_match(candidates, message);
         if let Some(transaction) = found.and_then(|found| transactions.get_mut(found)) {
             transaction.add(message);
             continue;
@@ -677,46 +690,22 @@ fn transactions<'c>(messages: &'c [Message<'c>]) -> Vec<Transaction<'c>> {
         if is_ack {
             continue;
         }
-        let (client, server) = match message.is_request() {
-            true => (message.source, message.destination),
-            false => (message.destination, message.source),
-        };
-        candidates.push(transactions.len());
-        let mut transaction = Transaction {
-            index: transactions.len(),
-            method,
-            cseq: cseq.number,
-            branch,
-            client,
-            server,
-            transport: message.transport,
-            request: None,
-            retransmissions: Vec::new(),
-            provisionals: Vec::new(),
-            finals: Vec::new(),
-            acks: Vec::new(),
-            cancel: None,
-            upstream: None,
-            downstream: Vec::new(),
-            state: TransactionState::Unseen,
-            oddities: Vec::new(),
-        };
+        let mut transaction = Transaction::new(transactions.len(), method, cseq.number, message);
         transaction.add(message);
         transactions.push(transaction);
+        lookup.add_last(&transactions);
     }
-    transactions
+    (transactions, lookup)
 }
 
 /// The transaction of the same branch that runs over the hop of the message. A request must come
 /// from the client and go to the server; a response may leave or arrive elsewhere (that is a fault
 /// of its own), as long as it fits best.
-fn best_match(
-    candidates: &[usize],
-    transactions: &[Transaction<'_>],
+fn best_match<'a, 'c: 'a>(
+    candidates: impl Iterator<Item = &'a Transaction<'c>>,
     message: &Message<'_>,
 ) -> Option<usize> {
-    let fit = |index: usize| -> Option<u32> {
-        let transaction = transactions.get(index)?;
+    let fit = |transaction: &Transaction<'_>| -> Option<u32> {
         let (client, server) = (transaction.client, transaction.server);
         if message.is_request() {
             let is_same = message.went(client, server)
@@ -737,9 +726,7 @@ fn best_match(
         .filter(|fit| *fit >= 4)
     };
     candidates
-        .iter()
-        .copied()
-        .filter_map(|index| fit(index).map(|fit| (fit, index)))
+        .filter_map(|transaction| fit(transaction).map(|fit| (fit, transaction.index)))
         .max_by_key(|(fit, index)| (*fit, std::cmp::Reverse(*index)))
         .map(|(_, index)| index)
 }
@@ -759,7 +746,7 @@ fn base_timers(transactions: &[Transaction<'_>]) -> Vec<(Endpoint, Span)> {
 
 fn base_timer(transaction: &Transaction<'_>) -> Option<Span> {
     let first = transaction.request?.time;
-    let [second, third, ..] = transaction.retransmissions.as_slice() else { return None };
+    let [second, third, ..] = *transaction.retransmissions else { return None };
     let (gap, next) = (second.time.since(first), third.time.since(second.time));
     let is_plausible = (Span::from_millis(50)..=Span::from_secs(5)).contains(&gap);
     // A slow clock is no other timer.

@@ -1,58 +1,81 @@
-//! A table for a few entries, which may become many.
+//! A list that mostly holds one element or none.
 
-use std::collections::HashMap;
-use std::hash::Hash;
+use std::ops::Deref;
 
-use foldhash::fast::RandomState;
-
-/// So many entries are sooner looked through than hashed.
-const FEW_MAX: usize = 8;
-
-/// A table that is a list while it is short; a call mostly has one dialog on one hop.
-#[derive(Debug)]
-pub(super) struct Few<K, V> {
-    /// Empty once there are many.
-    few: Vec<(K, V)>,
-    many: HashMap<K, V, RandomState>,
+/// Elements in order; takes memory of its own only from the second one on.
+///
+/// Of what a transaction has several of (responses, ACKs, hops behind it), nearly every transaction
+/// has one, and a capture has very many transactions.
+#[derive(Clone, Debug)]
+pub struct Few<T> {
+    held: Held<T>,
 }
 
-impl<K, V> Default for Few<K, V> {
+#[derive(Clone, Debug)]
+enum Held<T> {
+    None,
+    One(T),
+    Several(Vec<T>),
+}
+
+impl<T> Few<T> {
+    /// No element.
+    pub(crate) const fn new() -> Self {
+        Self { held: Held::None }
+    }
+
+    /// One element.
+    pub(crate) const fn one(element: T) -> Self {
+        Self { held: Held::One(element) }
+    }
+
+    /// Adds an element at the end.
+    #[inline]
+    pub(crate) fn push(&mut self, element: T) {
+        self.held = match std::mem::replace(&mut self.held, Held::None) {
+            Held::None => Held::One(element),
+            Held::One(first) => Held::Several(vec![first, element]),
+            Held::Several(mut all) => {
+                all.push(element);
+                Held::Several(all)
+            }
+        };
+    }
+
+    /// Sorts the elements by a key; equal ones keep their order.
+    pub(crate) fn sort_by_key<K: Ord>(&mut self, key: impl FnMut(&T) -> K) {
+        if let Held::Several(all) = &mut self.held {
+            all.sort_by_key(key);
+        }
+    }
+}
+
+impl<T> Default for Few<T> {
     fn default() -> Self {
-        Self { few: Vec::new(), many: HashMap::default() }
+        Self::new()
     }
 }
 
-impl<K: Eq + Hash, V> Few<K, V> {
-    /// The value of the key.
-    pub(super) fn get(&self, key: &K) -> Option<&V> {
-        match self.many.is_empty() {
-            true => self.few.iter().find(|(known, _)| known == key).map(|(_, value)| value),
-            false => self.many.get(key),
+impl<T> Deref for Few<T> {
+    type Target = [T];
+
+    #[inline]
+    fn deref(&self) -> &[T] {
+        match &self.held {
+            Held::None => &[],
+            Held::One(element) => std::slice::from_ref(element),
+            Held::Several(all) => all,
         }
     }
+}
 
-    /// The key has a value.
-    pub(super) fn contains(&self, key: &K) -> bool {
-        self.get(key).is_some()
-    }
+impl<'a, T> IntoIterator for &'a Few<T> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
 
-    /// The value of the key, which gets this one if it has none.
-    pub(super) fn or_insert(&mut self, key: K, value: V) -> &mut V {
-        if !self.many.is_empty() || self.few.len() >= FEW_MAX {
-            self.many.extend(self.few.drain(..));
-            return self.many.entry(key).or_insert(value);
-        }
-        let place = self.few.iter().position(|(known, _)| *known == key);
-        let place = place.unwrap_or_else(|| {
-            self.few.push((key, value));
-            self.few.len() - 1
-        });
-        &mut self.few[place].1
-    }
-
-    /// All values, in no order.
-    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.few.iter_mut().map(|(_, value)| value).chain(self.many.values_mut())
+    #[inline]
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }
 
@@ -61,14 +84,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn few_and_many_are_one_table() {
-        for count in [1, FEW_MAX, FEW_MAX + 1, 100] {
-            let mut table = Few::default();
-            for key in (0..count).chain(0..count) {
-                *table.or_insert(key, 0) += key;
-            }
-            assert!((0..count).all(|key| table.get(&key) == Some(&(2 * key))), "{count}");
-            assert!(!table.contains(&count) && table.values_mut().count() == count);
+    fn keeps_the_order_of_what_is_added() {
+        let mut few = Few::new();
+        assert!(few.is_empty());
+        for number in [3, 1, 2, 1] {
+            few.push(number);
         }
+        assert_eq!(*few, [3, 1, 2, 1]);
+        few.sort_by_key(|number| *number);
+        assert_eq!(few.into_iter().copied().collect::<Vec<_>>(), [1, 1, 2, 3]);
+        assert_eq!(*Few::one(7), [7]);
     }
 }

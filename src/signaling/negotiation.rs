@@ -19,7 +19,7 @@ use crate::signaling::exchange::{
     Acknowledgements, Exchange, ExchangeId, Side, forks, has_no_offer, of_invite, of_request,
     sdp_of,
 };
-use crate::signaling::few::Few;
+use crate::signaling::small_table::SmallTable;
 use crate::signaling::message::Message;
 use crate::signaling::period::Period;
 use crate::signaling::transaction::Transaction;
@@ -89,7 +89,7 @@ impl<'c> Negotiations<'c> {
         }
         let book = Book::of(call);
         let mut found = Self::default();
-        let mut places = Few::default();
+        let mut places = SmallTable::default();
         for hop in &call.transactions {
             for (callee_tag, exchange) in book.exchanges(hop) {
                 found.take(hop, &book, callee_tag, exchange, &mut places);
@@ -178,7 +178,7 @@ impl<'c> Negotiations<'c> {
         book: &Book<'c>,
         callee_tag: Option<&'c [u8]>,
         exchange: Exchange<'c>,
-        places: &mut Few<Key<'c>, usize>,
+        places: &mut SmallTable<Key<'c>, usize>,
     ) {
         let (near, far) = match exchange.id.0 {
             Side::Caller => (hop.client, hop.server),
@@ -208,7 +208,7 @@ impl<'c> Negotiations<'c> {
 
     /// Tells of each exchange how long it was in force, and from that the periods.
     fn set_ends(&mut self, book: &Book<'c>, observed_until: Time) {
-        let mut agreed: Few<_, Vec<(Time, ExchangeId<'c>)>> = Few::default();
+        let mut agreed: SmallTable<_, Vec<(Time, ExchangeId<'c>)>> = SmallTable::default();
         for negotiation in &self.all {
             let tags = (negotiation.caller_tag, negotiation.callee_tag);
             let own = agreed.or_insert(tags, Vec::new());
@@ -233,7 +233,7 @@ impl<'c> Negotiations<'c> {
 
     fn find_mirrors(&mut self) {
         let tags = |own: &Negotiation<'c>| (own.caller_tag, own.callee_tag);
-        let mut hops: Few<_, Vec<usize>> = Few::default();
+        let mut hops: SmallTable<_, Vec<usize>> = SmallTable::default();
         for (index, negotiation) in self.all.iter().enumerate() {
             hops.or_insert(tags(negotiation), Vec::new()).push(index);
         }
@@ -252,7 +252,7 @@ impl<'c> Negotiations<'c> {
 impl<'c> Negotiations<'c> {
     /// The hops of one exchange stand in the order in which the request went over them.
     fn find_sightings(&mut self) {
-        let mut known = Few::default();
+        let mut known = SmallTable::default();
         let mut all: Vec<(usize, usize, usize)> = Vec::new();
         for (index, negotiation) in self.all.iter().enumerate() {
             let places = negotiation.exchanges.iter().enumerate();
@@ -347,14 +347,14 @@ impl<'c> Negotiation<'c> {
 #[derive(Default)]
 struct Book<'c> {
     /// By the tags of From and To of the INVITE.
-    acknowledgements: Few<Tags<'c>, Acknowledgements<'c>>,
+    acknowledgements: SmallTable<Tags<'c>, Acknowledgements<'c>>,
     none: Acknowledgements<'c>,
     /// The tags of those who called.
-    callers: Few<&'c [u8], ()>,
+    callers: SmallTable<&'c [u8], ()>,
     /// Tag and number of the INVITEs without an offer.
-    delayed: Few<(&'c [u8], u32), ()>,
+    delayed: SmallTable<(&'c [u8], u32), ()>,
     /// When a dialog ended by BYE.
-    ends: Few<Tags<'c>, Time>,
+    ends: SmallTable<Tags<'c>, Time>,
 }
 
 /// The tags of From and To.

@@ -1,6 +1,7 @@
 //! Transactions as seen on one hop (RFC 3261, section 17).
 
 use crate::packet::Endpoint;
+use crate::signaling::few::Few;
 use crate::signaling::message::Message;
 use crate::signaling::state::{Event, Oddity, State, TransactionKind};
 use crate::sip::{Class, Method, Status};
@@ -35,23 +36,23 @@ pub struct Transaction<'c> {
     /// The request, first copy; `None` where only responses were seen.
     pub request: Option<&'c Message<'c>>,
     /// The request sent again.
-    pub retransmissions: Vec<&'c Message<'c>>,
+    pub retransmissions: Few<&'c Message<'c>>,
     /// Every response 100-199, repeats included.
-    pub provisionals: Vec<&'c Message<'c>>,
+    pub provisionals: Few<&'c Message<'c>>,
     /// Every final response, repeats and those of other forks included.
-    pub finals: Vec<&'c Message<'c>>,
+    pub finals: Few<&'c Message<'c>>,
     /// ACKs with the branch of the INVITE.
-    pub acks: Vec<&'c Message<'c>>,
+    pub acks: Few<&'c Message<'c>>,
     /// The CANCEL of this INVITE on the same hop.
     pub cancel: Option<usize>,
     /// The transaction on the hop before, nearer to the caller.
     pub upstream: Option<usize>,
     /// The transactions on the hops after, nearer to the callee.
-    pub downstream: Vec<usize>,
+    pub downstream: Few<usize>,
     /// Where it stands after the last message.
     pub state: State,
     /// What the state machines do not foresee.
-    pub oddities: Vec<(Oddity, &'c Message<'c>)>,
+    pub oddities: Few<(Oddity, &'c Message<'c>)>,
 }
 
 /// How a transaction ended, as far as the capture tells.
@@ -86,6 +87,33 @@ impl Outcome {
 }
 
 impl<'c> Transaction<'c> {
+    /// The transaction that the message belongs to, which was seen first; nothing is added yet.
+    pub(super) fn new(index: usize, method: Method<'c>, cseq: u32, first: &'c Message<'c>) -> Self {
+        let (client, server) = match first.is_request() {
+            true => (first.source, first.destination),
+            false => (first.destination, first.source),
+        };
+        Self {
+            index,
+            method,
+            cseq,
+            branch: first.branch().unwrap_or_default(),
+            client,
+            server,
+            transport: first.transport,
+            request: None,
+            retransmissions: Few::new(),
+            provisionals: Few::new(),
+            finals: Few::new(),
+            acks: Few::new(),
+            cancel: None,
+            upstream: None,
+            downstream: Few::new(),
+            state: State::Unseen,
+            oddities: Few::new(),
+        }
+    }
+
     /// The machine that it follows.
     pub fn kind(&self) -> TransactionKind {
         match self.method {
@@ -95,11 +123,13 @@ impl<'c> Transaction<'c> {
     }
 
     /// The request opens a dialog or stands outside of any: it has no To-tag (guard G6).
+    #[inline]
     pub fn is_initial(&self) -> bool {
         self.request.is_some_and(|request| request.to_tag().is_none())
     }
 
     /// When the request was first sent.
+    #[inline]
     pub fn started(&self) -> Option<Time> {
         self.request.map(|request| request.time)
     }
@@ -115,16 +145,19 @@ impl<'c> Transaction<'c> {
     }
 
     /// The first final response.
+    #[inline]
     pub fn final_response(&self) -> Option<&'c Message<'c>> {
         self.finals.first().copied()
     }
 
     /// The status of the first final response.
+    #[inline]
     pub fn final_status(&self) -> Option<Status> {
         self.final_response().and_then(Message::status)
     }
 
     /// The first 2xx.
+    #[inline]
     pub fn first_success(&self) -> Option<&'c Message<'c>> {
         self.finals
             .iter()
@@ -152,6 +185,7 @@ impl<'c> Transaction<'c> {
     }
 
     /// The request has a response of any class.
+    #[inline]
     pub fn has_response(&self) -> bool {
         !self.provisionals.is_empty() || !self.finals.is_empty()
     }
@@ -243,7 +277,9 @@ impl<'c> Transaction<'c> {
         let event = event_of(message);
         let (state, oddity) = self.state.after(self.kind(), event);
         self.state = state;
-        self.oddities.extend(oddity.map(|oddity| (oddity, message)));
+        if let Some(oddity) = oddity {
+            self.oddities.push((oddity, message));
+        }
         match event {
             Event::Request if self.request.is_none() => self.request = Some(message),
             Event::Request => self.retransmissions.push(message),
