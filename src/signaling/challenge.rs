@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::signaling::call::Call;
 use crate::signaling::message::Message;
 use crate::signaling::transaction::Transaction;
-use crate::sip::{Challenge, Class, Credentials, Method, Status, Uri};
+use crate::sip::{Challenge, Class, Credentials, Method, Start, Status, Uri};
 use crate::time::{Span, Time};
 
 /// Requests that are looked through for the one after a challenge.
@@ -339,8 +339,14 @@ impl<'c> Message<'c> {
     /// The digest URI of the credentials names another target than the request, whatever the
     /// parameters. Proxies change the request URI, so only what the first sender sends counts.
     pub fn has_foreign_digest_uri(&self, own: &Credentials<'c>) -> bool {
-        let (Some(digest), Some(uri)) = (own.uri(), self.request_uri()) else { return false };
-        let named = Uri::parse(&digest);
+        let (Some(digest), Start::Request { uri, .. }) = (own.uri(), self.start()) else {
+            return false;
+        };
+        // The same bytes are the same resource.
+        if *digest == *uri {
+            return false;
+        }
+        let (named, uri) = (Uri::parse(&digest), Uri::parse(uri));
         let port = |uri: &Uri<'_>| uri.port().unwrap_or(5060);
         let is_same = named.user().unwrap_or_default() == uri.user().unwrap_or_default()
             && named.host() == uri.host()

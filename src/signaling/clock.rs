@@ -32,15 +32,14 @@ impl Call<'_> {
     /// How far the clock of somebody who has signed no identity is ahead of that of the capture;
     /// none if nobody tells the time.
     pub fn clock_offset(&self) -> Option<Span> {
-        let signers: Vec<_> = self
-            .messages
-            .iter()
-            .take(LOOKED_AT)
-            .filter(|message| message.has(HeaderName::Identity))
-            .map(|message| message.source.address)
-            .collect();
-        let messages = self.messages.iter().take(LOOKED_AT);
-        let mut others = messages.filter(|message| !signers.contains(&message.source.address));
+        let messages = || self.messages.iter().take(LOOKED_AT);
+        let mut dated = messages().filter(|message| message.has(HeaderName::Date)).peekable();
+        dated.peek()?;
+        let signs = |host| {
+            let mut own = messages().filter(|message| message.source.address == host);
+            own.any(|message| message.has(HeaderName::Identity))
+        };
+        let mut others = dated.filter(|message| !signs(message.source.address));
         others.find_map(|message| Some(message.date()?.since(message.time)))
     }
 }

@@ -15,6 +15,7 @@ use crate::capture::FrameId;
 use crate::limits::{DIALLED_HOSTS_MAX, DIALLED_NUMBERS_MAX};
 use crate::packet::Endpoint;
 use crate::signaling::call::Call;
+use crate::signaling::message::Message;
 use crate::signaling::reach::Reach;
 use crate::signaling::suspects::Spell;
 use crate::signaling::transaction::Transaction;
@@ -121,7 +122,9 @@ pub struct Dialling {
 
 /// A number as it was dialled.
 struct Number {
-    digits: Vec<u8>,
+    /// Its digits, as many as `count` says.
+    digits: [u8; DIGITS_MAX],
+    count: usize,
     /// What follows the international prefix.
     international: Option<usize>,
 }
@@ -140,25 +143,33 @@ impl Number {
         let user = user.split(|byte| *byte == b';').next()?;
         let has_plus = user.first() == Some(&b'+');
         let own = user.get(usize::from(has_plus)..)?;
-        let is_filler = |byte: &u8| matches!(byte, b'-' | b'.' | b'(' | b')');
-        let digits: Vec<u8> = own.iter().copied().filter(|byte| !is_filler(byte)).collect();
-        if digits.is_empty() || digits.len() > DIGITS_MAX || !digits.iter().all(u8::is_ascii_digit)
-        {
-            return None;
+        let (mut digits, mut count) = ([0; DIGITS_MAX], 0);
+        for byte in own {
+            match byte {
+                b'0'..=b'9' => *digits.get_mut(count)? = *byte,
+                b'-' | b'.' | b'(' | b')' => continue,
+                _ => return None,
+            }
+            count += 1;
         }
-        let prefix = match (has_plus, &digits[..]) {
+        let prefix = match (has_plus, digits.get(..count)?) {
+            (_, []) => return None,
             (true, _) => Some(0),
             (false, [b'0', b'0', ..]) => Some(2),
             (false, [b'0', b'1', b'1', ..]) => Some(3),
             (false, _) => None,
         };
-        let international = prefix.filter(|prefix| digits.len() >= prefix + NUMBER_DIGITS_MIN);
-        Some(Self { digits, international })
+        let international = prefix.filter(|prefix| count >= prefix + NUMBER_DIGITS_MIN);
+        Some(Self { digits, count, international })
+    }
+
+    fn digits(&self) -> &[u8] {
+        self.digits.get(..self.count).unwrap_or_default()
     }
 
     /// What follows the international prefix.
     fn abroad(&self) -> Option<&[u8]> {
-        self.digits.get(self.international?..)
+        self.digits().get(self.international?..)
     }
 
     fn is_premium(&self) -> bool {
@@ -172,8 +183,8 @@ impl Number {
 
     /// The end of a number that has a prefix before it.
     fn tail(&self) -> Option<u32> {
-        let at = self.digits.len().checked_sub(TAIL_DIGITS).filter(|at| *at >= 2)?;
-        str::from_utf8(self.digits.get(at..)?).ok()?.parse().ok()
+        let at = self.count.checked_sub(TAIL_DIGITS).filter(|at| *at >= 2)?;
+        str::from_utf8(self.digits().get(at..)?).ok()?.parse().ok()
     }
 }
 
@@ -217,7 +228,8 @@ impl Dialled {
         let Some(hop) = attempt.first_hop(call).filter(|hop| hop.upstream.is_none()) else {
             return;
         };
-        let Some(request) = hop.request.filter(|own| own.vias().nth(1).is_none()) else { return };
+        let is_first = |own: &&Message<'_>| own.has_one_via() || own.vias().nth(1).is_none();
+        let Some(request) = hop.request.filter(is_first) else { return };
         let (host, settings) = (hop.client.address, call.settings());
         let Some(uri) = request.request_uri().filter(|_| !settings.is_trusted(host)) else {
             return;
@@ -238,7 +250,7 @@ impl Dialled {
         };
         let dials = Dials::one(dial, attempt.is_answered(), number.is_premium());
         let is_stranger = is_open && settings.reach(host) == Reach::Public;
-        self.add(host, dials, (is_abroad, is_stranger), tail.zip(Some(digest(&number.digits))));
+        self.add(host, dials, (is_abroad, is_stranger), tail.zip(Some(digest(number.digits()))));
     }
 
     fn add(

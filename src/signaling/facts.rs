@@ -1,10 +1,12 @@
 //! What is known of the capture as a whole: small summaries that can be merged in any order.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::IpAddr;
 
+use foldhash::fast::FixedState;
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use crate::capture::{Description, FrameId, Note};
@@ -110,13 +112,13 @@ pub struct Facts {
     /// Those of them that a call shows the harm of, by their first frames.
     pub explained_connects: FxHashSet<FrameId>,
     hosts: FxHashSet<IpAddr>,
-    ways: FxHashSet<(IpAddr, IpAddr)>,
+    ways: FxHashSet<Way>,
     /// RTP packets by their ways.
     media_ways: FxHashMap<(IpAddr, IpAddr), u64>,
     /// Hosts that sent or got RTP.
     media_hosts: FxHashSet<IpAddr>,
     /// Ways of SIP messages.
-    sip_ways: FxHashSet<(IpAddr, IpAddr)>,
+    sip_ways: FxHashSet<Way>,
     /// Whom INVITEs were for.
     invited: FxHashSet<Target>,
     /// Servers that accepted credentials with a digest URI that is not the request's.
@@ -138,8 +140,18 @@ impl Target {
         let host = uri.host().filter(|_| uri.is_sip())?;
         let mut hasher = FxHasher::default();
         uri.user().hash(&mut hasher);
-        host.as_bytes().to_ascii_lowercase().hash(&mut hasher);
+        in_lower_case(host.as_bytes()).hash(&mut hasher);
         Some(Self(hasher.finish()))
+    }
+}
+
+/// A way from host to host, as a number that takes a quarter of the room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Way(u64);
+
+impl Way {
+    fn of(source: IpAddr, destination: IpAddr) -> Self {
+        Self(FixedState::default().hash_one((source, destination)))
     }
 }
 
@@ -196,6 +208,8 @@ impl Examples {
         self.count += 1;
         let place = self.first.partition_point(|(known, ..)| *known <= frame);
         if place < EXAMPLES_MAX {
+            // There may be very many with one example.
+            self.first.reserve_exact(1);
             self.first.insert(place, (frame, time, call_id.into()));
             self.first.truncate(EXAMPLES_MAX);
         }
@@ -215,7 +229,7 @@ impl Facts {
     /// A packet went from one host to another.
     pub fn saw_way(&mut self, source: IpAddr, destination: IpAddr) {
         if self.ways.len() < HOSTS_MAX {
-            self.ways.insert((source, destination));
+            self.ways.insert(Way::of(source, destination));
         }
         self.saw_host(source);
     }
@@ -246,7 +260,7 @@ impl Facts {
         };
         let is_shown = |way: &(IpAddr, IpAddr)| {
             let packets = self.media_ways.get(way).copied().unwrap_or_default();
-            self.ways.contains(way) || packets >= MEDIA_PACKETS_MIN
+            self.ways.contains(&Way::of(way.0, way.1)) || packets >= MEDIA_PACKETS_MIN
         };
         let ways = || ways.iter().flatten();
         ways().any(has_media) && ways().any(is_shown)
@@ -263,7 +277,7 @@ impl Facts {
     /// A SIP message went from one host to another.
     pub fn saw_sip(&mut self, source: IpAddr, destination: IpAddr) {
         if self.sip_ways.len() < HOSTS_MAX {
-            self.sip_ways.insert((source, destination));
+            self.sip_ways.insert(Way::of(source, destination));
         }
     }
 
@@ -318,7 +332,7 @@ impl Facts {
 
     /// A SIP message that could be read went between two hosts.
     pub fn has_sip_between(&self, one: IpAddr, other: IpAddr) -> bool {
-        self.sip_ways.contains(&(one, other)) || self.sip_ways.contains(&(other, one))
+        [Way::of(one, other), Way::of(other, one)].iter().any(|way| self.sip_ways.contains(way))
     }
 
     /// A host sent a packet.
@@ -335,7 +349,7 @@ impl Facts {
 
     /// At least one packet went from the first host to the second.
     pub fn has_way(&self, source: IpAddr, destination: IpAddr) -> bool {
-        self.ways.contains(&(source, destination))
+        self.ways.contains(&Way::of(source, destination))
     }
 
     /// How many hosts and ways are known.
@@ -501,6 +515,9 @@ impl Facts {
     fn add_lenient(&mut self, call: &Call<'_>) {
         for hop in call.transactions.iter().filter(|hop| hop.first_success().is_some()) {
             let Some(request) = hop.request else { continue };
+            if self.lenient.contains(&hop.server.address) {
+                continue;
+            }
             let is_foreign = request.credentials().any(|own| request.has_foreign_digest_uri(&own));
             if is_foreign && self.lenient.len() < HOSTS_MAX {
                 self.lenient.insert(hop.server.address);
@@ -573,6 +590,14 @@ impl Facts {
                 one_sided.seen += seen as u64;
             }
         }
+    }
+}
+
+/// The bytes with small letters only; most names of hosts are written so.
+pub(super) fn in_lower_case(bytes: &[u8]) -> Cow<'_, [u8]> {
+    match bytes.iter().any(u8::is_ascii_uppercase) {
+        true => Cow::Owned(bytes.to_ascii_lowercase()),
+        false => Cow::Borrowed(bytes),
     }
 }
 

@@ -220,38 +220,56 @@ pub fn tool_of(request: &Message<'_>) -> Option<&'static str> {
 
 /// The first tool that is named in the text, in any case.
 fn tool_in(text: &[u8]) -> Option<&'static str> {
-    // Asked of every request, so two letters have to fit before names are compared.
-    let may_begin = text.windows(2).map(|pair| match pair {
-        [first, second] => BEGINNINGS[letter(*first)] & (1 << letter(*second)) != 0,
-        _ => false,
-    });
-    let places = may_begin.enumerate().filter(|(_, may_begin)| *may_begin);
-    places.into_iter().find_map(|(at, _)| {
-        let rest = text.get(at..)?;
-        let begins = |name: &str| {
-            rest.get(..name.len()).is_some_and(|own| own.eq_ignore_ascii_case(name.as_bytes()))
-        };
-        TOOLS.iter().find(|tool| begins(tool)).copied().filter(|_| !begins(NO_TOOL))
+    // Asked of every request: four letters have to fit before names are compared. Each bit stands
+    // for a letter of a name that the last byte fits, with those before it.
+    let mut fitting = 0;
+    text.iter().enumerate().find_map(|(at, byte)| {
+        fitting = ((fitting << 1) | FIRST_LETTERS) & FITTING[usize::from(*byte)];
+        if fitting & LAST_LETTERS == 0 {
+            return None;
+        }
+        tool_at(text.get((at + 1).checked_sub(LETTERS)?..)?)
     })
 }
 
-/// For each letter, as a bit, those that follow it at the beginning of the name of a tool.
-static BEGINNINGS: [u32; 32] = beginnings();
+/// The tool whose name begins the text.
+fn tool_at(text: &[u8]) -> Option<&'static str> {
+    let begins = |name: &str| {
+        text.get(..name.len()).is_some_and(|own| own.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    TOOLS.iter().find(|tool| begins(tool)).copied().filter(|_| !begins(NO_TOOL))
+}
 
-const fn beginnings() -> [u32; 32] {
-    let mut table = [0; 32];
+/// Letters of each name that are looked for at once.
+const LETTERS: usize = 4;
+
+/// For each byte, as a bit, the letters of the names that it fits in either case.
+static FITTING: [u64; 256] = fitting();
+
+/// The first and the last of the letters of each name that are looked for.
+const FIRST_LETTERS: u64 = letters(0);
+const LAST_LETTERS: u64 = letters(LETTERS - 1);
+
+const fn fitting() -> [u64; 256] {
+    let mut table = [0; 256];
     let mut index = 0;
-    while index < TOOLS.len() {
-        let [first, second, ..] = TOOLS[index].as_bytes() else { panic!("a name") };
-        table[letter(*first)] |= 1 << letter(*second);
+    while index < TOOLS.len() * LETTERS {
+        let letter = TOOLS[index / LETTERS].as_bytes()[index % LETTERS];
+        table[letter.to_ascii_lowercase() as usize] |= 1 << index;
+        table[letter.to_ascii_uppercase() as usize] |= 1 << index;
         index += 1;
     }
     table
 }
 
-/// Its place in the alphabet, from 1, whatever its case; other bytes share places with letters.
-const fn letter(byte: u8) -> usize {
-    (byte & 0x1f) as usize
+const fn letters(place: usize) -> u64 {
+    let mut bits = 0;
+    let mut tool = 0;
+    while tool < TOOLS.len() {
+        bits |= 1 << (tool * LETTERS + place);
+        tool += 1;
+    }
+    bits
 }
 
 impl Suspects {
@@ -312,7 +330,10 @@ impl Suspects {
         }
         let is_accepted =
             hop.first_success().is_some() && request.credentials().any(|own| own.is_digest());
-        let Some(user) = user_of(request, true).filter(|_| is_accepted) else { return };
+        if !is_accepted {
+            return;
+        }
+        let Some(user) = user_of(request, true) else { return };
         let key = (hop.client.address, User::of(&user));
         if self.accepted.len() >= SUSPECT_HOSTS_MAX && !self.accepted.contains_key(&key) {
             self.dropped += 1;
@@ -472,7 +493,7 @@ fn refusal(hop: &Transaction<'_>, chains: &[Chain<'_>], call: &Call<'_>) -> Outc
 
 /// A proxy or an edge in front of many users has sent it.
 fn is_passed_on(request: &Message<'_>) -> bool {
-    request.vias().nth(1).is_some() || request.has(HeaderName::Path)
+    (!request.has_one_via() && request.vias().nth(1).is_some()) || request.has(HeaderName::Path)
 }
 
 fn user_of<'c>(request: &Message<'c>, has_credentials: bool) -> Option<Cow<'c, [u8]>> {
