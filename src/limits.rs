@@ -177,8 +177,8 @@ pub const INTERVALS_MAX: usize = 512;
 /// Hosts whose figures are kept apart; more count in the sums alone.
 pub const PEERS_MAX: usize = 65_536;
 
-/// Windows of ten seconds in which messages between two hosts are counted, a part of the run; eight
-/// bytes each. Two busy hosts have 8640 of them a day.
+/// Windows of ten seconds in which messages between two hosts are counted, a part of the run; some
+/// thirty bytes each. Two busy hosts have 8640 of them a day.
 pub const TRAFFIC_WINDOWS_MAX: usize = 1 << 17;
 
 /// Hosts whose calls are counted by how long they lasted, a part of the run.

@@ -1,30 +1,36 @@
 //! Times of one kind: how many, their mean and their percentiles, in bounded memory.
 
-use std::collections::BTreeMap;
-
 use crate::time::Span;
 
 /// Steps that each doubling is divided into: a percentile is at most an eighth too high.
 const STEPS: u64 = 8;
 
 /// Times of one kind. The sums of two parts are the sum of the whole, in any order.
+///
+/// Takes the room of an address while there are none: most hosts show few kinds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delays {
+    sums: Option<Box<Sums>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Sums {
     sum: Span,
     count: u64,
     longest: Span,
-    /// How many fell into each step; a step is about an eighth wide.
-    steps: BTreeMap<u16, u64>,
+    /// How many fell into each step, in order of the steps; a step is about an eighth wide.
+    steps: Vec<(u16, u64)>,
 }
 
 impl Delays {
     /// Takes one more; a negative one counts as none at all.
     pub fn add(&mut self, delay: Span) {
         let delay = delay.max(Span::ZERO);
-        self.sum = self.sum + delay;
-        self.count += 1;
-        self.longest = self.longest.max(delay);
-        *self.steps.entry(step_of(delay)).or_default() += 1;
+        let own = self.sums.get_or_insert_default();
+        own.sum = own.sum + delay;
+        own.count += 1;
+        own.longest = own.longest.max(delay);
+        own.add_to(step_of(delay), 1);
     }
 
     /// Takes some more.
@@ -34,41 +40,62 @@ impl Delays {
 
     /// Adds what another part counted.
     pub fn merge(&mut self, other: &Self) {
-        self.sum = self.sum + other.sum;
-        self.count += other.count;
-        self.longest = self.longest.max(other.longest);
+        let Some(other) = &other.sums else { return };
+        let own = self.sums.get_or_insert_default();
+        own.sum = own.sum + other.sum;
+        own.count += other.count;
+        own.longest = own.longest.max(other.longest);
         for (step, count) in &other.steps {
-            *self.steps.entry(*step).or_default() += count;
+            own.add_to(*step, *count);
         }
     }
 
     /// How many there are.
-    pub const fn count(&self) -> u64 {
-        self.count
+    pub fn count(&self) -> u64 {
+        self.sums.as_ref().map_or(0, |own| own.count)
     }
 
     /// Their mean.
     pub fn mean(&self) -> Option<Span> {
-        let count = i64::try_from(self.count).ok().filter(|count| *count > 0)?;
-        Some(Span::from_nanos(self.sum.nanos() / count))
+        let own = self.sums.as_ref()?;
+        let count = i64::try_from(own.count).ok().filter(|count| *count > 0)?;
+        Some(Span::from_nanos(own.sum.nanos() / count))
     }
 
     /// The longest one.
     pub fn longest(&self) -> Option<Span> {
-        (self.count > 0).then_some(self.longest)
+        self.sums.as_ref().filter(|own| own.count > 0).map(|own| own.longest)
     }
 
     /// What `percent` of them did not exceed: the end of the step that holds it, or the longest.
     pub fn percentile(&self, percent: u8) -> Option<Span> {
-        let rank = (self.count * u64::from(percent.min(100))).div_ceil(100).max(1);
+        let own = self.sums.as_ref()?;
+        let rank = (own.count * u64::from(percent.min(100))).div_ceil(100).max(1);
         let mut seen = 0;
-        for (step, count) in &self.steps {
+        for (step, count) in &own.steps {
             seen += count;
             if seen >= rank {
-                return Some(end_of(*step).min(self.longest));
+                return Some(end_of(*step).min(own.longest));
             }
         }
         None
+    }
+}
+
+impl Sums {
+    fn add_to(&mut self, step: u16, count: u64) {
+        match self.steps.binary_search_by_key(&step, |(known, _)| *known) {
+            Ok(place) => {
+                if let Some((_, sum)) = self.steps.get_mut(place) {
+                    *sum += count;
+                }
+            }
+            Err(place) => {
+                // Most hosts have few, and there may be very many hosts.
+                self.steps.reserve_exact(usize::from(self.steps.len() < 2));
+                self.steps.insert(place, (step, count));
+            }
+        }
     }
 }
 

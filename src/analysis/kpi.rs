@@ -91,8 +91,13 @@ impl Kpi {
         }
     }
 
-    /// Counts an attempt by what `hop` saw of it.
-    pub(super) fn add_attempt(&mut self, call: &Call<'_>, attempt: &Attempt<'_>, hop: &Setup) {
+    /// Counts an attempt by its status, if it has one, and by what `hop` saw of it.
+    pub(super) fn add_attempt(
+        &mut self,
+        attempt: &Attempt<'_>,
+        status: Option<Status>,
+        hop: &Setup,
+    ) {
         self.attempts += 1;
         for (own, delay) in [
             (&mut self.post_dial_delay, hop.post_dial_delay),
@@ -107,7 +112,7 @@ impl Kpi {
             return;
         }
         self.failed_request_delay.extend(hop.request_delay);
-        match attempt.final_status(call).map(Status::code) {
+        match status.map(Status::code) {
             Some(480 | 486 | 600 | 603) => self.effective += 1,
             Some(408 | 500 | 503 | 504) => self.ineffective += 1,
             None if hop.is_unanswered => self.ineffective += 1,

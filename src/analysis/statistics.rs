@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use rustc_hash::FxHashMap;
+
 use crate::analysis::kpi::Setup;
 use crate::analysis::summary::fate;
 use crate::analysis::timeline::Happening;
@@ -14,6 +16,9 @@ use crate::transport::Transport;
 
 /// Unknown methods told apart; more count under one name.
 const METHODS_MAX: usize = 64;
+
+/// The name that the others count under.
+const OTHER_METHODS: &[u8] = b"other";
 
 /// What reports show as statistics.
 #[derive(Clone, Debug, Default)]
@@ -62,54 +67,25 @@ pub struct Peer {
 /// Counts over messages, cheap enough for each one.
 #[derive(Clone, Debug)]
 pub struct MessageCounts {
-    methods: BTreeMap<Box<[u8]>, u64>,
-    /// Further requests of the methods that [`KNOWN`] lists, once they are among the others.
-    known: [Option<u64>; KNOWN.len()],
-    /// By status code, from 100 on.
-    statuses: Vec<u64>,
+    /// In order of their first message.
+    methods: Vec<(Box<[u8]>, u64)>,
+    /// In order of the codes.
+    statuses: Vec<(u16, u64)>,
     transports: [u64; Transport::ALL.len()],
-    ports: BTreeMap<u16, u64>,
-    /// The port of the last request, and how many in a row went to it.
-    port: (u16, u64),
+    ports: FxHashMap<u16, u64>,
     /// Requests counted.
     pub requests: u64,
     /// Responses counted.
     pub responses: u64,
 }
 
-/// The methods that are counted without a look at their letters.
-const KNOWN: [Method<'static>; 14] = [
-    Method::Invite,
-    Method::Ack,
-    Method::Bye,
-    Method::Cancel,
-    Method::Register,
-    Method::Options,
-    Method::Info,
-    Method::Prack,
-    Method::Subscribe,
-    Method::Notify,
-    Method::Update,
-    Method::Refer,
-    Method::Message,
-    Method::Publish,
-];
-
-/// The least status code there is.
-const STATUS_MIN: u16 = 100;
-
-/// How many status codes there are.
-const STATUSES: usize = 600;
-
 impl Default for MessageCounts {
     fn default() -> Self {
         Self {
-            methods: BTreeMap::new(),
-            known: [None; KNOWN.len()],
-            statuses: vec![0; STATUSES],
+            methods: Vec::new(),
+            statuses: Vec::new(),
             transports: [0; Transport::ALL.len()],
-            ports: BTreeMap::new(),
-            port: (0, 0),
+            ports: FxHashMap::default(),
             requests: 0,
             responses: 0,
         }
@@ -125,42 +101,33 @@ impl MessageCounts {
         }
         if let Some(status) = head.status() {
             self.responses += 1;
-            let place = usize::from(status.code().saturating_sub(STATUS_MIN));
-            if let Some(count) = self.statuses.get_mut(place) {
-                *count += 1;
-            }
+            self.add_status(status.code());
             return;
         }
         self.requests += 1;
-        if port != self.port.0 {
-            self.count_port();
-            self.port = (port, 0);
-        }
-        self.port.1 += 1;
-        let method = head.method().unwrap_or(Method::Other(&[]));
-        let place = KNOWN.iter().position(|known| *known == method);
-        match place.and_then(|place| self.known.get_mut(place)) {
-            Some(Some(count)) => *count += 1,
-            Some(place @ None) if self.methods.contains_key(method.as_bytes()) => *place = Some(1),
-            _ => self.add_method(method.as_bytes()),
+        *self.ports.entry(port).or_default() += 1;
+        self.add_method(head.method().map(Method::as_bytes).unwrap_or_default());
+    }
+
+    fn add_status(&mut self, code: u16) {
+        match self.statuses.binary_search_by_key(&code, |(known, _)| *known) {
+            Ok(place) => {
+                if let Some((_, count)) = self.statuses.get_mut(place) {
+                    *count += 1;
+                }
+            }
+            Err(place) => self.statuses.insert(place, (code, 1)),
         }
     }
 
     fn add_method(&mut self, method: &[u8]) {
-        let known = self.methods.len();
-        match self.methods.get_mut(method) {
-            Some(count) => *count += 1,
-            None => {
-                let name = if known < METHODS_MAX { method } else { b"other" };
-                *self.methods.entry(name.into()).or_default() += 1;
-            }
-        }
-    }
-
-    /// Notes the requests to the last port.
-    fn count_port(&mut self) {
-        if self.port.1 > 0 {
-            *self.ports.entry(self.port.0).or_default() += self.port.1;
+        let is_full = self.methods.len() >= METHODS_MAX;
+        if let Some((_, count)) = self.methods.iter_mut().find(|(known, _)| **known == *method) {
+            *count += 1;
+        } else if is_full && method != OTHER_METHODS {
+            self.add_method(OTHER_METHODS);
+        } else {
+            self.methods.push((method.into(), 1));
         }
     }
 
@@ -173,23 +140,18 @@ impl MessageCounts {
 impl Statistics {
     /// Adds counts over messages.
     pub fn add_messages(&mut self, counts: &MessageCounts) {
-        let known = KNOWN.iter().map(|method| method.as_bytes()).zip(&counts.known);
-        let known = known.filter_map(|(method, count)| Some((method, count.as_ref()?)));
-        let methods = counts.methods.iter().map(|(method, count)| (&**method, count));
-        for (method, count) in methods.chain(known) {
+        for (method, count) in &counts.methods {
             *self.methods.entry(printable(method).into_owned()).or_default() += count;
         }
-        for (status, count) in (STATUS_MIN..).zip(&counts.statuses).filter(|(_, n)| **n > 0) {
-            *self.statuses.entry(status).or_default() += count;
+        for (status, count) in &counts.statuses {
+            *self.statuses.entry(*status).or_default() += count;
         }
         for (transport, count) in Transport::ALL.iter().zip(counts.transports) {
             if count > 0 {
                 *self.transports.entry(*transport).or_default() += count;
             }
         }
-        let (port, count) = &counts.port;
-        let last = Some((port, count)).filter(|(_, count)| **count > 0);
-        for (port, count) in counts.ports.iter().chain(last) {
+        for (port, count) in &counts.ports {
             *self.ports.entry(*port).or_default() += count;
         }
     }
@@ -265,16 +227,14 @@ impl Statistics {
     /// Counts an attempt for the capture by its first hop, and for each server by the first hop to
     /// it.
     fn add_attempt(&mut self, call: &Call<'_>, attempt: &Attempt<'_>) {
-        let is_step = matches!(
-            attempt.final_status(call).map(Status::code),
-            Some(300..=399 | 401 | 402 | 407)
-        );
+        let Some(first) = attempt.first_hop(call) else { return };
+        let status = first.final_status();
+        let is_step = matches!(status.map(Status::code), Some(300..=399 | 401 | 402 | 407));
         if is_step || attempt.is_resolved(call) {
             return;
         }
-        let Some(first) = attempt.first_hop(call) else { return };
         let setup = Setup::of(call, first);
-        self.kpi.add_attempt(call, attempt, &setup);
+        self.kpi.add_attempt(attempt, status, &setup);
         let started = first.first_time();
         self.timeline.add(started, Happening::Attempt);
         if !attempt.is_answered() {
@@ -289,7 +249,10 @@ impl Statistics {
             let Some(peer) = self.peer(host) else { continue };
             peer.calls += 1;
             peer.answered += u64::from(hop.first_success().is_some());
-            peer.kpi.add_attempt(call, attempt, &Setup::of(call, hop));
+            match hop.index == first.index {
+                true => peer.kpi.add_attempt(attempt, status, &setup),
+                false => peer.kpi.add_attempt(attempt, status, &Setup::of(call, hop)),
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! OPTIONS by which one host finds out whether another one is alive, over all calls: mostly each
 //! has a Call-ID of its own.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
@@ -18,7 +18,7 @@ use crate::time::{Span, Time};
 const FRAMES_MAX: usize = 3;
 
 /// The OPTIONS of two hosts, in order.
-type Sent = BTreeMap<(Time, FrameId), Ping>;
+type Sent = Vec<((Time, FrameId), Ping)>;
 
 /// Every OPTIONS of which is known what became of it.
 #[derive(Clone, Debug, Default)]
@@ -119,7 +119,19 @@ impl Pings {
             return;
         }
         let own = self.pairs.entry((ping.client.address, server)).or_default();
-        self.kept += usize::from(own.insert(sent, ping).is_none());
+        match own.binary_search_by_key(&sent, |(known, _)| *known) {
+            Ok(place) => {
+                if let Some((_, known)) = own.get_mut(place) {
+                    *known = ping;
+                }
+            }
+            Err(place) => {
+                // Most hosts have one or two, and there may be very many hosts.
+                own.reserve_exact(usize::from(own.len() < 2));
+                own.insert(place, (sent, ping));
+                self.kept += 1;
+            }
+        }
     }
 
     /// Adds what another part of the run took.
@@ -127,7 +139,17 @@ impl Pings {
         self.kept += other.kept;
         self.dropped += other.dropped;
         for (pair, other) in other.pairs {
-            self.pairs.entry(pair).or_default().extend(other);
+            let own = self.pairs.entry(pair).or_default();
+            own.reserve_exact(other.len());
+            own.extend(other);
+            own.sort_by_key(|(sent, _)| *sent);
+            own.dedup_by(|next, kept| {
+                let is_same = next.0 == kept.0;
+                if is_same {
+                    *kept = *next;
+                }
+                is_same
+            });
         }
     }
 
@@ -147,7 +169,7 @@ impl Pings {
 
 fn watch(server: Endpoint, pings: &Sent) -> Option<Watch> {
     let mut watch = Watch {
-        client: pings.values().next()?.client,
+        client: pings.first()?.1.client,
         server,
         pings: 0,
         failed: 0,

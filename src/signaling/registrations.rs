@@ -4,18 +4,22 @@
 //! What is kept of a device is spells of time in which it was bound. They are joined, so a device
 //! that refreshes in time takes the room of one, and it does not matter in which order they come.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{Hash, Hasher};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::ops::Deref;
 
-use rustc_hash::FxHasher;
+use foldhash::fast::FixedState;
+use rustc_hash::{FxHashMap, FxHasher};
 
 use crate::capture::FrameId;
 use crate::limits::REGISTRATIONS_MAX;
 use crate::packet::Endpoint;
 use crate::signaling::call::Call;
+use crate::signaling::facts::in_lower_case;
 use crate::signaling::registration::{AddressOfRecord, Binding};
 use crate::signaling::transaction::Transaction;
-use crate::sip::{Address, Host, Method, Status, Uri};
+use crate::sip::{Host, Method, Status, Uri};
 use crate::time::{Span, Time};
 
 /// A longer name is not remembered.
@@ -32,9 +36,10 @@ const MOVES_MAX: usize = 16;
 pub struct Registrations {
     names: BTreeMap<Name, Record>,
     /// Requests to an address of record that were answered by 404 or 480.
-    refused: BTreeMap<Name, BTreeMap<(Time, FrameId), Status>>,
-    /// Devices, by address of record and Call-ID, with the address that they had last.
-    moving: BTreeMap<(Name, u64), Moving>,
+    refused: BTreeMap<Name, Vec<Refused>>,
+    /// Devices, by a digest of address of record, Call-ID and instance, with the address that they
+    /// had last.
+    places: FxHashMap<u64, Place>,
     kept: usize,
     dropped: u64,
 }
@@ -42,14 +47,17 @@ pub struct Registrations {
 /// User and host of an address of record.
 type Name = Box<[u8]>;
 
-/// What is known of one address of record.
+/// When a request was sent that was answered so.
+type Refused = ((Time, FrameId), Status);
+
+/// What is known of one address of record. Lists are in order, and nearly all have one element.
 #[derive(Clone, Debug, Default)]
 struct Record {
-    spells: BTreeMap<Device, Vec<Term>>,
+    spells: Vec<(Device, Term)>,
     /// When a device, or all, were removed.
-    removed: BTreeSet<(Time, Option<Device>)>,
+    removed: Vec<(Time, Option<Device>)>,
     /// When a REGISTER failed.
-    failed: BTreeSet<Time>,
+    failed: Vec<Time>,
 }
 
 /// One device of an address of record: its instance and flow, else its contact.
@@ -103,8 +111,19 @@ pub struct Moving {
     pub registrar: Endpoint,
     /// The 2xx to each REGISTER with another address than the one before, the first ones.
     pub moves: Vec<(FrameId, Time)>,
+    name: Name,
+    /// What tells it from other devices of the same name.
+    device: u64,
+}
+
+/// The address that a device had last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
     address: u64,
     last: Time,
+    /// The contact that it had first.
+    contact: Box<[u8]>,
+    moved: Option<Box<Moving>>,
 }
 
 impl Registrations {
@@ -125,13 +144,13 @@ impl Registrations {
     /// A REGISTER that removes everything, or fails.
     fn add_register(&mut self, call: &Call<'_>, hop: &Transaction<'_>) {
         let Some(request) = hop.request else { return };
-        let Some(name) = request.to().and_then(|to| name_of(&to.uri)) else { return };
+        let name = || request.to().and_then(|to| name_of(&to.uri));
         match hop.first_success() {
             Some(answer) if request.contacts().any(|contact| contact.is_star()) => {
-                self.with_record(name, |record| record.removed.insert((answer.time, None)));
+                self.with_record(name(), |record| insert(&mut record.removed, (answer.time, None)));
             }
             None if !call.got_through(hop) => {
-                self.with_record(name, |record| record.failed.insert(request.time));
+                self.with_record(name(), |record| insert(&mut record.failed, request.time));
             }
             Some(_) | None => {}
         }
@@ -146,24 +165,24 @@ impl Registrations {
             return;
         }
         let named = request.request_uri().and_then(|uri| name_of(&uri));
-        let meant =
-            request.to().and_then(|to| name_of(&to.uri)).filter(|to| Some(to) != named.as_ref());
+        let meant = request.to().and_then(|to| name_of(&to.uri));
+        let meant = meant.filter(|to| Some(&**to) != named.as_deref());
         for name in named.into_iter().chain(meant) {
             if self.has_room() {
-                let own = self.refused.entry(name).or_default();
-                let is_new = own.insert((request.time, request.frame), status).is_none();
+                let own = self.refused.entry(name.into()).or_default();
+                let is_new = insert_by(own, ((request.time, request.frame), status), |own| own.0);
                 self.kept += usize::from(is_new);
             }
         }
     }
 
     fn add_binding(&mut self, call: &Call<'_>, binding: &Binding<'_>) {
-        let Some(name) = name(&binding.aor) else { return };
+        let Some(name) = Spelled::of(&binding.aor) else { return };
         let Some(hop) = call.transactions.get(binding.transaction) else { return };
         let device = Device::of(binding);
         if binding.is_removed() {
             let removed = (binding.at, Some(device));
-            self.with_record(name, |record| record.removed.insert(removed));
+            self.with_record(Some(name), |record| insert(&mut record.removed, removed));
             return;
         }
         let spell = Term {
@@ -175,57 +194,66 @@ impl Registrations {
             client: hop.client,
             registrar: hop.server,
         };
-        self.add_address(name.clone(), call.call_id, hop, &spell, &binding.contact);
-        self.add_spell(name, device, spell);
+        self.add_address(&name, call.call_id, hop, &spell, binding);
+        self.add_spell(&name, device, spell);
     }
 
-    fn add_spell(&mut self, name: Name, device: Device, spell: Term) {
-        let is_known = self.names.get(&name).is_some_and(|own| {
-            own.spells.get(&device).is_some_and(|own| own.iter().any(|own| own.touches(&spell)))
-        });
-        if !is_known && !self.has_room() {
-            return;
+    fn add_spell(&mut self, name: &[u8], device: Device, spell: Term) {
+        let known = self.names.get_mut(name);
+        let is_touching =
+            |own: &&mut Record| own.of(device).iter().any(|(_, own)| own.touches(&spell));
+        if let Some(record) = known.filter(is_touching) {
+            let before = record.spells.len();
+            record.join(device, spell);
+            self.kept = (self.kept + record.spells.len()).saturating_sub(before);
+        } else if self.has_room() {
+            let record = match self.names.get_mut(name) {
+                Some(record) => record,
+                None => self.names.entry(name.into()).or_default(),
+            };
+            record.join(device, spell);
+            self.kept += 1;
         }
-        let record = self.names.entry(name).or_default();
-        let own = record.spells.entry(device).or_default();
-        let before = own.len();
-        join(own, spell);
-        self.kept = (self.kept + own.len()).saturating_sub(before);
     }
 
     /// One Call-ID lies in one part of the run, in order (RFC 3261, section 10.2: a client keeps it
     /// for all its REGISTERs).
     fn add_address(
         &mut self,
-        name: Name,
+        name: &[u8],
         call_id: &[u8],
         hop: &Transaction<'_>,
         spell: &Term,
-        contact: &Address<'_>,
+        binding: &Binding<'_>,
     ) {
-        let mut digest = FxHasher::default();
-        (call_id, contact.parameters.value("+sip.instance")).hash(&mut digest);
-        contact.parameters.value("reg-id").hash(&mut digest);
-        let key = (name, digest.finish());
+        let mut device = FxHasher::default();
+        (call_id, binding.instance).hash(&mut device);
+        binding.reg_id.hash(&mut device);
+        let device = device.finish();
         // A stream has another port each time that it is opened.
         let is_stream = hop.transport.is_reliable();
         let port = |port: u16| if is_stream { 0 } else { port };
+        let uri = &binding.contact.uri;
         let mut address = FxHasher::default();
-        contact.uri.host().map(|host| host.as_bytes().to_ascii_lowercase()).hash(&mut address);
-        contact.uri.port().map(port).hash(&mut address);
+        uri.host().map(|host| in_lower_case(host.as_bytes())).hash(&mut address);
+        uri.port().map(port).hash(&mut address);
         (spell.client.address, port(spell.client.port)).hash(&mut address);
         let address = address.finish();
-        if let Some(known) = self.moving.get_mut(&key) {
-            known.go_on(address, spell);
+        let key = FixedState::default().hash_one((name, device));
+        if let Some(known) = self.places.get_mut(&key) {
+            known.go_on(address, spell, || (name.into(), device));
         } else if self.has_room() {
             self.kept += 1;
-            self.moving.insert(key, Moving::new(address, spell));
+            let (last, contact) = (spell.last.0, spell.contact.clone());
+            self.places.insert(key, Place { address, last, contact, moved: None });
         }
     }
 
-    fn with_record(&mut self, name: Name, add: impl FnOnce(&mut Record) -> bool) {
-        if self.has_room() {
-            self.kept += usize::from(add(self.names.entry(name).or_default()));
+    fn with_record(&mut self, name: Option<Spelled>, add: impl FnOnce(&mut Record) -> bool) {
+        if let Some(name) = name
+            && self.has_room()
+        {
+            self.kept += usize::from(add(self.names.entry(name.into()).or_default()));
         }
     }
 
@@ -241,20 +269,30 @@ impl Registrations {
         self.kept += other.kept;
         self.dropped += other.dropped;
         for (name, other) in other.names {
-            let own = self.names.entry(name).or_default();
-            for (device, spells) in other.spells {
-                let known = own.spells.entry(device).or_default();
-                spells.into_iter().for_each(|spell| join(known, spell));
+            let own = match self.names.entry(name) {
+                Entry::Occupied(own) => own.into_mut(),
+                Entry::Vacant(place) => {
+                    place.insert(other);
+                    continue;
+                }
+            };
+            other.spells.into_iter().for_each(|(device, spell)| own.join(device, spell));
+            for removed in other.removed {
+                insert(&mut own.removed, removed);
             }
-            own.removed.extend(other.removed);
-            own.failed.extend(other.failed);
+            for failed in other.failed {
+                insert(&mut own.failed, failed);
+            }
         }
         for (name, other) in other.refused {
-            self.refused.entry(name).or_default().extend(other);
+            let own = self.refused.entry(name).or_default();
+            for refused in other {
+                insert_by(own, refused, |own| own.0);
+            }
         }
-        for (key, other) in other.moving {
-            let own = self.moving.entry(key).or_insert_with(|| other.clone());
-            if (own.last, own.moves.len()) < (other.last, other.moves.len()) {
+        for (key, other) in other.places {
+            let own = self.places.entry(key).or_insert_with(|| other.clone());
+            if (own.last, own.moves()) < (other.last, other.moves()) {
                 *own = other;
             }
         }
@@ -279,8 +317,10 @@ impl Registrations {
 
     /// Devices that have moved from one address to another, in order of the names.
     pub fn moving(&self) -> impl Iterator<Item = (&[u8], &Moving)> {
-        let moved = self.moving.iter().filter(|(_, own)| !own.moves.is_empty());
-        moved.map(|((name, _), own)| (&**name, own))
+        let mut moved: Vec<_> =
+            self.places.values().filter_map(|own| own.moved.as_deref()).collect();
+        moved.sort_unstable_by_key(|own| (&own.name, own.device));
+        moved.into_iter().map(|own| (&*own.name, own))
     }
 }
 
@@ -293,14 +333,37 @@ impl Lapse<'_> {
 
 impl Record {
     fn spells(&self) -> impl Iterator<Item = (Device, &Term)> {
-        self.spells.iter().flat_map(|(of, own)| own.iter().map(move |own| (*of, own)))
+        self.spells.iter().map(|(of, own)| (*of, own))
+    }
+
+    /// The spells of one device.
+    fn of(&self, device: Device) -> &[(Device, Term)] {
+        let start = self.spells.partition_point(|(of, _)| *of < device);
+        let own = self.spells.get(start..).unwrap_or_default();
+        own.get(..own.partition_point(|(of, _)| *of == device)).unwrap_or_default()
+    }
+
+    /// Puts a spell among those of a device, joined with what it touches.
+    fn join(&mut self, device: Device, mut spell: Term) {
+        let mut at = self.spells.partition_point(|(of, _)| *of < device);
+        while let Some((_, own)) = self.spells.get(at).filter(|(of, _)| *of == device) {
+            match own.touches(&spell) {
+                true => spell = spell.join(self.spells.remove(at).1),
+                false => at += 1,
+            }
+        }
+        let place =
+            self.spells.partition_point(|(of, own)| (*of, own.start) < (device, spell.start));
+        // Most have one, and there are very many.
+        self.spells.reserve_exact(usize::from(self.spells.len() < 2));
+        self.spells.insert(place, (device, spell));
     }
 
     fn lapse<'r>(
         &'r self,
         name: &'r [u8],
         (device, spell): (Device, &'r Term),
-        refused: Option<&BTreeMap<(Time, FrameId), Status>>,
+        refused: Option<&Vec<Refused>>,
         grace: Span,
     ) -> Option<Lapse<'r>> {
         let (from, until) = (spell.last.0, spell.end + grace);
@@ -334,7 +397,7 @@ impl Device {
             Some(instance) => (instance, binding.reg_id).hash(&mut digest),
             None => {
                 let uri = &binding.contact.uri;
-                let host = uri.host().map(|host| host.as_bytes().to_ascii_lowercase());
+                let host = uri.host().map(|host| in_lower_case(host.as_bytes()));
                 (uri.user(), host, uri.port()).hash(&mut digest);
             }
         }
@@ -355,55 +418,102 @@ impl Term {
     }
 }
 
-impl Moving {
-    fn new(address: u64, spell: &Term) -> Self {
-        Self {
-            contacts: [spell.contact.clone(), spell.contact.clone()],
-            client: spell.client,
-            registrar: spell.registrar,
-            moves: Vec::new(),
-            address,
-            last: spell.last.0,
-        }
+impl Place {
+    /// How often it changed.
+    fn moves(&self) -> usize {
+        self.moved.as_ref().map_or(0, |own| own.moves.len())
     }
 
-    fn go_on(&mut self, address: u64, spell: &Term) {
-        if address != self.address && self.moves.len() < MOVES_MAX {
-            let (time, frame) = spell.last;
-            self.moves.push((frame, time));
-        }
+    /// Takes the next REGISTER of the device, which `of` names.
+    fn go_on(&mut self, address: u64, spell: &Term, of: impl FnOnce() -> (Name, u64)) {
         if address != self.address {
-            let [_, last] = &mut self.contacts;
+            let contact = &self.contact;
+            let moved = self.moved.get_or_insert_with(|| {
+                let (name, device) = of();
+                Box::new(Moving {
+                    contacts: [contact.clone(), Box::default()],
+                    client: spell.client,
+                    registrar: spell.registrar,
+                    moves: Vec::new(),
+                    name,
+                    device,
+                })
+            });
+            let (time, frame) = spell.last;
+            if moved.moves.len() < MOVES_MAX {
+                moved.moves.push((frame, time));
+            }
+            let [_, last] = &mut moved.contacts;
             last.clone_from(&spell.contact);
         }
         (self.address, self.last) = (address, spell.last.0);
-        (self.client, self.registrar) = (spell.client, spell.registrar);
-    }
-}
-
-/// Puts a spell among those of a device, joined with what it touches.
-fn join(spells: &mut Vec<Term>, mut spell: Term) {
-    let mut apart = Vec::with_capacity(spells.len() + 1);
-    for own in spells.drain(..) {
-        match own.touches(&spell) {
-            true => spell = spell.join(own),
-            false => apart.push(own),
+        if let Some(moved) = &mut self.moved {
+            (moved.client, moved.registrar) = (spell.client, spell.registrar);
         }
     }
-    let place = apart.partition_point(|own| own.start < spell.start);
-    apart.insert(place, spell);
-    *spells = apart;
 }
 
-fn name_of(uri: &Uri<'_>) -> Option<Name> {
+/// Puts an element in its place; false where it is there.
+fn insert<T: Ord + Copy>(list: &mut Vec<T>, element: T) -> bool {
+    insert_by(list, element, |own| *own)
+}
+
+/// The same by a key, for the last one that has it.
+fn insert_by<T, K: Ord>(list: &mut Vec<T>, element: T, key: impl Fn(&T) -> K) -> bool {
+    match list.binary_search_by_key(&key(&element), &key) {
+        Ok(place) => {
+            if let Some(own) = list.get_mut(place) {
+                *own = element;
+            }
+            false
+        }
+        Err(place) => {
+            // Most have one, and there are very many.
+            list.reserve_exact(usize::from(list.len() < 2));
+            list.insert(place, element);
+            true
+        }
+    }
+}
+
+/// A name that is not kept yet.
+struct Spelled {
+    bytes: [u8; NAME_BYTES_MAX],
+    length: usize,
+}
+
+impl Spelled {
+    /// User and host, the host in small letters; none without a host, or where both are too long.
+    fn of(aor: &AddressOfRecord<'_>) -> Option<Self> {
+        let mut own = Self { bytes: [0; NAME_BYTES_MAX], length: 0 };
+        let is_sound = !aor.host.is_empty() && aor.user.len() + aor.host.len() < NAME_BYTES_MAX;
+        for part in [aor.user, b"@", aor.host].into_iter().filter(|_| is_sound) {
+            let end = own.length + part.len();
+            own.bytes.get_mut(own.length..end)?.copy_from_slice(part);
+            own.length = end;
+        }
+        own.bytes.get_mut(aor.user.len()..)?.make_ascii_lowercase();
+        is_sound.then_some(own)
+    }
+}
+
+impl Deref for Spelled {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+impl From<Spelled> for Name {
+    fn from(own: Spelled) -> Self {
+        (*own).into()
+    }
+}
+
+fn name_of(uri: &Uri<'_>) -> Option<Spelled> {
     let host = uri.host().map(Host::as_bytes).unwrap_or_default();
-    name(&AddressOfRecord { user: uri.user().unwrap_or_default(), host })
-}
-
-fn name(aor: &AddressOfRecord<'_>) -> Option<Name> {
-    let is_sound = !aor.host.is_empty() && aor.user.len() + aor.host.len() < NAME_BYTES_MAX;
-    let name = || [aor.user, b"@", &aor.host.to_ascii_lowercase()].concat().into();
-    is_sound.then(name)
+    Spelled::of(&AddressOfRecord { user: uri.user().unwrap_or_default(), host })
 }
 
 #[cfg(test)]
@@ -432,7 +542,7 @@ mod tests {
                 client: end_of(1),
                 registrar: end_of(2),
             };
-            part.add_spell(b"a@b".as_slice().into(), device(*digest), spell);
+            part.add_spell(b"a@b", device(*digest), spell);
         }
         part
     }

@@ -1,6 +1,6 @@
 //! How long the parties of calls talked, and who hung up: of one call, and of all calls of a host.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
@@ -157,8 +157,8 @@ pub struct Answered {
 #[derive(Clone, Debug, Default)]
 struct Ended {
     calls: u64,
-    /// Those of some length, by steps.
-    lengths: BTreeMap<u32, Length>,
+    /// Those of some length, in order of the steps.
+    lengths: Vec<(u32, Length)>,
 }
 
 /// Calls of about the same length.
@@ -263,14 +263,12 @@ impl Talks {
         let own = self.ended.entry(host).or_default();
         own.calls += 1;
         let Some(step) = step_of(length) else { return };
-        if self.lengths >= TALK_LENGTHS_MAX && !own.lengths.contains_key(&step) {
+        if self.lengths >= TALK_LENGTHS_MAX && own.length(step).is_none() {
             self.dropped += 1;
             return;
         }
-        let known = own.lengths.len();
-        let calls = own.lengths.entry(step).or_default();
-        calls.merge(Length { calls: 1, told: told.into(), shortest: length, first: vec![bye] });
-        self.lengths += own.lengths.len() - known;
+        let one = Length { calls: 1, told: told.into(), shortest: length, first: vec![bye] };
+        self.lengths += usize::from(own.add(step, one));
     }
 
     /// Adds what another part of the run counted.
@@ -285,11 +283,9 @@ impl Talks {
         for (host, other) in other.ended {
             let own = self.ended.entry(host).or_default();
             own.calls += other.calls;
-            let known = own.lengths.len();
             for (step, other) in other.lengths {
-                own.lengths.entry(step).or_default().merge(other);
+                self.lengths += usize::from(own.add(step, other));
             }
-            self.lengths += own.lengths.len() - known;
         }
     }
 
@@ -322,10 +318,33 @@ impl Talks {
 }
 
 impl Ended {
+    fn length(&self, step: u32) -> Option<&Length> {
+        let place = self.lengths.binary_search_by_key(&step, |(own, _)| *own).ok()?;
+        self.lengths.get(place).map(|(_, own)| own)
+    }
+
+    /// Adds calls of a length; true if there were none of it before.
+    fn add(&mut self, step: u32, other: Length) -> bool {
+        match self.lengths.binary_search_by_key(&step, |(own, _)| *own) {
+            Ok(place) => {
+                if let Some((_, own)) = self.lengths.get_mut(place) {
+                    own.merge(other);
+                }
+                false
+            }
+            Err(place) => {
+                // Most hosts have one or two, and there may be very many hosts.
+                self.lengths.reserve_exact(usize::from(self.lengths.len() < 2));
+                self.lengths.insert(place, (step, other));
+                true
+            }
+        }
+    }
+
     fn same_length(&self, host: IpAddr) -> Option<SameLength> {
         let pairs = self.lengths.iter().map(|(step, own)| {
             let mut sum = own.clone();
-            if let Some(next) = self.lengths.get(&step.saturating_add(1)) {
+            if let Some(next) = self.length(step.saturating_add(1)) {
                 sum.merge(next.clone());
             }
             sum

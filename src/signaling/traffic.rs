@@ -3,10 +3,13 @@
 //! The sums are the same in whatever order calls and parts of a run are added. Of most windows only
 //! how many messages they hold is kept; what else is counted takes room only where it happened.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 
-use foldhash::fast::RandomState;
+use foldhash::fast::FixedState;
+use rustc_hash::FxHashMap;
 
 use crate::limits::TRAFFIC_WINDOWS_MAX;
 use crate::signaling::call::Call;
@@ -17,26 +20,31 @@ use crate::time::{Span, Time};
 /// How long a window is.
 const WINDOW: Span = Span::from_secs(10);
 
+/// Windows of one call that are counted before their sums are looked up.
+const COUNTED_MAX: usize = 8;
+
 /// Two hosts, the smaller address first.
 type Pair = (IpAddr, IpAddr);
 
 /// The SIP messages between pairs of hosts.
 #[derive(Clone, Debug, Default)]
 pub struct Traffic {
-    pairs: HashMap<Pair, Windows, RandomState>,
-    /// Windows of all pairs.
-    windows: usize,
+    /// Messages either way, by window.
+    messages: FxHashMap<Window, u32>,
+    /// Windows in which requests were repeated, by number since the epoch.
+    repeats: BTreeMap<(Pair, i32), Repeats>,
     /// Messages that the bound on windows left out.
     dropped: u64,
 }
 
-/// The windows of two hosts, by number since the epoch.
-#[derive(Clone, Debug, Default)]
-struct Windows {
-    /// Messages either way, in order of the windows.
-    messages: Vec<(i32, u32)>,
-    /// Windows in which requests were repeated.
-    repeats: BTreeMap<i32, Repeats>,
+/// Two hosts and a window, as a number that does not take much room: there are very many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Window(u64);
+
+impl Window {
+    fn of(pair: Pair, window: i32) -> Self {
+        Self(FixedState::default().hash_one((pair, window)))
+    }
 }
 
 /// Requests that were sent again and answered in the end.
@@ -79,18 +87,21 @@ impl Repeating<'_> {
 impl Traffic {
     /// Counts the messages of a call, and the requests that it repeated.
     pub(super) fn add_call(&mut self, call: &Call<'_>) {
-        // The messages of one call mostly go between the same hosts at the same time.
-        let mut last: Option<((Pair, i32), u32)> = None;
+        // The messages of one call mostly go between the same few hosts at the same time.
+        let mut counted: Vec<((Pair, i32), u32)> = Vec::with_capacity(COUNTED_MAX);
         for message in call.messages {
             let key = (pair_of(message), window_of(message.time));
-            match &mut last {
-                Some((known, count)) if *known == key => *count += 1,
-                _ => {
-                    self.add_messages(last.replace((key, 1)));
+            match counted.iter_mut().rev().find(|(known, _)| *known == key) {
+                Some((_, count)) => *count += 1,
+                None => {
+                    if counted.len() >= COUNTED_MAX {
+                        counted.drain(..).for_each(|own| self.add_messages(own));
+                    }
+                    counted.push((key, 1));
                 }
             }
         }
-        self.add_messages(last);
+        counted.into_iter().for_each(|own| self.add_messages(own));
         for transaction in &call.transactions {
             if transaction.retransmissions.is_empty() || !transaction.is_answered_late() {
                 continue;
@@ -101,24 +112,13 @@ impl Traffic {
         }
     }
 
-    fn add_messages(&mut self, counted: Option<((Pair, i32), u32)>) {
-        let Some(((pair, window), count)) = counted else { return };
-        let is_full = self.windows >= TRAFFIC_WINDOWS_MAX;
-        if is_full && !self.pairs.contains_key(&pair) {
-            self.dropped += u64::from(count);
-            return;
-        }
-        let own = self.pairs.entry(pair).or_default();
-        match own.messages.binary_search_by_key(&window, |(known, _)| *known) {
-            Ok(place) => {
-                if let Some((_, sum)) = own.messages.get_mut(place) {
-                    *sum = sum.saturating_add(count);
-                }
-            }
-            Err(_) if is_full => self.dropped += u64::from(count),
-            Err(place) => {
-                own.messages.insert(place, (window, count));
-                self.windows += 1;
+    fn add_messages(&mut self, ((pair, window), count): ((Pair, i32), u32)) {
+        let is_full = self.messages.len() >= TRAFFIC_WINDOWS_MAX;
+        match self.messages.entry(Window::of(pair, window)) {
+            Entry::Occupied(mut sum) => *sum.get_mut() = sum.get().saturating_add(count),
+            Entry::Vacant(_) if is_full => self.dropped += u64::from(count),
+            Entry::Vacant(place) => {
+                place.insert(count);
             }
         }
     }
@@ -127,11 +127,10 @@ impl Traffic {
     fn add_repeat(&mut self, repeat: &Message<'_>, call_id: &[u8]) {
         let pair = pair_of(repeat);
         let window = window_of(repeat.time);
-        let Some(own) = self.pairs.get_mut(&pair) else { return };
-        if own.messages.binary_search_by_key(&window, |(known, _)| *known).is_err() {
+        if !self.messages.contains_key(&Window::of(pair, window)) {
             return;
         }
-        let repeats = own.repeats.entry(window).or_default();
+        let repeats = self.repeats.entry((pair, window)).or_default();
         match repeat.source.address == pair.0 {
             true => repeats.from_first += 1,
             false => repeats.from_second += 1,
@@ -141,27 +140,16 @@ impl Traffic {
 
     /// Adds what another part of the run counted.
     pub(super) fn merge(&mut self, other: Self) {
-        self.windows += other.windows;
         self.dropped += other.dropped;
-        for (pair, other) in other.pairs {
-            let own = self.pairs.entry(pair).or_default();
-            let known = own.messages.len() + other.messages.len();
-            own.messages.extend(other.messages);
-            own.messages.sort_unstable();
-            own.messages.dedup_by(|next, sum| {
-                let is_same = next.0 == sum.0;
-                if is_same {
-                    sum.1 = sum.1.saturating_add(next.1);
-                }
-                is_same
-            });
-            self.windows = self.windows.saturating_sub(known - own.messages.len());
-            for (window, other) in other.repeats {
-                let repeats = own.repeats.entry(window).or_default();
-                repeats.from_first += other.from_first;
-                repeats.from_second += other.from_second;
-                repeats.examples.merge(&other.examples);
-            }
+        for (window, count) in other.messages {
+            let sum = self.messages.entry(window).or_default();
+            *sum = sum.saturating_add(count);
+        }
+        for (window, other) in other.repeats {
+            let repeats = self.repeats.entry(window).or_default();
+            repeats.from_first += other.from_first;
+            repeats.from_second += other.from_second;
+            repeats.examples.merge(&other.examples);
         }
     }
 
@@ -173,32 +161,29 @@ impl Traffic {
     /// The windows of each pair of hosts in which requests were repeated: the pairs in order of
     /// their addresses, the windows in order of time.
     pub fn repeating(&self) -> impl Iterator<Item = Vec<Repeating<'_>>> {
-        let mut pairs: Vec<_> =
-            self.pairs.iter().filter(|(_, windows)| !windows.repeats.is_empty()).collect();
-        pairs.sort_unstable_by_key(|(pair, _)| **pair);
-        pairs.into_iter().map(|(pair, windows)| windows.repeating(*pair).collect())
+        let all: Vec<_> = self.repeats.iter().collect();
+        let pairs = all.chunk_by(|((one, _), _), ((other, _), _)| one == other);
+        let pairs = pairs.map(|own| {
+            own.iter().map(|((pair, window), repeats)| self.repeats_in(*pair, *window, repeats))
+        });
+        pairs.map(Iterator::collect).collect::<Vec<_>>().into_iter()
     }
-}
 
-impl Windows {
-    fn repeating(&self, (first, second): Pair) -> impl Iterator<Item = Repeating<'_>> {
-        self.repeats.iter().map(move |(window, repeats)| {
-            let place = self.messages.binary_search_by_key(window, |(known, _)| *known);
-            let messages = place.ok().and_then(|place| self.messages.get(place));
-            let (client, server) = match repeats.from_first >= repeats.from_second {
-                true => (first, second),
-                false => (second, first),
-            };
-            let start = WINDOW.times(i64::from(*window)).nanos();
-            Repeating {
-                client,
-                server,
-                start: Time::from_nanos(start),
-                messages: messages.map_or(0, |(_, count)| u64::from(*count)),
-                repeats: repeats.from_first + repeats.from_second,
-                examples: &repeats.examples,
-            }
-        })
+    fn repeats_in<'t>(&self, pair: Pair, window: i32, repeats: &'t Repeats) -> Repeating<'t> {
+        let (first, second) = pair;
+        let (client, server) = match repeats.from_first >= repeats.from_second {
+            true => (first, second),
+            false => (second, first),
+        };
+        let messages = self.messages.get(&Window::of(pair, window));
+        Repeating {
+            client,
+            server,
+            start: Time::from_nanos(WINDOW.times(i64::from(window)).nanos()),
+            messages: messages.map_or(0, |count| u64::from(*count)),
+            repeats: repeats.from_first + repeats.from_second,
+            examples: &repeats.examples,
+        }
     }
 }
 
@@ -226,11 +211,10 @@ mod tests {
     fn part(messages: &[(i32, u32)], repeats: &[(i32, u64)]) -> Traffic {
         let mut traffic = Traffic::default();
         for (window, count) in messages {
-            traffic.add_messages(Some(((pair(), *window), *count)));
+            traffic.add_messages(((pair(), *window), *count));
         }
-        let own = traffic.pairs.entry(pair()).or_default();
         for (window, frame) in repeats {
-            let repeats = own.repeats.entry(*window).or_default();
+            let repeats = traffic.repeats.entry((pair(), *window)).or_default();
             repeats.from_second += 1;
             let frame = FrameId { capture: 0, number: *frame };
             repeats.examples.add(frame, Time::from_nanos(0), b"");
@@ -255,7 +239,7 @@ mod tests {
         let other = merged([c, b, a]);
         let windows: Vec<_> = one.repeating().collect();
         assert_eq!(windows, other.repeating().collect::<Vec<_>>());
-        assert_eq!(one.windows, 3);
+        assert_eq!(one.messages.len(), 3);
         let [own] = windows.as_slice() else { panic!("one pair: {windows:?}") };
         let [window] = own.as_slice() else { panic!("one window: {own:?}") };
         assert_eq!((window.messages, window.repeats, window.percent()), (25, 3, 12));
@@ -269,10 +253,10 @@ mod tests {
     fn windows_have_a_bound() {
         let mut traffic = Traffic::default();
         for window in (0..).take(TRAFFIC_WINDOWS_MAX + 2) {
-            traffic.add_messages(Some(((pair(), window), 1)));
+            traffic.add_messages(((pair(), window), 1));
         }
-        traffic.add_messages(Some(((pair(), 0), 1)));
-        assert_eq!((traffic.windows, traffic.dropped()), (TRAFFIC_WINDOWS_MAX, 2));
+        traffic.add_messages(((pair(), 0), 1));
+        assert_eq!((traffic.messages.len(), traffic.dropped()), (TRAFFIC_WINDOWS_MAX, 2));
     }
 
     #[test]
