@@ -106,13 +106,25 @@ fn padded(bytes: &[u8]) -> u64 {
 /// invisible and bidirectional marks written as escapes, so that no terminal, page or log is told
 /// what to do by a message.
 pub fn printable(bytes: &[u8]) -> Cow<'_, str> {
+    if let Some(plain) = plain(bytes) {
+        return Cow::Borrowed(plain);
+    }
     let text = String::from_utf8_lossy(bytes);
     if text.chars().any(is_harmful) { Cow::Owned(escaped(&text)) } else { text }
 }
 
 /// Like [`printable`], of text that is already a string.
 pub fn printable_str(text: &str) -> Cow<'_, str> {
+    if plain(text.as_bytes()).is_some() {
+        return Cow::Borrowed(text);
+    }
     if text.chars().any(is_harmful) { Cow::Owned(escaped(text)) } else { Cow::Borrowed(text) }
+}
+
+/// Text of letters, digits and signs in ASCII, as nearly all captured text is.
+fn plain(bytes: &[u8]) -> Option<&str> {
+    let is_plain = bytes.iter().fold(true, |is_plain, byte| is_plain & matches!(byte, b' '..=b'~'));
+    if is_plain { str::from_utf8(bytes).ok() } else { None }
 }
 
 fn escaped(text: &str) -> String {

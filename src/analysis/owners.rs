@@ -157,9 +157,10 @@ fn add_first(first: &mut Vec<Sign>, more: impl IntoIterator<Item = Sign>) {
 /// rules.
 pub(super) fn tool_of(call: &Call<'_>, rules: &[&'static Rule]) -> Option<&'static str> {
     let request = call.messages.iter().find(|message| message.is_request())?;
-    let is_looked_for = rules.iter().any(|rule| rule.name == SCAN);
-    let is_trusted = call.settings().is_trusted(request.source.address);
-    signaling::tool_of(request).filter(|_| is_looked_for && !is_trusted)
+    signaling::tool_of(request).filter(|_| {
+        let is_looked_for = rules.iter().any(|rule| rule.name == SCAN);
+        is_looked_for && !call.settings().is_trusted(request.source.address)
+    })
 }
 
 /// Turns what belongs to an owner into signs of it, and counts what was told of it before.
