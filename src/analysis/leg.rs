@@ -10,7 +10,7 @@ use foldhash::fast::FixedState;
 
 use crate::bytes::printable;
 use crate::limits::{LEG_HOSTS_MAX, LEG_MARKS_MAX};
-use crate::signaling::{Attempt, Call, Kind, Message, Transaction};
+use crate::signaling::{Attempt, Call, Few, Kind, Message, Transaction};
 use crate::sip::{Header, HeaderName, Method, Uri};
 use crate::time::Time;
 
@@ -49,7 +49,7 @@ pub(crate) struct Leg {
     /// Who sent the initial INVITE.
     pub(super) client: Place,
     /// Who received it, on the first hop and after it.
-    pub(super) servers: Box<[Place]>,
+    pub(super) servers: Few<Place>,
     /// Whom it calls: by the request URI on the first and on the last hop, and by `To`.
     pub(super) called: [Number; 3],
     /// Who calls.
@@ -180,11 +180,11 @@ impl Leg {
         let last_hop = last.and_then(|attempt| attempt.first_hop(call));
         let final_response = last_hop.and_then(Transaction::final_response);
         let dialog = call.dialogs.iter().rev().find(|dialog| dialog.method == Method::Invite);
-        let begun = call.messages.iter().map(|message| message.time).min();
+        let begun = || call.messages.iter().map(|message| message.time).min();
         Some(Self {
             call_id: printable(call.call_id).into(),
             id: digest(call.call_id),
-            start: invite.map(|invite| invite.time).or(begun)?,
+            start: invite.map(|invite| invite.time).or_else(begun)?,
             invited: last.and_then(|attempt| attempt.transactions(call).next()?.started()),
             settled: final_response.map(|response| response.time),
             is_answered: call.attempts.iter().any(Attempt::is_answered),
@@ -279,26 +279,25 @@ fn shared(invite: &Message<'_>, marks: &mut Vec<Mark>) {
             marks.push(Mark { role: Role::Shares, reason, key });
         }
     };
-    for value in invite.named("Session-ID").map(before_parameters) {
-        let value = value.trim_ascii();
-        // The nil UUID stands for nobody (RFC 7989, section 5).
-        if value.len() == UUID_DIGITS && value.iter().any(|digit| *digit != b'0') {
-            add("session-id", value);
-        }
-    }
-    for value in invite.named("P-Charging-Vector") {
-        let parts = value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-        for part in parts {
-            if let Some((name, icid)) = part.split_at_checked("icid-value=".len())
-                && name.eq_ignore_ascii_case(b"icid-value=")
-            {
-                add("icid", icid.strip_prefix(b"\"").unwrap_or(icid));
+    for header in invite.headers() {
+        let is = |name: &str| header.spelled.eq_ignore_ascii_case(name.as_bytes());
+        if is("Session-ID") {
+            let value = before_parameters(header.value).trim_ascii();
+            // The nil UUID stands for nobody (RFC 7989, section 5).
+            if value.len() == UUID_DIGITS && value.iter().any(|digit| *digit != b'0') {
+                add("session-id", value);
             }
-        }
-    }
-    for reason in SHARED {
-        for value in invite.named(reason) {
-            add(reason, value);
+        } else if is("P-Charging-Vector") {
+            let parts = header.value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+            for part in parts {
+                if let Some((name, icid)) = part.split_at_checked("icid-value=".len())
+                    && name.eq_ignore_ascii_case(b"icid-value=")
+                {
+                    add("icid", icid.strip_prefix(b"\"").unwrap_or(icid));
+                }
+            }
+        } else if let Some(reason) = SHARED.into_iter().find(|name| is(name)) {
+            add(reason, header.value);
         }
     }
 }
@@ -335,24 +334,26 @@ fn numbers(call: &Call<'_>, invite: Option<&Message<'_>>) -> ([Number; 3], Numbe
     let Some(invite) = invite else { return Default::default() };
     let last = call.attempts.first().and_then(|attempt| attempt.transactions(call).next_back());
     let of = |uri: Option<Uri<'_>>| uri.map(|uri| Number::of(&uri)).unwrap_or_default();
-    let called = [
-        of(invite.request_uri()),
-        of(last.and_then(|hop| hop.request?.request_uri())),
-        of(invite.to().map(|to| to.uri)),
-    ];
+    let first = of(invite.request_uri());
+    let last = match last.and_then(|hop| hop.request) {
+        // Most hops leave the URI as it is.
+        Some(last) if last.start() == invite.start() => first,
+        last => of(last.and_then(|last| last.request_uri())),
+    };
+    let called = [first, last, of(invite.to().map(|to| to.uri))];
     (called, of(invite.from().map(|from| from.uri)))
 }
 
 /// Everybody who received the initial INVITE, each host once.
-fn servers(call: &Call<'_>) -> Box<[Place]> {
-    let mut servers: Vec<Place> = Vec::new();
+fn servers(call: &Call<'_>) -> Few<Place> {
+    let mut servers = Few::default();
     for hop in call.attempts.iter().flat_map(|attempt| attempt.transactions(call)) {
         let server = Place::server_of(hop);
         if servers.len() < LEG_HOSTS_MAX && !servers.contains(&server) {
             servers.push(server);
         }
     }
-    servers.into()
+    servers
 }
 
 /// A host as a digest.

@@ -5,14 +5,14 @@
 //! for the same number or with the same media. Only the one best fit counts; where two fit equally
 //! well, there is no link.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::analysis::CallSummary;
 use crate::analysis::leg::{Leg, Number, Place, Role, digest};
+use crate::analysis::{CallSummary, order};
 use crate::finding::{Confidence, Direction, Finding, Linked};
 use crate::limits::{LEG_CANDIDATES_MAX, LEGS_PER_VALUE_MAX, LINKS_PER_LEG_MAX};
 use crate::time::{Span, Time};
@@ -66,15 +66,8 @@ enum Trait {
 impl Links {
     /// Finds the links between these legs, whatever their order.
     pub(super) fn of(mut legs: Vec<Leg>) -> Self {
-        legs.sort_by_key(|leg| (leg.id, leg.start, leg.invited));
-        legs.dedup_by(|later, leg| {
-            let is_same = later.id == leg.id && later.call_id == leg.call_id;
-            if is_same {
-                leg.merge(later.clone());
-            }
-            is_same
-        });
-        legs.sort_by_key(|leg| (leg.start, leg.id));
+        order::sort_by(&mut legs, |leg| (leg.start, leg.id, leg.invited), |_, _| Ordering::Equal);
+        merge_same(&mut legs);
         legs.truncate(u32::MAX as usize);
         let mut links = Self { legs, ..Self::default() };
         let mut known = FxHashSet::default();
@@ -359,6 +352,33 @@ impl Links {
     }
 }
 
+/// Makes one leg of what a Call-ID showed at different times.
+fn merge_same(legs: &mut Vec<Leg>) {
+    let mut ids: Vec<(u64, usize)> = legs.iter().map(|leg| leg.id).zip(0..).collect();
+    ids.sort_unstable();
+    let mut is_merged: Vec<usize> = Vec::new();
+    for own in ids.chunk_by(|(id, _), (other, _)| id == other).filter(|own| own.len() > 1) {
+        let mut places = own.iter().map(|(_, place)| *place);
+        let Some(mut first) = places.next() else { continue };
+        for place in places {
+            let Some(later) = legs.get(place).cloned() else { continue };
+            match legs.get_mut(first).filter(|leg| leg.call_id == later.call_id) {
+                Some(leg) => {
+                    leg.merge(later);
+                    is_merged.push(place);
+                }
+                None => first = place,
+            }
+        }
+    }
+    if is_merged.is_empty() {
+        return;
+    }
+    is_merged.sort_unstable();
+    let mut place = 0..;
+    legs.retain(|_| place.next().is_none_or(|place| is_merged.binary_search(&place).is_err()));
+}
+
 /// How well two legs fit.
 #[derive(Clone, Copy, Debug)]
 struct Fit {
@@ -423,6 +443,7 @@ fn keys(leg: &Leg, what: Trait) -> impl Iterator<Item = u64> {
 mod tests {
     use super::*;
     use crate::analysis::leg::{Mark, host};
+    use crate::signaling::Few;
     use crate::sip::Uri;
 
     /// A leg from one host to another that began so many milliseconds after the first one.
@@ -441,7 +462,7 @@ mod tests {
                 tags: None,
                 ended: None,
                 client: place(client, 5060),
-                servers: [place(server, 5060)].into(),
+                servers: Few::one(place(server, 5060)),
                 called: Default::default(),
                 calling: Number::default(),
                 media: 0,
@@ -552,7 +573,7 @@ mod tests {
         let leg = |id, start, client, server| {
             let mut leg = Case::new(id, start, 1, 1).called("1002").calling("1001");
             leg.0.client.port = client;
-            leg.0.servers = [place(1, server)].into();
+            leg.0.servers = Few::one(place(1, server));
             leg
         };
         let row = [leg("a", 0, 5061, 5060), leg("b", 10, 5060, 5062), leg("c", 20, 5062, 5063)];

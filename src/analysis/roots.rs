@@ -26,21 +26,24 @@ pub(super) fn settle(links: &Links, findings: &mut Vec<Finding>) {
     if roots.is_empty() {
         return;
     }
-    let all = std::mem::take(findings);
-    let mut signs: BTreeMap<usize, Vec<(Root, Finding)>> = BTreeMap::new();
-    let mut kept: Vec<(usize, Finding)> = Vec::new();
-    for (place, finding) in all.into_iter().enumerate() {
-        match last_root(&roots, place) {
-            Some(root) => signs.entry(root.place).or_default().push((root, finding)),
-            None => kept.push((place, finding)),
+    // There may be very many, of which few are moved.
+    let mut moved: Vec<(usize, Root)> = Vec::new();
+    let mut places = 0..;
+    let is_moved = |_: &mut Finding| {
+        let root = places.next().and_then(|place| Some((place, last_root(&roots, place)?)));
+        moved.extend(root);
+        root.is_some()
+    };
+    let taken: Vec<Finding> = findings.extract_if(.., is_moved).collect();
+    for ((_, root), finding) in moved.iter().zip(taken) {
+        // What stands before it was moved, too.
+        let Err(before) = moved.binary_search_by_key(&root.place, |(place, _)| *place) else {
+            continue;
+        };
+        if let Some(own) = root.place.checked_sub(before).and_then(|at| findings.get_mut(at)) {
+            absorb(own, finding, *root);
         }
     }
-    for (place, finding) in &mut kept {
-        for (root, moved) in signs.remove(place).unwrap_or_default() {
-            absorb(finding, moved, root);
-        }
-    }
-    findings.extend(kept.into_iter().map(|(_, finding)| finding));
 }
 
 /// For each finding whether its root, or what may become its root, is one of those that wait.

@@ -88,7 +88,7 @@ impl Telling {
         let mut fresh = Vec::new();
         for tally in tallies.iter_mut() {
             batch.calls.append(&mut tally.calls);
-            fresh.append(&mut tally.findings);
+            fresh.extend(std::mem::take(&mut tally.findings));
             self.legs.append(&mut tally.legs);
         }
         batch.calls.sort_by_key(|call| call.first_frame);

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use rustc_hash::FxHashSet;
 
+use crate::analysis::kept::Kept;
 use crate::analysis::leg::Leg;
 use crate::analysis::links::Links;
+use crate::analysis::order;
 use crate::analysis::owners::NamedSigns;
 use crate::analysis::stream::gist;
 use crate::analysis::{
@@ -52,7 +54,7 @@ impl Default for Keep {
 pub struct Tally {
     keep: Keep,
     pub(super) calls: Vec<CallSummary>,
-    pub(super) findings: Vec<Finding>,
+    pub(super) findings: Kept,
     pub(super) legs: Vec<Leg>,
     streams: Vec<StreamSummary>,
     /// RTP streams of calls, by their first frames.
@@ -79,7 +81,7 @@ impl Tally {
         Self {
             keep,
             calls: Vec::new(),
-            findings: Vec::new(),
+            findings: Kept::default(),
             legs: Vec::new(),
             streams: Vec::new(),
             claimed: FxHashSet::default(),
@@ -178,9 +180,9 @@ impl Tally {
         self.calls.extend(judged.summary);
         let room = RTP_STREAMS_MAX.saturating_sub(self.claimed.len());
         self.claimed.extend(judged.claimed.into_iter().take(room));
-        match self.legs.len() < LEGS_PER_SHARD_MAX {
-            true => self.legs.extend(judged.leg),
-            false => self.drop("legs", judged.leg.is_some().into()),
+        match judged.leg {
+            Some(leg) if self.legs.len() < LEGS_PER_SHARD_MAX => push(&mut self.legs, leg),
+            leg => self.drop("legs", leg.is_some().into()),
         }
     }
 
@@ -250,14 +252,15 @@ impl Tally {
     /// over everything.
     pub fn finish_after(parts: Vec<Self>, profile: &Profile, telling: Telling) -> Analysis {
         let (held, mut legs, told) = telling.finish();
-        let mut analysis = Analysis { findings: held, ..Analysis::default() };
+        let mut analysis = Analysis::default();
         let mut facts = Facts::default();
         let mut named = NamedSigns::default();
         let mut min_severity = Severity::Info;
-        analysis.findings.reserve_exact(parts.iter().map(|part| part.findings.len()).sum());
+        let mut found = Vec::with_capacity(parts.len());
+        legs.reserve_exact(parts.iter().map(|part| part.legs.len()).sum());
         for part in parts {
             analysis.calls.extend(merge_continuations(part.calls));
-            analysis.findings.extend(part.findings);
+            found.push(part.findings);
             legs.extend(part.legs);
             analysis.streams.extend(part.streams);
             add_totals(&mut analysis.totals, &part.totals);
@@ -285,7 +288,11 @@ impl Tally {
             }
         }
         let is_several = facts.captures.len() > 1;
-        let mut findings = all_findings(&mut analysis, profile, &facts);
+        let found = held.into_iter().chain(found.into_iter().flatten());
+        let mut findings = all_findings(found, &mut analysis, profile, &facts);
+        analysis.totals.copies = facts.copies.count + facts.shared;
+        analysis.captures = std::mem::take(&mut facts.captures);
+        drop(facts);
         let links = Links::of(legs);
         roots::settle(&links, &mut findings);
         owners::settle(&mut findings, &told.findings, named);
@@ -301,29 +308,40 @@ impl Tally {
         if told.dropped > 0 {
             *analysis.dropped.entry("findings").or_default() += told.dropped;
         }
-        analysis.totals.copies = facts.copies.count + facts.shared;
         analysis.incidents = incidents(&findings, told.findings, &analysis.statistics.peers);
         analysis.findings = findings;
         analysis.calls.sort_by_key(|call| (is_several.then_some(call.start), call.first_frame));
-        analysis.captures = facts.captures;
         analysis
     }
 }
 
-/// What the rules found in the calls and in the capture as a whole.
-fn all_findings(analysis: &mut Analysis, profile: &Profile, facts: &Facts) -> Vec<Finding> {
+/// Adds an element to a long list without the room that a list takes in advance.
+fn push<T>(list: &mut Vec<T>, element: T) {
+    if list.len() == list.capacity() {
+        list.reserve_exact((list.len() / 8).max(4));
+    }
+    list.push(element);
+}
+
+/// What the rules found in the calls, as far as it stands, and in the capture as a whole.
+fn all_findings(
+    found: impl Iterator<Item = Finding>,
+    analysis: &mut Analysis,
+    profile: &Profile,
+    facts: &Facts,
+) -> Vec<Finding> {
     let mut failures = Vec::new();
     let own = rules::judge_capture(profile, facts, &mut failures);
     for failure in failures {
         *analysis.failed_rules.entry(failure.rule).or_default() += 1;
     }
-    let found = std::mem::take(&mut analysis.findings).into_iter();
     let stands = |mut finding: Finding| match is_visible(&mut finding, facts) {
         true => Some(finding),
         false => finding.fallback.take().map(|fallback| *fallback),
     };
-    // Collected in place, since there may be very many.
-    let mut findings: Vec<Finding> = found.filter_map(stands).collect();
+    // There may be very many.
+    let mut findings: Vec<Finding> = Vec::new();
+    found.filter_map(stands).for_each(|finding| push(&mut findings, finding));
     findings.extend(own);
     let is_several = facts.captures.len() > 1;
     sort(&mut findings, is_several);
@@ -354,13 +372,12 @@ fn incidents(
 /// Findings on the capture first, then those on calls in order of their first frame; of several
 /// captures by time.
 fn sort(findings: &mut [Finding], is_several: bool) {
-    findings.sort_by(|a, b| {
-        let key = |finding: &Finding| {
-            let time = finding.time.filter(|_| is_several);
-            (finding.call_id.is_some(), time, finding.frames.first().copied())
-        };
-        (key(a), a.rule.code, &a.frames).cmp(&(key(b), b.rule.code, &b.frames))
-    });
+    let key = |finding: &Finding| {
+        let time = finding.time.filter(|_| is_several);
+        (finding.call_id.is_some(), time, finding.frames.first().copied())
+    };
+    let rest = |a: &Finding, b: &Finding| (a.rule.code, &a.frames).cmp(&(b.rule.code, &b.frames));
+    order::sort_by(findings, key, rest);
 }
 
 /// Holds a finding against what the whole capture shows; false where it falls.
