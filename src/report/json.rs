@@ -385,11 +385,11 @@ struct TotalsJson {
     /// RTP streams: one SSRC on one way.
     rtp_streams: u64,
     /// Findings by severity.
-    findings: SeverityJson,
+    findings: BySeverityJson,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct SeverityJson {
+struct BySeverityJson {
     /// Findings of severity error.
     error: u64,
     /// Findings of severity warn.
@@ -415,7 +415,7 @@ impl TotalsJson {
             dialogs: totals.dialogs,
             transactions: totals.transactions,
             rtp_streams: totals.rtp_streams,
-            findings: SeverityJson { error, warn, info },
+            findings: BySeverityJson { error, warn, info },
         }
     }
 }

@@ -341,7 +341,7 @@ fn prose(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     for (at, c) in text.char_indices() {
-        let begins_list = at == 0 && matches!(c, '-' | '+' | '=');
+        let begins_list = at == 0 && matches!(c, '-' | '+' | '=' | '>');
         let ends_number = at > 0 && at == digits && matches!(c, '.' | ')');
         match c {
             '@' | '#' => out.extend(['`', c, '`']),
@@ -349,7 +349,7 @@ fn prose(text: &str) -> String {
                 out.push_str("`/`");
             }
             '.' if text.get(..at).is_some_and(ends_with_www) => out.push_str("`.`"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '~' | '&' | '$' | '!' => {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '|' | '~' | '&' | '$' | '!' => {
                 out.extend(['\\', c]);
             }
             c if begins_list || ends_number => out.extend(['\\', c]),
@@ -378,7 +378,7 @@ mod tests {
 
     #[test]
     fn names_in_prose_are_no_markup() {
-        assert_eq!(prose("a_b*c|<x>"), "a\\_b\\*c\\|\\<x\\>");
+        assert_eq!(prose("a_b*c|<x>"), "a\\_b\\*c\\|\\<x>");
         assert_eq!(prose("@admin #1"), "`@`admin `#`1");
         assert_eq!(prose("http://x www.y"), "http:`/`/x www`.`y");
         assert_eq!(prose("1. a"), "1\\. a");

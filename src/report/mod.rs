@@ -30,3 +30,4 @@ pub(crate) mod wav;
 
 pub use document::Page;
 pub use outcome::{Missed, Outcome};
+pub use style::Style;

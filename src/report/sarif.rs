@@ -343,7 +343,7 @@ impl ResultJson {
             rule_id: finding.rule.code,
             rule_index,
             level: level(finding.severity),
-            message: TextJson { text: index.message(finding) },
+            message: TextJson { text: unlinked(&index.message(finding)) },
             locations: [LocationJson {
                 physical_location: PhysicalJson { artifact_location, region: None },
                 logical_locations: call.collect(),
@@ -370,6 +370,7 @@ impl ResultJson {
     ) -> Self {
         let lines: Vec<_> = missed.message.lines().map(printable_str).collect();
         let text = index.words.pair(&printable_str(&missed.case), &lines.join("\n"));
+        let text = unlinked(&text);
         let file = missed.file.as_deref().unwrap_or(&missed.capture);
         let artifact_location = ArtifactLocationJson { uri: uri(file), index: None };
         let region = missed.line.filter(|_| missed.file.is_some());
@@ -394,6 +395,11 @@ impl ResultJson {
 
 fn fingerprint(of: String) -> BTreeMap<&'static str, String> {
     BTreeMap::from([("siptraceFinding/v1", of)])
+}
+
+/// The text without what a viewer would take for a link (section 3.11.6 of the standard).
+fn unlinked(text: &str) -> String {
+    text.replace("](", "] (")
 }
 
 const fn level(severity: Severity) -> &'static str {

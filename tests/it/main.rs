@@ -8,6 +8,7 @@ mod cuts;
 mod degraded;
 mod determinism;
 mod figures;
+mod formats;
 mod hostile;
 mod inputs;
 mod legs;

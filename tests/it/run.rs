@@ -27,6 +27,17 @@ fn options(threads: Option<usize>) -> pipeline::Options {
     }
 }
 
+/// Analyses several captures as one and keeps more of them, or less.
+pub(crate) fn analyze_all_with(paths: &[&Path], keep: impl FnOnce(&mut Keep)) -> Analysis {
+    let open = |(path, index): (&&Path, u16)| {
+        Source::open(path, index).unwrap_or_else(|error| panic!("{error}"))
+    };
+    let sources = paths.iter().zip(0..).map(open).collect();
+    let mut options = options(None);
+    keep(&mut options.keep);
+    pipeline::run(sources, &options, &|_| {}).unwrap_or_else(|error| panic!("{error}"))
+}
+
 /// Analyses several captures as one with so many threads.
 pub(crate) fn analyze_all(paths: &[&Path], threads: usize) -> Analysis {
     let open = |(path, index): (&&Path, u16)| {
