@@ -256,3 +256,19 @@ pub const LEG_CANDIDATES_MAX: usize = 64;
 
 /// Characters of a captured value that a finding quotes.
 pub const QUOTED_CHARS_MAX: usize = 200;
+
+/// Cells of the table in which two sequences of a comparison are laid side by side; larger ones are
+/// searched in a band around the diagonal. A thousand messages against a thousand fit.
+pub const DIFF_CELLS_MAX: usize = 1 << 20;
+
+/// Steps of one call that are compared with those of another; later ones are counted.
+pub const DIFF_STEPS_MAX: usize = 4096;
+
+/// Distinct differences of messages that are counted over all calls of two captures.
+pub const DIFF_CHANGES_MAX: usize = 1 << 16;
+
+/// Calls without a partner that a comparison lists on each side; more are counted.
+pub const DIFF_UNPAIRED_MAX: usize = 1000;
+
+/// Kinds of messages that tell how much alike two calls are.
+pub const DIFF_KINDS_MAX: usize = 64;

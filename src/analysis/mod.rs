@@ -17,6 +17,7 @@ use crate::time::{Span, Time};
 use crate::transport::Transport;
 
 mod delays;
+pub mod diff;
 mod incident;
 mod judge;
 mod kept;

@@ -187,7 +187,7 @@ fn amount(value: &Value, like: Amount) -> Result<Amount, &'static str> {
 }
 
 /// `500ms`, `1.5s`, `3m`, `1h`.
-fn span(text: &str) -> Option<Span> {
+pub(super) fn span(text: &str) -> Option<Span> {
     let unit = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (number, unit) = text.split_at(unit);
     let millis = match unit.trim() {

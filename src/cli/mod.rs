@@ -9,6 +9,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 mod analyze;
 mod config;
+mod diff;
 mod explain;
 mod extract;
 mod format;
@@ -36,6 +37,7 @@ struct Arguments {
 enum Command {
     Analyze(Box<analyze::AnalyzeArgs>),
     Extract(extract::ExtractArgs),
+    Diff(Box<diff::DiffArgs>),
     Explain(explain::ExplainArgs),
     Compare(explain::CompareArgs),
     Rules(explain::RulesArgs),
@@ -70,6 +72,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         },
         Command::Extract(args) => match extract::extract(&args, &config) {
             Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error, error.hint().as_deref()),
+        },
+        Command::Diff(args) => match diff::run(&args, &config) {
+            Ok(true) => ExitCode::from(FINDINGS),
+            Ok(false) => ExitCode::SUCCESS,
             Err(error) => fail(&error, error.hint().as_deref()),
         },
         Command::Explain(args) => shown(explain::explain(&args, &config)),

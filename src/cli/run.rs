@@ -252,9 +252,23 @@ impl RunArgs {
     ///
     /// When nothing could be analysed.
     pub(super) fn analysis(&self, config: &Config, keep: Keep) -> Result<Analysis, RunError> {
+        self.analysis_of(&self.captures, config, keep)
+    }
+
+    /// Analyses some captures, as if only these had been named.
+    ///
+    /// # Errors
+    ///
+    /// When nothing could be analysed.
+    pub(super) fn analysis_of(
+        &self,
+        captures: &[PathBuf],
+        config: &Config,
+        keep: Keep,
+    ) -> Result<Analysis, RunError> {
         let options = self.options(config, keep)?;
-        let sources = self.sources()?;
-        let progress = self.progress();
+        let sources = capture::open(captures)?;
+        let progress = Progress::new(captures);
         let analysis = pipeline::run(sources, &options, &|bytes| progress.reached(bytes))?;
         progress.finish();
         Ok(analysis)

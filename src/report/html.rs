@@ -107,9 +107,14 @@ fn write_table(rows: &[Vec<Cell>], out: &mut dyn Write) -> io::Result<()> {
             let tag = if cell.role == Role::Heading { "th" } else { "td" };
             let class = match cell.role {
                 Role::Severity(severity) => format!(" class=\"{}\"", severity.name()),
-                Role::Plain | Role::Title | Role::Heading | Role::Name | Role::Faint => {
-                    String::new()
-                }
+                Role::Plain
+                | Role::Title
+                | Role::Heading
+                | Role::Name
+                | Role::Faint
+                | Role::Missing
+                | Role::Added
+                | Role::Changed => String::new(),
             };
             write!(out, "<{tag}{class}>{}</{tag}>", inline(cell.text.trim_end()))?;
         }

@@ -3,6 +3,7 @@
 pub(crate) mod catalogue;
 pub(crate) mod compare;
 pub mod csv;
+pub mod diff;
 pub(crate) mod document;
 pub(crate) mod evidence;
 pub(crate) mod explain;

@@ -28,6 +28,12 @@ pub enum Role {
     Faint,
     /// Something of that severity.
     Severity(Severity),
+    /// What only the first of two has.
+    Missing,
+    /// What only the second of two has.
+    Added,
+    /// What two have, but not in the same way.
+    Changed,
 }
 
 impl Style {
@@ -41,6 +47,9 @@ impl Style {
             Role::Severity(Severity::Error) => AnsiColor::Red.on_default().effects(Effects::BOLD),
             Role::Severity(Severity::Warn) => AnsiColor::Yellow.on_default(),
             Role::Severity(Severity::Info) => AnsiColor::Blue.on_default(),
+            Role::Missing => AnsiColor::Red.on_default(),
+            Role::Added => AnsiColor::Green.on_default(),
+            Role::Changed => AnsiColor::Yellow.on_default(),
         };
         if self.color && !text.is_empty() {
             format!("{style}{text}{style:#}")

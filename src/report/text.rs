@@ -13,6 +13,7 @@ mod calls;
 mod capture;
 mod clock;
 mod diagnosis;
+pub(super) mod diff;
 mod finding;
 mod incident;
 mod ladder;

@@ -23,7 +23,7 @@ mod message;
 mod method;
 mod number;
 mod passport;
-mod quoted;
+pub(crate) mod quoted;
 mod reason;
 mod seconds;
 mod start;

@@ -7,6 +7,7 @@ mod crowds;
 mod cuts;
 mod degraded;
 mod determinism;
+mod diff;
 mod figures;
 mod formats;
 mod hostile;
