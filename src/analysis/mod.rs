@@ -16,6 +16,7 @@ use crate::sip::Status;
 use crate::time::{Span, Time};
 use crate::transport::Transport;
 
+mod baseline;
 mod delays;
 pub mod diff;
 mod incident;
@@ -30,6 +31,7 @@ mod owners;
 mod replaced;
 mod roots;
 mod rtp_stream;
+mod screen;
 mod statistics;
 mod stream;
 mod summary;
@@ -37,11 +39,13 @@ mod tally;
 mod timeline;
 mod transcript;
 
+pub use baseline::{Baseline, Fingerprint, KnownFinding};
 pub use delays::Delays;
 pub use incident::Incident;
 pub use judge::{Detail, Judged, judge};
 pub use kpi::Kpi;
 pub use rtp_stream::{DigitSummary, RtcpSummary, StreamSummary};
+pub use screen::{HostPattern, Ignore, Ignored, Policy, Screen, Screened};
 pub use statistics::{MessageCounts, Peer, Statistics};
 pub use stream::{Batch, Telling, Told};
 pub use summary::summarize;
@@ -73,6 +77,8 @@ pub struct Analysis {
     pub dropped: BTreeMap<&'static str, u64>,
     /// Rules that panicked, with the number of calls; bugs of ours.
     pub failed_rules: BTreeMap<&'static str, u64>,
+    /// What was set aside by decisions of the user.
+    pub screened: Screened,
 }
 
 /// Counts over all captures of a run.

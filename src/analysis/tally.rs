@@ -351,7 +351,7 @@ fn all_findings(
 }
 
 /// Incidents among the findings and those that were told before; these are in no list any more.
-fn incidents(
+pub(super) fn incidents(
     findings: &[Finding],
     told: Vec<Finding>,
     peers: &BTreeMap<Host, Peer>,

@@ -30,6 +30,7 @@ pub use error::Error;
 pub use inputs::open;
 pub use looks::Looks;
 pub use part::{Guess, Part};
+pub use pattern::Glob;
 pub use pcapng::{Name, Secret};
 pub use source::Source;
 

@@ -1,5 +1,6 @@
 //! File name patterns, for shells that do not expand them: `*`, `?`, `[a-z]`, `[!a-z]`.
 
+use std::fmt;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
@@ -38,6 +39,41 @@ impl<'p> Pattern<'p> {
         found.retain(|path| path.is_file());
         found.sort_unstable();
         found
+    }
+}
+
+/// A pattern for text that a user writes: a name, a path, a URI, a Call-ID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Glob {
+    pattern: Vec<char>,
+}
+
+impl Glob {
+    /// The text as a pattern; without one of its marks it is the text itself.
+    pub fn of(text: &str) -> Self {
+        Self { pattern: text.chars().collect() }
+    }
+
+    /// The whole text fits.
+    pub fn fits(&self, text: &str) -> bool {
+        fits(&self.pattern, &text.chars().collect::<Vec<_>>())
+    }
+
+    /// The path, or its end after a slash, fits: `*.pcap` fits in every folder, `lab/*` in every
+    /// folder `lab`. A star goes over slashes.
+    pub fn fits_path(&self, path: &Path) -> bool {
+        let text: Vec<char> = path.to_string_lossy().chars().collect();
+        let slashes = text.iter().enumerate().filter(|(_, c)| std::path::is_separator(**c));
+        let starts = slashes.map(|(at, _)| at + 1);
+        std::iter::once(0)
+            .chain(starts)
+            .any(|start| fits(&self.pattern, text.get(start..).unwrap_or_default()))
+    }
+}
+
+impl fmt::Display for Glob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pattern.iter().try_for_each(|c| fmt::Write::write_char(f, *c))
     }
 }
 
@@ -139,6 +175,16 @@ mod tests {
             let [p, t] = [pattern, text].map(|part| part.chars().collect::<Vec<_>>());
             assert_eq!(fits(&p, &t), expected, "{pattern} {text}");
         }
+    }
+
+    #[test]
+    fn a_path_fits_from_any_of_its_folders_on() {
+        let fits = |pattern: &str, path: &str| Glob::of(pattern).fits_path(Path::new(path));
+        assert!(fits("*.pcap", "runs/lab/a.pcap") && fits("lab/*", "runs/lab/a.pcap"));
+        assert!(fits("a.pcap", "runs/lab/a.pcap") && fits("runs/*.pcap", "runs/lab/a.pcap"));
+        assert!(!fits("ab/*", "runs/lab/a.pcap") && !fits("lab", "runs/lab/a.pcap"));
+        assert_eq!(Glob::of("a*[b]").to_string(), "a*[b]");
+        assert!(Glob::of("*@example.com").fits("alice@example.com"));
     }
 
     #[test]

@@ -448,6 +448,16 @@ impl Source {
         self.ahead = ahead;
     }
 
+    /// The capture by itself, of which nothing was read so far: its frames carry 0, and nobody
+    /// waits with it for the time of its first frame.
+    #[must_use]
+    pub fn alone(self) -> Self {
+        match self.reopened().filter(|_| self.index > 0) {
+            Some(again) => Self { index: 0, begins: None, ..again },
+            None => Self { index: 0, begins: None, ..self },
+        }
+    }
+
     /// The number of the capture that its frames carry.
     pub fn index(&self) -> u16 {
         self.index

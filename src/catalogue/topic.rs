@@ -188,6 +188,31 @@ fn has_every_word(query: &str, name: &str, is_like: impl Fn(&str, &str) -> bool)
         && words.all(|word| name.split(['-', '_']).any(|other| is_like(word, other)))
 }
 
+/// Letters of a name that are compared; a longer one is no slip of the pen.
+const NEAREST_CHARS_MAX: usize = 64;
+
+/// The one of these names that was meant, if one is like what is given.
+pub(crate) fn nearest<'n>(
+    given: &str,
+    names: impl IntoIterator<Item = &'n str>,
+) -> Option<&'n str> {
+    let length = given.chars().count();
+    if length > NEAREST_CHARS_MAX {
+        return None;
+    }
+    let wanted = given.to_ascii_lowercase().replace('_', "-");
+    let far = (length / 3).max(1);
+    let names: Vec<&str> = names.into_iter().collect();
+    // The beginning of one name only is what somebody did not write to the end.
+    let mut begun = names.iter().filter(|name| length > 2 && name.starts_with(&wanted));
+    if let (Some(name), None) = (begun.next(), begun.next()) {
+        return Some(name);
+    }
+    let with_distance =
+        names.into_iter().map(|name| (edit_distance(&wanted, &name.to_ascii_lowercase()), name));
+    with_distance.filter(|(distance, _)| *distance <= far).min().map(|(_, name)| name)
+}
+
 /// Letters to insert, delete, replace or swap with their neighbour to get from one to the other.
 fn edit_distance(one: &str, other: &str) -> usize {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
@@ -282,6 +307,16 @@ mod tests {
         let french = "vouliez-vous dire REFER ?";
         assert_eq!(suggestion.advice(Lang::Fr).as_deref(), Some(french));
         assert_eq!(suggestion.problem(Lang::Ja), "「REFRE」という項目はありません");
+    }
+
+    #[test]
+    fn the_nearest_name_is_what_was_meant() {
+        let names = ["lang", "local-nets", "load-test"];
+        assert_eq!(nearest("lnag", names), Some("lang"));
+        assert_eq!(nearest("Local_Nets", names), Some("local-nets"));
+        assert_eq!(nearest("loc", names), Some("local-nets"));
+        assert_eq!(nearest("threads", names), None);
+        assert_eq!(nearest(&"l".repeat(100_000), names), None);
     }
 
     #[test]

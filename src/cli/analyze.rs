@@ -5,13 +5,16 @@ use std::ops::ControlFlow;
 
 use clap::Args;
 
-use crate::analysis::{Analysis, Keep};
+use crate::analysis::{Baseline, BySeverity, Keep, Screen};
 use crate::capture::Source;
 use crate::catalogue::Lang;
+use crate::cli::baseline::BaselineArgs;
 use crate::cli::config::Config;
+use crate::cli::ending::Ending;
 use crate::cli::format::{FormatArgs, FormatError};
 use crate::cli::output::{OutputArgs, WriteError};
-use crate::cli::run::{FailOn, RunArgs, RunError};
+use crate::cli::run::{FailOn, RunArgs, RunError, paths};
+use crate::cli::toml_file::FileError;
 use crate::finding::Severity;
 use crate::pipeline;
 use crate::report::text::Verbosity;
@@ -33,15 +36,17 @@ Exit codes:
   2  wrong usage, input missing or unreadable, nothing analysed")]
 pub(super) struct AnalyzeArgs {
     #[command(flatten)]
-    run: RunArgs,
+    pub(super) run: RunArgs,
     #[command(flatten)]
     format: FormatArgs,
     /// Exit with code 1 when a finding is at least as bad: error, warn, info or never [default:
-    /// never]
+    /// from siptrace.toml, else never]
     ///
-    /// Such findings are failures in junit, too; without the option, errors are.
+    /// Such findings are failures in junit, too; where nothing is set, errors are.
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
+    #[command(flatten)]
+    baseline: BaselineArgs,
     /// One line a finding
     #[arg(short, long, conflicts_with = "verbose")]
     quiet: bool,
@@ -61,6 +66,9 @@ pub(super) enum AnalyzeError {
     /// The captures could not be analysed.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// The baseline is of no use.
+    #[error(transparent)]
+    Baseline(#[from] FileError),
     /// The output could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -72,53 +80,75 @@ impl AnalyzeError {
         match self {
             Self::Format(error) => Some(error.hint()),
             Self::Run(error) => error.hint(),
+            Self::Baseline(error) => error.hint().map(str::to_owned),
             Self::Write(_) => None,
         }
     }
 }
 
-/// Runs the command; true when the findings are bad enough to fail.
+/// Runs the command, and says how it ended.
 ///
 /// # Errors
 ///
 /// When nothing could be analysed, or the output could not be written.
-pub(super) fn analyze(args: &AnalyzeArgs, config: &Config) -> Result<bool, AnalyzeError> {
+pub(super) fn analyze(args: &AnalyzeArgs, config: &Config) -> Result<Ending, AnalyzeError> {
     let outputs = args.format.outputs(&args.output)?;
     let lang = args.output.lang(config);
-    let fail_on = args.fail_on.unwrap_or(FailOn::Never);
-    if let Some(output) = outputs.lines() {
-        let analysis = follow(args, output, lang, config, outputs.keep())?;
-        return Ok(analysis.is_some_and(|analysis| fail_on.is_reached(&analysis)));
-    }
-    let analysis = args.run.analysis(config, outputs.keep())?;
-    let is_failure = fail_on.is_reached(&analysis);
-    let outcome = Outcome {
-        fails_from: args.fail_on.map_or(Some(Severity::Error), FailOn::severity),
-        exit_code: u8::from(is_failure),
-        ..Outcome::of(&analysis)
+    let mut baseline = args.baseline.read(config)?;
+    let ending = if let Some(output) = outputs.lines() {
+        follow(args, output, lang, config, outputs.keep(), baseline.as_mut())?
+    } else {
+        let analysis = args.run.analysis(config, outputs.keep(), baseline.as_mut())?;
+        let paths: Vec<_> = analysis.captures.iter().map(|own| own.path.clone()).collect();
+        let config = config.for_captures(&paths);
+        let ending = ending(args, &config, analysis.totals.findings);
+        let fail_on = args.fail_on.or(config.choice.fail_on);
+        let outcome = Outcome {
+            fails_from: fail_on.map_or(Some(Severity::Error), FailOn::severity),
+            exit_code: ending.code,
+            ..Outcome::of(&analysis)
+        };
+        outputs.write(&outcome, lang, args.verbosity())?;
+        ending
     };
-    outputs.write(&outcome, lang, args.verbosity())?;
-    Ok(is_failure)
+    args.baseline.write(baseline.as_ref())?;
+    Ok(ending)
 }
 
-/// Writes line by line what is found; gives nothing where the reader of the lines has enough.
+/// How it ends with these findings.
+fn ending(args: &AnalyzeArgs, config: &Config, findings: BySeverity) -> Ending {
+    match args.baseline.is_written() {
+        true => Ending::done("what was found is known from now on"),
+        false => {
+            Ending::of(findings, args.fail_on.or(config.choice.fail_on).unwrap_or(FailOn::Never))
+        }
+    }
+}
+
+/// Writes line by line what is found, as long as the reader of the lines wants more.
 fn follow(
     args: &AnalyzeArgs,
     output: &OutputArgs,
     lang: Lang,
     config: &Config,
     keep: Keep,
-) -> Result<Option<Analysis>, AnalyzeError> {
-    let options = args.run.options(config, keep)?;
+    baseline: Option<&mut Baseline>,
+) -> Result<Ending, AnalyzeError> {
     let sources = args.run.sources()?;
+    let paths = paths(&sources);
+    let config = config.for_captures(&paths);
+    let options = args.run.options(&config, keep)?;
+    let policy = args.run.policy(&config);
     let progress = args.run.progress();
     let mut out = output.stream()?;
     let captures: Vec<_> = sources.iter().map(Source::describe).collect();
+    let mut screen = Screen::new(&policy, paths, baseline);
     let mut lines = report::jsonl::Lines::new(lang, captures.len());
     let mut written = lines.captures(&captures, &mut out);
     let mut analysis = None;
     if written.is_ok() {
-        let mut tell = |batch| {
+        let mut tell = |mut batch| {
+            screen.batch(&mut batch);
             written = lines.batch(&batch, &mut out);
             if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };
@@ -130,12 +160,15 @@ fn follow(
         }
     }
     progress.finish();
-    if let Some(analysis) = &mut analysis {
-        written = lines.finish(analysis, &mut out).and_then(|()| out.close());
+    let mut own = Ending::done("the reader of the output has enough");
+    if let Some(mut analysis) = analysis {
+        screen.finish(&mut analysis);
+        own = ending(args, &config, analysis.totals.findings);
+        written = lines.finish(&mut analysis, &mut out).and_then(|()| out.close());
     }
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(output.error(error).into()),
-        _ => Ok(analysis),
+        _ => Ok(own),
     }
 }
 

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use crate::analysis::diff::{DiffOptions, diff};
 use crate::analysis::{Analysis, Keep};
+use crate::capture;
 use crate::cli::config::{Config, span};
 use crate::cli::output::{OutputArgs, WriteError};
 use crate::cli::run::{RunArgs, RunError};
@@ -36,7 +37,7 @@ Exit codes:
 )]
 pub(super) struct DiffArgs {
     #[command(flatten)]
-    run: RunArgs,
+    pub(super) run: RunArgs,
     /// Format of the output
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
@@ -157,8 +158,8 @@ fn analysis(args: &DiffArgs, config: &Config, path: &PathBuf) -> Result<Analysis
         findings: FINDINGS_MAX,
         ..Keep::default()
     };
-    let captures = std::slice::from_ref(path);
-    let analysis = args.run.analysis_of(captures, config, keep)?;
+    let sources = capture::open(std::slice::from_ref(path)).map_err(RunError::from)?;
+    let analysis = args.run.judged(sources, config, keep, None)?;
     match analysis.totals.sip_messages {
         0 => Err(DiffError::NoSip { path: path.clone() }),
         _ => Ok(analysis),

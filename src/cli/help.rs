@@ -67,7 +67,7 @@ fn lang(words: &[&str]) -> Lang {
         word.strip_prefix("--lang=").or_else(|| after(at).filter(|_| *word == "--lang"))
     });
     let asked_for = asked_for.and_then(|name| name.parse().ok());
-    output::lang(asked_for, &Config::find().unwrap_or_default())
+    output::lang(asked_for, &Config::of(None).unwrap_or_default())
 }
 
 fn exchange(command: Command, help: &Help, words: Labels) -> Command {

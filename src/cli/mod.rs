@@ -8,8 +8,11 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 mod analyze;
+mod baseline;
+mod check;
 mod config;
 mod diff;
+mod ending;
 mod explain;
 mod extract;
 mod format;
@@ -18,16 +21,19 @@ mod output;
 mod run;
 mod schema;
 mod selection;
+mod shell;
+mod toml_file;
 
-/// Findings at or above the threshold.
-const FINDINGS: u8 = 1;
-
-/// Wrong usage, unreadable or missing input, nothing analysed.
-const NOTHING_DONE: u8 = 2;
+use ending::Ending;
 
 /// Tells what went wrong in a SIP capture, why, how it is known, and what to do about it
 #[derive(Debug, Parser)]
 #[command(name = "siptrace", version, max_term_width = 100)]
+#[command(after_help = "\
+Exit codes:
+  0  done, and no finding at or above --fail-on
+  1  a finding at or above --fail-on, or an expectation missed
+  2  wrong usage, input missing or unreadable, nothing done")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -36,6 +42,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Analyze(Box<analyze::AnalyzeArgs>),
+    Check(Box<check::CheckArgs>),
     Extract(extract::ExtractArgs),
     Diff(Box<diff::DiffArgs>),
     Explain(explain::ExplainArgs),
@@ -43,50 +50,80 @@ enum Command {
     Rules(explain::RulesArgs),
     Catalogue(explain::CatalogueArgs),
     Schema(schema::SchemaArgs),
+    Completions(shell::CompletionsArgs),
+    Man(shell::ManArgs),
+}
+
+impl Command {
+    /// What the command is told if it analyses captures.
+    fn run(&self) -> Option<&run::RunArgs> {
+        match self {
+            Self::Analyze(args) => Some(&args.run),
+            Self::Check(args) => Some(&args.run),
+            Self::Diff(args) => Some(&args.run),
+            Self::Extract(_)
+            | Self::Explain(_)
+            | Self::Compare(_)
+            | Self::Rules(_)
+            | Self::Catalogue(_)
+            | Self::Schema(_)
+            | Self::Completions(_)
+            | Self::Man(_) => None,
+        }
+    }
 }
 
 /// Runs the program with these arguments, the name of the program first, and says how it ended.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let arguments = match parse(&arguments) {
-        Ok(arguments) => arguments,
+    let (ending, is_explained) = match parse(&arguments) {
+        Ok(arguments) => {
+            let is_explained = arguments.command.run().is_some_and(run::RunArgs::explains_exit);
+            (carry_out(&arguments.command), is_explained)
+        }
         Err(error) => {
             // Help and version are asked for; whoever closes the pipe has read enough.
             let _ = error.print();
-            return if error.use_stderr() {
-                ExitCode::from(NOTHING_DONE)
-            } else {
-                ExitCode::SUCCESS
+            let ending = match error.use_stderr() {
+                true => Ending::nothing_done("the command line cannot be used"),
+                false => Ending::done("that was asked for"),
             };
+            (ending, arguments.iter().any(|argument| argument == "--explain-exit"))
         }
     };
-    let config = match config::Config::find() {
+    if is_explained {
+        let mut stderr = io::stderr().lock();
+        let _ = writeln!(stderr, "siptrace: exit code {}: {}", ending.code, ending.why);
+    }
+    ExitCode::from(ending.code)
+}
+
+fn carry_out(command: &Command) -> Ending {
+    let config = match config::Config::of(command.run().and_then(run::RunArgs::config_path)) {
         Ok(config) => config,
-        Err(error) => return fail(&error, None),
+        Err(error) => return fail(&error, error.hint()),
     };
-    match arguments.command {
-        Command::Analyze(args) => match analyze::analyze(&args, &config) {
-            Ok(true) => ExitCode::from(FINDINGS),
-            Ok(false) => ExitCode::SUCCESS,
+    match command {
+        Command::Analyze(args) => analyze::analyze(args, &config)
+            .unwrap_or_else(|error| fail(&error, error.hint().as_deref())),
+        Command::Check(args) => check::check(args, &config)
+            .unwrap_or_else(|error| fail(&error, error.hint().as_deref())),
+        Command::Extract(args) => match extract::extract(args, &config) {
+            Ok(()) => Ending::done("written"),
             Err(error) => fail(&error, error.hint().as_deref()),
         },
-        Command::Extract(args) => match extract::extract(&args, &config) {
-            Ok(()) => ExitCode::SUCCESS,
+        Command::Diff(args) => match diff::run(args, &config) {
+            Ok(true) => Ending::fallen_short("the captures differ"),
+            Ok(false) => Ending::done("no difference"),
             Err(error) => fail(&error, error.hint().as_deref()),
         },
-        Command::Diff(args) => match diff::run(&args, &config) {
-            Ok(true) => ExitCode::from(FINDINGS),
-            Ok(false) => ExitCode::SUCCESS,
-            Err(error) => fail(&error, error.hint().as_deref()),
-        },
-        Command::Explain(args) => shown(explain::explain(&args, &config)),
-        Command::Compare(args) => shown(explain::compare(&args, &config)),
-        Command::Rules(args) => shown(explain::rules(&args, &config)),
-        Command::Catalogue(args) => shown(explain::catalogue(&args, &config)),
-        Command::Schema(args) => match schema::schema(&args) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(&error, None),
-        },
+        Command::Explain(args) => shown(explain::explain(args, &config)),
+        Command::Compare(args) => shown(explain::compare(args, &config)),
+        Command::Rules(args) => shown(explain::rules(args, &config)),
+        Command::Catalogue(args) => shown(explain::catalogue(args, &config)),
+        Command::Schema(args) => written(schema::schema(args)),
+        Command::Completions(args) => written(shell::completions(args, Arguments::command())),
+        Command::Man(args) => written(shell::man(args, Arguments::command())),
     }
 }
 
@@ -96,15 +133,22 @@ fn parse(arguments: &[OsString]) -> Result<Arguments, clap::Error> {
     Arguments::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
-fn shown(result: Result<(), explain::CatalogueError>) -> ExitCode {
+fn shown(result: Result<(), explain::CatalogueError>) -> Ending {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => Ending::done("shown"),
         Err(error) => fail(&error, error.hint()),
     }
 }
 
+fn written(result: Result<(), output::WriteError>) -> Ending {
+    match result {
+        Ok(()) => Ending::done("written"),
+        Err(error) => fail(&error, None),
+    }
+}
+
 /// One line for the error with its causes, one for the advice.
-fn fail(error: &dyn Error, hint: Option<&str>) -> ExitCode {
+fn fail(error: &dyn Error, hint: Option<&str>) -> Ending {
     let mut line = format!("siptrace: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -116,5 +160,5 @@ fn fail(error: &dyn Error, hint: Option<&str>) -> ExitCode {
     if let Some(hint) = hint {
         let _ = writeln!(stderr, "hint: {hint}");
     }
-    ExitCode::from(NOTHING_DONE)
+    Ending::nothing_done("nothing was done, for the reason above")
 }

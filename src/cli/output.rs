@@ -26,12 +26,15 @@ pub(super) struct OutputArgs {
     /// Colours in text output
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     pub color: ColorChoice,
+    /// Columns of text output [default: COLUMNS, the terminal, else 80]
+    #[arg(long, value_name = "COLUMNS", value_parser = clap::value_parser!(u16).range(20..=1000))]
+    pub width: Option<u16>,
 }
 
 /// When text output has colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum ColorChoice {
-    /// On a terminal, unless NO_COLOR is set
+    /// On a terminal, or where CLICOLOR_FORCE is set, unless NO_COLOR is
     #[default]
     Auto,
     /// Always
@@ -62,13 +65,17 @@ impl OutputArgs {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
             ColorChoice::Auto => {
-                let is_forced = is_set("CLICOLOR_FORCE");
-                !is_set("NO_COLOR") && (is_forced || (to_terminal && !is_dumb_terminal()))
+                let is_forced = is_set("CLICOLOR_FORCE") && !is_zero("CLICOLOR_FORCE");
+                let is_wanted = to_terminal && !is_dumb_terminal() && !is_zero("CLICOLOR");
+                !is_set("NO_COLOR") && (is_forced || is_wanted)
             }
         };
-        let terminal = to_terminal.then(terminal_size::terminal_size).flatten();
-        let columns = terminal.map_or(COLUMNS, |(width, _)| usize::from(width.0));
-        Page { columns, style: Style { color } }
+        let shell = || columns_of_environment().filter(|_| self.output.is_none());
+        let columns = self.width.or_else(shell).or_else(|| {
+            let (width, _) = to_terminal.then(terminal_size::terminal_size).flatten()?;
+            Some(width.0)
+        });
+        Page { columns: columns.map_or(COLUMNS, usize::from), style: Style { color } }
     }
 
     /// Renders everything first, so that nothing half done is ever written.
@@ -213,6 +220,15 @@ fn is_set(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| !value.is_empty())
 }
 
+fn is_zero(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| value == "0")
+}
+
+/// What a shell says of its window.
+fn columns_of_environment() -> Option<u16> {
+    std::env::var("COLUMNS").ok()?.trim().parse().ok().filter(|columns| *columns > 0)
+}
+
 fn is_dumb_terminal() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
@@ -224,6 +240,20 @@ fn write_stdout(bytes: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
+}
+
+/// Writes a file of our own, whole or not at all.
+///
+/// # Errors
+///
+/// When it cannot be written to.
+pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    write_whole(path, bytes).map_err(|source| failed(path, source))
+}
+
+/// The error of writing to that file or folder.
+pub(super) fn failed(path: &Path, source: io::Error) -> WriteError {
+    WriteError { destination: format!("\"{}\"", path.display()), source }
 }
 
 /// Writes a file whole or not at all.

@@ -2,16 +2,17 @@
 //! of the user's own network.
 
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::analysis::{Analysis, Keep};
+use crate::analysis::{Analysis, Baseline, BySeverity, Keep, Policy, Screen};
 use crate::capture::{self, Source};
 use crate::cli::config::Config;
 use crate::cli::selection::{SelectionArgs, SelectionError};
 use crate::finding::Severity;
+use crate::limits::CALLS_MAX;
 use crate::pipeline;
 use crate::rules::Profile;
 use crate::signaling::{Accounts, Certificates, EmergencyNumber, Net, NotACertificate};
@@ -64,6 +65,12 @@ pub(super) struct RunArgs {
     #[cfg(feature = "tls")]
     #[arg(long, value_name = "FILE")]
     keylog: Option<PathBuf>,
+    /// Settings [default: siptrace.toml, in the current folder or above it]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Say on standard error why the exit code is what it is
+    #[arg(long)]
+    explain_exit: bool,
     /// Threads to use [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -204,6 +211,16 @@ impl CertificateError {
 }
 
 impl RunArgs {
+    /// The file of settings that is named.
+    pub(super) fn config_path(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
+    /// The user wants to know why the exit code is what it is.
+    pub(super) fn explains_exit(&self) -> bool {
+        self.explain_exit
+    }
+
     /// The captures, opened.
     ///
     /// # Errors
@@ -223,7 +240,8 @@ impl RunArgs {
         config: &Config,
         keep: Keep,
     ) -> Result<pipeline::Options, RunError> {
-        let rules = self.selection.rules()?;
+        let rules = self.selection.rules(&config.choice)?;
+        let policy = self.policy(config);
         let mut settings = config.settings.clone();
         settings.local_nets.extend(&self.local_net);
         settings.trusted.extend(&self.trusted);
@@ -234,7 +252,11 @@ impl RunArgs {
         settings.emergency.extend_from_slice(&self.emergency);
         Ok(pipeline::Options {
             profile: Profile { rules, settings },
-            keep: Keep { min_severity: self.selection.min_severity(), ..keep },
+            keep: Keep {
+                calls: if policy.needs_calls() { CALLS_MAX } else { keep.calls },
+                min_severity: policy.min_severity_before(),
+                ..keep
+            },
             media: !self.no_media,
             keys: self.keys()?,
             threads: self.threads.map(usize::from),
@@ -246,32 +268,52 @@ impl RunArgs {
         Progress::new(&self.captures)
     }
 
-    /// Analyses the captures to their end, with a bar on a terminal.
+    /// Analyses the captures to their end, with a bar on a terminal, and sets aside what the user
+    /// does not want to see, and what the baseline knows if there is one.
     ///
     /// # Errors
     ///
     /// When nothing could be analysed.
-    pub(super) fn analysis(&self, config: &Config, keep: Keep) -> Result<Analysis, RunError> {
-        self.analysis_of(&self.captures, config, keep)
-    }
-
-    /// Analyses some captures, as if only these had been named.
-    ///
-    /// # Errors
-    ///
-    /// When nothing could be analysed.
-    pub(super) fn analysis_of(
+    pub(super) fn analysis(
         &self,
-        captures: &[PathBuf],
         config: &Config,
         keep: Keep,
+        baseline: Option<&mut Baseline>,
     ) -> Result<Analysis, RunError> {
-        let options = self.options(config, keep)?;
-        let sources = capture::open(captures)?;
-        let progress = Progress::new(captures);
-        let analysis = pipeline::run(sources, &options, &|bytes| progress.reached(bytes))?;
+        self.judged(self.sources()?, config, keep, baseline)
+    }
+
+    /// The same for some of the captures.
+    ///
+    /// # Errors
+    ///
+    /// When nothing could be analysed.
+    pub(super) fn judged(
+        &self,
+        sources: Vec<Source>,
+        config: &Config,
+        keep: Keep,
+        baseline: Option<&mut Baseline>,
+    ) -> Result<Analysis, RunError> {
+        let paths = paths(&sources);
+        let config = config.for_captures(&paths);
+        let options = self.options(&config, keep)?;
+        let policy = self.policy(&config);
+        let progress = Progress::new(&paths);
+        let mut analysis = pipeline::run(sources, &options, &|bytes| progress.reached(bytes))?;
         progress.finish();
+        Screen::new(&policy, paths, baseline).finish(&mut analysis);
         Ok(analysis)
+    }
+
+    /// What the user has decided on findings.
+    pub(super) fn policy(&self, config: &Config) -> Policy {
+        let set = config.choice.severities.iter();
+        Policy {
+            severities: set.filter_map(|(code, own)| Some((*code, (*own)?))).collect(),
+            min_severity: self.selection.min_severity(&config.choice),
+            ignores: config.ignores.clone(),
+        }
     }
 
     fn accounts(&self) -> Result<Accounts, CredentialsError> {
@@ -318,6 +360,11 @@ impl RunArgs {
     }
 }
 
+/// Where the captures come from.
+pub(super) fn paths(sources: &[Source]) -> Vec<PathBuf> {
+    sources.iter().map(|source| source.describe().path).collect()
+}
+
 /// What makes the run fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum FailOn {
@@ -328,20 +375,19 @@ pub(super) enum FailOn {
 }
 
 impl FailOn {
-    /// The analysis has a finding that is at least as bad.
-    pub(super) fn is_reached(self, analysis: &Analysis) -> bool {
-        let is_reached = |severity| analysis.totals.findings.at_least(severity) > 0;
-        self.severity().is_some_and(is_reached)
-    }
-
-    /// Findings at least as bad fail the run; none if no finding does.
-    pub(super) fn severity(self) -> Option<Severity> {
+    /// How bad a finding must be; none where nothing makes the run fail.
+    pub(super) const fn severity(self) -> Option<Severity> {
         match self {
             Self::Error => Some(Severity::Error),
             Self::Warn => Some(Severity::Warn),
             Self::Info => Some(Severity::Info),
             Self::Never => None,
         }
+    }
+
+    /// How many findings are at least as bad.
+    pub(super) fn count(self, findings: BySeverity) -> u64 {
+        self.severity().map_or(0, |severity| findings.at_least(severity))
     }
 }
 

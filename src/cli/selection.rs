@@ -3,26 +3,28 @@
 use clap::{Args, ValueEnum};
 
 use crate::catalogue;
+use crate::cli::config::Choice;
 use crate::finding::{Rule, Severity};
 use crate::rules;
 
 /// Rules by code, prefix of a code, or name.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct SelectionArgs {
-    /// Run only these rules: code, prefix or name; may be repeated or separated by commas
+    /// Run only these rules: code, prefix or name; may be repeated or separated by commas. Goes
+    /// before `select` of siptrace.toml
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     select: Vec<String>,
-    /// Leave these rules out: code, prefix or name; may be repeated or separated by commas
+    /// Leave these rules out: code, prefix or name; may be repeated or separated by commas. Adds to
+    /// `ignore` of siptrace.toml
     #[arg(long, value_name = "RULE", value_delimiter = ',')]
     ignore: Vec<String>,
-    /// Leave out findings below it
-    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t)]
-    min_severity: MinSeverity,
+    /// Leave out findings below it [default: from siptrace.toml, else info]
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    min_severity: Option<MinSeverity>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum MinSeverity {
-    #[default]
     Info,
     Warn,
     Error,
@@ -47,34 +49,46 @@ impl SelectionError {
 }
 
 impl SelectionArgs {
-    /// The rules that are left.
+    /// The rules that are left. What is selected here goes before what `choice` selects; what
+    /// either ignores, and what is switched off, is left out.
     ///
     /// # Errors
     ///
     /// When a selector fits no rule.
-    pub(super) fn rules(&self) -> Result<Vec<&'static Rule>, SelectionError> {
+    pub(super) fn rules(&self, choice: &Choice) -> Result<Vec<&'static Rule>, SelectionError> {
         for given in self.select.iter().chain(&self.ignore) {
-            if !rules::ALL.iter().any(|rule| fits(rule, given)) {
+            if rules_of(given).is_empty() {
                 return Err(SelectionError { given: given.clone() });
             }
         }
         let is_in = |rule: &Rule, selectors: &[String]| selectors.iter().any(|s| fits(rule, s));
+        let select = match self.select.is_empty() {
+            true => choice.select.as_deref(),
+            false => Some(self.select.as_slice()),
+        };
         Ok(rules::ALL
             .iter()
             .copied()
-            .filter(|rule| self.select.is_empty() || is_in(rule, &self.select))
-            .filter(|rule| !is_in(rule, &self.ignore))
+            .filter(|rule| select.is_none_or(|select| is_in(rule, select)))
+            .filter(|rule| !is_in(rule, &self.ignore) && !is_in(rule, &choice.ignore))
+            .filter(|rule| !choice.is_off(rule))
             .collect())
     }
 
     /// Findings below it are left out.
-    pub(super) fn min_severity(&self) -> Severity {
+    pub(super) fn min_severity(&self, choice: &Choice) -> Severity {
         match self.min_severity {
-            MinSeverity::Info => Severity::Info,
-            MinSeverity::Warn => Severity::Warn,
-            MinSeverity::Error => Severity::Error,
+            Some(MinSeverity::Info) => Severity::Info,
+            Some(MinSeverity::Warn) => Severity::Warn,
+            Some(MinSeverity::Error) => Severity::Error,
+            None => choice.min_severity.unwrap_or(Severity::Info),
         }
     }
+}
+
+/// The rules that a code, prefix or name stands for.
+pub(super) fn rules_of(selector: &str) -> Vec<&'static Rule> {
+    rules::ALL.iter().copied().filter(|rule| fits(rule, selector)).collect()
 }
 
 fn fits(rule: &Rule, selector: &str) -> bool {
@@ -94,7 +108,12 @@ mod tests {
     }
 
     fn names(selection: &SelectionArgs) -> Vec<&'static str> {
-        selection.rules().expect("known rules").iter().map(|rule| rule.name).collect()
+        selection
+            .rules(&Choice::default())
+            .expect("known rules")
+            .iter()
+            .map(|rule| rule.name)
+            .collect()
     }
 
     #[test]
@@ -108,8 +127,32 @@ mod tests {
     }
 
     #[test]
+    fn the_command_line_goes_before_the_file() {
+        let off = rules::find("transfer-failed").map(|rule| (rule.code, None));
+        let choice = Choice {
+            select: Some(vec!["XFR".to_owned()]),
+            ignore: vec!["refer-accepted-no-notify".to_owned()],
+            severities: off.into_iter().collect(),
+            min_severity: Some(Severity::Warn),
+            ..Choice::default()
+        };
+        let own = |select: &[&str]| {
+            let rules = selection(select, &[]).rules(&choice).expect("known rules");
+            rules.iter().map(|rule| rule.name).collect::<Vec<_>>()
+        };
+        assert!(own(&[]).contains(&"replaces-failed") && own(&[]).len() < 6, "{:?}", own(&[]));
+        assert!(!own(&[]).contains(&"refer-accepted-no-notify"));
+        assert!(!own(&["XFR"]).contains(&"transfer-failed"));
+        assert_eq!(own(&["TXN106"]), ["trying-then-server-failure"]);
+        assert_eq!(selection(&[], &[]).min_severity(&choice), Severity::Warn);
+        let asked =
+            SelectionArgs { min_severity: Some(MinSeverity::Error), ..SelectionArgs::default() };
+        assert_eq!(asked.min_severity(&choice), Severity::Error);
+    }
+
+    #[test]
     fn an_unknown_rule_is_named() {
-        let error = selection(&["TXX"], &[]).rules().expect_err("no such prefix");
+        let error = selection(&["TXX"], &[]).rules(&Choice::default()).expect_err("no such prefix");
         assert_eq!(error.to_string(), "no rule has the code, prefix or name \"TXX\"");
     }
 }

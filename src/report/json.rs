@@ -20,13 +20,14 @@ use crate::finding::{Confidence, Finding, Severity, Sign, Value};
 use crate::packet::Unread;
 use crate::report::evidence;
 use crate::report::filter::display_filter;
+use crate::report::screened::{self, BaselineJson, IgnoredJson};
 use crate::report::statistics::StatisticsJson;
 use crate::report::streams::{self, StreamJson};
 use crate::sip::Status;
 use crate::time::{Span, Time};
 
 /// Raised when a field changes its meaning or goes away.
-const SCHEMA_VERSION: u32 = 1;
+pub(super) const SCHEMA_VERSION: u32 = 1;
 
 /// Writes the analysis as one JSON object.
 ///
@@ -64,17 +65,24 @@ pub(super) struct Document<'a> {
     dropped: &'a BTreeMap<&'static str, u64>,
     /// Rules that broke off, with the number of calls; faults of the program itself.
     failed_rules: &'a BTreeMap<&'static str, u64>,
+    /// Ignores that are configured, with what each took; only where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ignored: Option<Vec<IgnoredJson<'a>>>,
+    /// How the findings compare with the baseline; only where one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    baseline: Option<BaselineJson<'a>>,
 }
 
 #[derive(Serialize, JsonSchema)]
-struct Tool {
+pub(super) struct Tool {
     /// `siptrace`.
     name: &'static str,
     /// Its version.
     version: &'static str,
 }
 
-const TOOL: Tool = Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
+pub(super) const TOOL: Tool =
+    Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") };
 
 /// What is known of a capture before it is read: the first lines of the JSON lines.
 #[derive(Serialize, JsonSchema)]
@@ -129,6 +137,12 @@ pub(super) struct SummaryJson<'a> {
     dropped: &'a BTreeMap<&'static str, u64>,
     /// Rules that broke off, with the number of calls; faults of the program itself.
     failed_rules: &'a BTreeMap<&'static str, u64>,
+    /// Ignores that are configured, with what each took; only where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ignored: Option<Vec<IgnoredJson<'a>>>,
+    /// How the findings compare with the baseline; only where one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    baseline: Option<BaselineJson<'a>>,
 }
 
 impl<'a> SummaryJson<'a> {
@@ -144,6 +158,8 @@ impl<'a> SummaryJson<'a> {
             unread: analysis.unread.iter().map(UnreadJson::of).collect(),
             dropped: &analysis.dropped,
             failed_rules: &analysis.failed_rules,
+            ignored: screened::ignored(&analysis.screened.ignored),
+            baseline: BaselineJson::of(&analysis.screened),
         }
     }
 }
@@ -170,6 +186,8 @@ impl<'a> Document<'a> {
             unread: analysis.unread.iter().map(UnreadJson::of).collect(),
             dropped: &analysis.dropped,
             failed_rules: &analysis.failed_rules,
+            ignored: screened::ignored(&analysis.screened.ignored),
+            baseline: BaselineJson::of(&analysis.screened),
         }
     }
 }

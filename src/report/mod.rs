@@ -1,6 +1,7 @@
 //! From the analysis to an output format, one file per format; no threads, no files.
 
 pub(crate) mod catalogue;
+pub mod check;
 pub(crate) mod compare;
 pub mod csv;
 pub mod diff;
@@ -22,7 +23,7 @@ pub mod outcome;
 pub(crate) mod rules;
 pub mod sarif;
 pub mod schema;
-
+mod screened;
 pub(crate) mod statistics;
 mod streams;
 pub(crate) mod style;

@@ -11,6 +11,7 @@ use crate::report::document::Page;
 
 mod calls;
 mod capture;
+mod check;
 mod clock;
 mod diagnosis;
 pub(super) mod diff;
@@ -20,6 +21,7 @@ mod ladder;
 mod link;
 pub(crate) mod parts;
 mod scene;
+mod screened;
 mod sheet;
 mod streams;
 mod verdict;
@@ -27,6 +29,7 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
+pub use check::check;
 use scene::Scene;
 use sheet::Sheet;
 
@@ -63,11 +66,13 @@ pub fn text(analysis: &Analysis, options: &TextOptions, out: &mut dyn Write) -> 
     let mut scene = Scene::new(analysis, options);
     verdict::write(&scene, &mut sheet)?;
     if options.verbosity == Verbosity::Quiet {
-        return finding::write_lines(&mut scene, &mut sheet);
+        finding::write_lines(&mut scene, &mut sheet)?;
+        return screened::write(&scene, &mut sheet);
     }
     capture::write(&mut scene, &mut sheet)?;
     incident::write(&mut scene, &mut sheet)?;
     finding::write(&mut scene, &mut sheet)?;
     calls::write(&scene, &mut sheet)?;
+    screened::write(&scene, &mut sheet)?;
     verdict::write_last_line(&scene, &mut sheet)
 }

@@ -19,6 +19,7 @@ fn siptrace_in(folder: &Path, lang: &str, arguments: &[&str]) -> Output {
         .env_remove("LC_ALL")
         .env_remove("LC_MESSAGES")
         .env_remove("CLICOLOR_FORCE")
+        .env_remove("COLUMNS")
         .env("LANG", lang)
         .output()
         .expect("the program runs")
@@ -288,7 +289,8 @@ fn the_language_comes_from_the_command_line_the_file_the_environment() {
     let output = siptrace_in(&inner, "C", &["explain", "502", "--lang", "en"]);
     assert_eq!(output.status.code(), Some(2));
     let line = String::from_utf8(output.stderr).expect("text");
-    assert_eq!(line.lines().count(), 1, "{line}");
+    assert_eq!(line.lines().count(), 2, "{line}");
+    assert!(line.contains("hint: did you mean `lang`?"), "{line}");
     assert!(line.contains("siptrace.toml\": line 2, column 1: unknown field `lnag`"), "{line}");
     fs::remove_dir_all(folder).expect("removed");
 }

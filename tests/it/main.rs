@@ -2,6 +2,7 @@
 
 mod build;
 mod captures;
+mod check;
 mod cli;
 mod crowds;
 mod cuts;

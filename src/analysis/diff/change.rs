@@ -243,7 +243,7 @@ fn quoted(text: String) -> Value {
 }
 
 /// The values of a header field as they were sent, in all its lines.
-type Lines<'a> = BTreeMap<String, Vec<&'a Header<'a>>>;
+type Lines<'a> = BTreeMap<String, Vec<Header<'a>>>;
 
 fn lines<'a>(message: &'a Message<'a>) -> Lines<'a> {
     let mut lines = Lines::new();

@@ -75,8 +75,17 @@ fn sorted<'a>(scene: &Scene<'a>, wanted: impl Fn(usize, &Finding) -> bool) -> Ve
     sorted.into_iter().map(|(_, finding)| finding).collect()
 }
 
-/// Severity, code, title, frames, call in one line.
 fn write_line(scene: &mut Scene<'_>, finding: &Finding, sheet: &mut Sheet<'_>) -> io::Result<()> {
+    write_line_at(scene, finding, 0, sheet)
+}
+
+/// Severity, code, title, frames, call in one line.
+pub(super) fn write_line_at(
+    scene: &mut Scene<'_>,
+    finding: &Finding,
+    indent: usize,
+    sheet: &mut Sheet<'_>,
+) -> io::Result<()> {
     let rule = scene.rule(finding);
     let severity = scene.words.severity(finding.severity).to_uppercase();
     let mut rest = String::new();
@@ -90,6 +99,7 @@ fn write_line(scene: &mut Scene<'_>, finding: &Finding, sheet: &mut Sheet<'_>) -
     }
     let call = finding.call_id.as_ref().map(|call_id| format!("  {}", scene.call(call_id)));
     sheet.line(&[
+        Cell::new(Role::Plain, " ".repeat(indent)),
         Cell::new(Role::Severity(finding.severity), severity),
         Cell::new(Role::Name, format!(" {}", rule.code)),
         Cell::new(Role::Plain, format!(" {}", rule.entry.title)),

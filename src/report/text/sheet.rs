@@ -61,6 +61,14 @@ impl<'o> Sheet<'o> {
         writeln!(self.out)
     }
 
+    /// One line of pieces, however long: a path is of use only as a whole.
+    pub(super) fn long_line(&mut self, pieces: &[Cell]) -> io::Result<()> {
+        for piece in pieces {
+            write!(self.out, "{}", self.style.paint(piece.role, &printable_str(&piece.text)))?;
+        }
+        writeln!(self.out)
+    }
+
     /// A line that parts the sections of the report.
     pub(super) fn section(&mut self, title: &str) -> io::Result<()> {
         self.blank()?;

@@ -1,0 +1,163 @@
+//! The outcome of `siptrace check`: what became of each capture, and as JSON.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::analysis::{Analysis, BySeverity, Ignored, KnownFinding};
+use crate::bytes::printable_str;
+use crate::catalogue::{Lang, labels};
+use crate::finding::{Finding, Severity};
+use crate::report::json::{FindingJson, RuleTexts, SCHEMA_VERSION, TOOL, Tool};
+use crate::report::screened::{self, IgnoredJson, VanishedJson};
+
+/// What became of everything that was checked.
+#[derive(Debug)]
+pub struct Checked {
+    /// One for each capture, in the order in which they were given.
+    pub verdicts: Vec<Verdict>,
+    /// Ignores that are about these captures and never fitted.
+    pub never: Vec<Ignored>,
+    /// What the baseline knows of these captures and was not found, with how often.
+    pub vanished: Vec<(KnownFinding, u64)>,
+}
+
+/// What became of one capture, or of several that are one.
+#[derive(Debug)]
+pub struct Verdict {
+    /// What was found.
+    pub analysis: Analysis,
+    /// How bad a finding must be to fail it; none where nothing fails it.
+    pub fail_on: Option<Severity>,
+}
+
+impl Checked {
+    /// Captures that failed.
+    pub fn failed(&self) -> usize {
+        self.verdicts.iter().filter(|verdict| !verdict.is_passed()).count()
+    }
+
+    /// The findings of all captures.
+    pub fn findings(&self) -> BySeverity {
+        self.verdicts.iter().fold(BySeverity::default(), |sum, verdict| {
+            let own = verdict.analysis.totals.findings;
+            BySeverity {
+                error: sum.error + own.error,
+                warn: sum.warn + own.warn,
+                info: sum.info + own.info,
+            }
+        })
+    }
+}
+
+impl Verdict {
+    /// Nothing speaks against it.
+    pub fn is_passed(&self) -> bool {
+        self.fail_on.is_none_or(|severity| {
+            self.has_sip() && self.analysis.totals.findings.at_least(severity) == 0
+        })
+    }
+
+    /// There was something to check: a capture without SIP is no proof that calls work.
+    pub const fn has_sip(&self) -> bool {
+        self.analysis.totals.sip_messages > 0
+    }
+
+    /// The finding fails it.
+    pub fn is_failed_by(&self, finding: &Finding) -> bool {
+        self.fail_on.is_some_and(|severity| finding.severity >= severity)
+    }
+
+    /// The files, safe to show.
+    pub fn paths(&self) -> Vec<String> {
+        let captures = self.analysis.captures.iter();
+        captures
+            .map(|capture| printable_str(&capture.path.to_string_lossy()).into_owned())
+            .collect()
+    }
+}
+
+/// Writes the outcome as one JSON object.
+///
+/// # Errors
+///
+/// When `out` cannot be written to.
+pub fn json(checked: &Checked, lang: Lang, out: &mut dyn Write) -> io::Result<()> {
+    let mut rules = RuleTexts::new(lang);
+    let verdicts = checked.verdicts.iter();
+    let document = CheckJson {
+        schema_version: SCHEMA_VERSION,
+        tool: TOOL,
+        verdict: word(checked.failed() == 0),
+        findings: checked.findings().into(),
+        captures: verdicts.map(|verdict| VerdictJson::of(verdict, lang, &mut rules)).collect(),
+        unused_ignores: screened::ignored(&checked.never).unwrap_or_default(),
+        vanished: screened::vanished(&checked.vanished),
+    };
+    serde_json::to_writer_pretty(&mut *out, &document)?;
+    writeln!(out)
+}
+
+#[derive(Serialize)]
+struct CheckJson<'a> {
+    schema_version: u32,
+    tool: Tool,
+    verdict: &'static str,
+    findings: CountsJson,
+    captures: Vec<VerdictJson<'a>>,
+    unused_ignores: Vec<IgnoredJson<'a>>,
+    vanished: Vec<VanishedJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct CountsJson {
+    error: u64,
+    warn: u64,
+    info: u64,
+}
+
+#[derive(Serialize)]
+struct VerdictJson<'a> {
+    paths: Vec<String>,
+    verdict: &'static str,
+    /// None where nothing fails it.
+    fail_on: Option<Severity>,
+    sip_messages: u64,
+    calls: u64,
+    counts: CountsJson,
+    /// All findings, those that do not fail it as well.
+    findings: Vec<FindingJson<'a>>,
+    ignored: Vec<IgnoredJson<'a>>,
+    known: u64,
+}
+
+impl<'a> VerdictJson<'a> {
+    fn of(verdict: &'a Verdict, lang: Lang, rules: &mut RuleTexts) -> Self {
+        let analysis = &verdict.analysis;
+        let is_several = analysis.captures.len() > 1;
+        let findings = analysis.findings.iter();
+        Self {
+            paths: verdict.paths(),
+            verdict: word(verdict.is_passed()),
+            fail_on: verdict.fail_on,
+            sip_messages: analysis.totals.sip_messages,
+            calls: analysis.totals.calls,
+            counts: analysis.totals.findings.into(),
+            findings: findings
+                .map(|finding| FindingJson::of(finding, is_several, labels(lang), rules))
+                .collect(),
+            ignored: screened::ignored(&analysis.screened.ignored).unwrap_or_default(),
+            known: analysis.screened.known.unwrap_or_default(),
+        }
+    }
+}
+
+impl From<BySeverity> for CountsJson {
+    fn from(counts: BySeverity) -> Self {
+        Self { error: counts.error, warn: counts.warn, info: counts.info }
+    }
+}
+
+const fn word(is_passed: bool) -> &'static str {
+    if is_passed { "pass" } else { "fail" }
+}
