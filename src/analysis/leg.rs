@@ -10,7 +10,7 @@ use foldhash::fast::FixedState;
 
 use crate::bytes::printable;
 use crate::limits::{LEG_HOSTS_MAX, LEG_MARKS_MAX};
-use crate::signaling::{Attempt, Call, Few, Kind, Message, Transaction};
+use crate::signaling::{Attempt, Call, Kind, Message, ShortList, Transaction};
 use crate::sip::{Header, HeaderName, Method, Uri};
 use crate::time::Time;
 
@@ -49,7 +49,7 @@ pub(crate) struct Leg {
     /// Who sent the initial INVITE.
     pub(super) client: Place,
     /// Who received it, on the first hop and after it.
-    pub(super) servers: Few<Place>,
+    pub(super) servers: ShortList<Place>,
     /// Whom it calls: by the request URI on the first and on the last hop, and by `To`.
     pub(super) called: [Number; 3],
     /// Who calls.
@@ -279,7 +279,7 @@ fn shared(invite: &Message<'_>, marks: &mut Vec<Mark>) {
             marks.push(Mark { role: Role::Shares, reason, key });
         }
     };
-    for header in invite.headers() {
+    for header in invite.headers().iter() {
         let is = |name: &str| header.spelled.eq_ignore_ascii_case(name.as_bytes());
         if is("Session-ID") {
             let value = before_parameters(header.value).trim_ascii();
@@ -345,8 +345,8 @@ fn numbers(call: &Call<'_>, invite: Option<&Message<'_>>) -> ([Number; 3], Numbe
 }
 
 /// Everybody who received the initial INVITE, each host once.
-fn servers(call: &Call<'_>) -> Few<Place> {
-    let mut servers = Few::default();
+fn servers(call: &Call<'_>) -> ShortList<Place> {
+    let mut servers = ShortList::default();
     for hop in call.attempts.iter().flat_map(|attempt| attempt.transactions(call)) {
         let server = Place::server_of(hop);
         if servers.len() < LEG_HOSTS_MAX && !servers.contains(&server) {

@@ -443,7 +443,7 @@ fn keys(leg: &Leg, what: Trait) -> impl Iterator<Item = u64> {
 mod tests {
     use super::*;
     use crate::analysis::leg::{Mark, host};
-    use crate::signaling::Few;
+    use crate::signaling::ShortList;
     use crate::sip::Uri;
 
     /// A leg from one host to another that began so many milliseconds after the first one.
@@ -462,7 +462,7 @@ mod tests {
                 tags: None,
                 ended: None,
                 client: place(client, 5060),
-                servers: Few::one(place(server, 5060)),
+                servers: ShortList::one(place(server, 5060)),
                 called: Default::default(),
                 calling: Number::default(),
                 media: 0,
@@ -573,7 +573,7 @@ mod tests {
         let leg = |id, start, client, server| {
             let mut leg = Case::new(id, start, 1, 1).called("1002").calling("1001");
             leg.0.client.port = client;
-            leg.0.servers = Few::one(place(1, server));
+            leg.0.servers = ShortList::one(place(1, server));
             leg
         };
         let row = [leg("a", 0, 5061, 5060), leg("b", 10, 5060, 5062), leg("c", 20, 5062, 5063)];

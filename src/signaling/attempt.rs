@@ -1,7 +1,7 @@
 //! One try to set up a call: an initial INVITE on all the hops where it was seen.
 
 use crate::signaling::call::Call;
-use crate::signaling::few::Few;
+use crate::signaling::short_list::ShortList;
 use crate::signaling::transaction::Transaction;
 use crate::sip::{Class, Status};
 
@@ -14,7 +14,7 @@ pub struct Attempt<'c> {
     pub from_tag: &'c [u8],
     /// The transactions on each hop, by index: the first sender's first, the farthest downstream
     /// last.
-    pub hops: Few<usize>,
+    pub hops: ShortList<usize>,
     /// The attempt of the same caller that came next.
     pub next: Option<usize>,
     pub(super) is_answered: bool,

@@ -5,12 +5,12 @@ use crate::signaling::attempt::Attempt;
 use crate::signaling::challenge::Chain;
 use crate::signaling::coverage::Coverage;
 use crate::signaling::dialog::Dialog;
-use crate::signaling::few::Few;
 use crate::signaling::log::CallLog;
 use crate::signaling::lookup::Lookup;
 use crate::signaling::message::Message;
 use crate::signaling::negotiation::Negotiations;
 use crate::signaling::settings::Settings;
+use crate::signaling::short_list::ShortList;
 use crate::signaling::subscription::{self, Subscription};
 use crate::signaling::transaction::{Outcome, Transaction};
 use crate::sip::{Class, HeaderName, Method, Status, timers};
@@ -494,7 +494,7 @@ impl<'c> Call<'c> {
                 None => attempts.push(Attempt {
                     cseq: transaction.cseq,
                     from_tag,
-                    hops: Few::one(transaction.index),
+                    hops: ShortList::one(transaction.index),
                     next: None,
                     is_answered: false,
                     is_followed: false,
@@ -552,8 +552,8 @@ impl<'c> Call<'c> {
                     callee_tag: to,
                     method: if is_opened { Method::Invite } else { message.method() },
                     confirmed: None,
-                    transactions: Few::new(),
-                    acks: Few::new(),
+                    transactions: ShortList::new(),
+                    acks: ShortList::new(),
                     starts_before_capture: message.is_request() && !is_opened,
                     is_made_by_response: !message.is_request(),
                 });

@@ -1,8 +1,8 @@
 //! Dialogs (RFC 3261, section 12).
 
 use crate::signaling::call::Call;
-use crate::signaling::few::Few;
 use crate::signaling::message::Message;
+use crate::signaling::short_list::ShortList;
 use crate::signaling::transaction::Transaction;
 use crate::sip::Method;
 
@@ -20,9 +20,9 @@ pub struct Dialog<'c> {
     /// The first 2xx that confirmed it.
     pub confirmed: Option<&'c Message<'c>>,
     /// The requests inside it, by index of the transaction, in order.
-    pub transactions: Few<usize>,
+    pub transactions: ShortList<usize>,
     /// The ACKs to its 2xx, on every hop.
-    pub acks: Few<&'c Message<'c>>,
+    pub acks: ShortList<&'c Message<'c>>,
     /// The first captured message already had both tags and no request that made the dialog was
     /// seen (guard G6).
     pub starts_before_capture: bool,

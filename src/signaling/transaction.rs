@@ -1,8 +1,8 @@
 //! Transactions as seen on one hop (RFC 3261, section 17).
 
 use crate::packet::Endpoint;
-use crate::signaling::few::Few;
 use crate::signaling::message::Message;
+use crate::signaling::short_list::ShortList;
 use crate::signaling::state::{Event, Oddity, State, TransactionKind};
 use crate::sip::{Class, Method, Status};
 use crate::time::{Span, Time};
@@ -36,23 +36,23 @@ pub struct Transaction<'c> {
     /// The request, first copy; `None` where only responses were seen.
     pub request: Option<&'c Message<'c>>,
     /// The request sent again.
-    pub retransmissions: Few<&'c Message<'c>>,
+    pub retransmissions: ShortList<&'c Message<'c>>,
     /// Every response 100-199, repeats included.
-    pub provisionals: Few<&'c Message<'c>>,
+    pub provisionals: ShortList<&'c Message<'c>>,
     /// Every final response, repeats and those of other forks included.
-    pub finals: Few<&'c Message<'c>>,
+    pub finals: ShortList<&'c Message<'c>>,
     /// ACKs with the branch of the INVITE.
-    pub acks: Few<&'c Message<'c>>,
+    pub acks: ShortList<&'c Message<'c>>,
     /// The CANCEL of this INVITE on the same hop.
     pub cancel: Option<usize>,
     /// The transaction on the hop before, nearer to the caller.
     pub upstream: Option<usize>,
     /// The transactions on the hops after, nearer to the callee.
-    pub downstream: Few<usize>,
+    pub downstream: ShortList<usize>,
     /// Where it stands after the last message.
     pub state: State,
     /// What the state machines do not foresee.
-    pub oddities: Few<(Oddity, &'c Message<'c>)>,
+    pub oddities: ShortList<(Oddity, &'c Message<'c>)>,
 }
 
 /// How a transaction ended, as far as the capture tells.
@@ -102,15 +102,15 @@ impl<'c> Transaction<'c> {
             server,
             transport: first.transport,
             request: None,
-            retransmissions: Few::new(),
-            provisionals: Few::new(),
-            finals: Few::new(),
-            acks: Few::new(),
+            retransmissions: ShortList::new(),
+            provisionals: ShortList::new(),
+            finals: ShortList::new(),
+            acks: ShortList::new(),
             cancel: None,
             upstream: None,
-            downstream: Few::new(),
+            downstream: ShortList::new(),
             state: State::Unseen,
-            oddities: Few::new(),
+            oddities: ShortList::new(),
         }
     }
 

@@ -7,7 +7,7 @@ use std::ops::Deref;
 /// Of what a transaction has several of (responses, ACKs, hops behind it), nearly every transaction
 /// has one, and a capture has very many transactions.
 #[derive(Clone, Debug)]
-pub struct Few<T> {
+pub struct ShortList<T> {
     held: Held<T>,
 }
 
@@ -18,7 +18,7 @@ enum Held<T> {
     Several(Vec<T>),
 }
 
-impl<T> Few<T> {
+impl<T> ShortList<T> {
     /// No element.
     pub(crate) const fn new() -> Self {
         Self { held: Held::None }
@@ -50,13 +50,13 @@ impl<T> Few<T> {
     }
 }
 
-impl<T> Default for Few<T> {
+impl<T> Default for ShortList<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T> Deref for Few<T> {
+impl<T> Deref for ShortList<T> {
     type Target = [T];
 
     #[inline]
@@ -69,7 +69,7 @@ impl<T> Deref for Few<T> {
     }
 }
 
-impl<'a, T> IntoIterator for &'a Few<T> {
+impl<'a, T> IntoIterator for &'a ShortList<T> {
     type Item = &'a T;
     type IntoIter = std::slice::Iter<'a, T>;
 
@@ -85,14 +85,14 @@ mod tests {
 
     #[test]
     fn keeps_the_order_of_what_is_added() {
-        let mut few = Few::new();
-        assert!(few.is_empty());
+        let mut list = ShortList::new();
+        assert!(list.is_empty());
         for number in [3, 1, 2, 1] {
-            few.push(number);
+            list.push(number);
         }
-        assert_eq!(*few, [3, 1, 2, 1]);
-        few.sort_by_key(|number| *number);
-        assert_eq!(few.into_iter().copied().collect::<Vec<_>>(), [1, 1, 2, 3]);
-        assert_eq!(*Few::one(7), [7]);
+        assert_eq!(*list, [3, 1, 2, 1]);
+        list.sort_by_key(|number| *number);
+        assert_eq!(list.into_iter().copied().collect::<Vec<_>>(), [1, 1, 2, 3]);
+        assert_eq!(*ShortList::one(7), [7]);
     }
 }
