@@ -36,7 +36,7 @@ call one
 +5ms  proxy > alice forward
 +5ms  alice > proxy ACK
 +5ms  proxy > bob   forward
-6     bob > proxy   BYE
+7     bob > proxy   BYE
 +5ms  proxy > alice forward
 +5ms  alice > proxy 200
 +5ms  proxy > bob   forward
@@ -57,7 +57,7 @@ fn recorded_again() -> String {
         .replace("call one", "call 7f3a")
         .replace("call probe", "call c3po")
         .replace("\n3     bob", "\n4.5   bob")
-        .replace("\n6     bob", "\n7.2   bob")
+        .replace("\n7     bob", "\n9     bob")
         .replace("+20ms bob", "+45ms bob")
 }
 
@@ -191,7 +191,7 @@ fn what_changed_is_told_alone() {
 fn what_a_call_ends_with_is_the_only_difference() {
     let busy = with(
         "4.5   bob > proxy   200 sdp\n+5ms  proxy > alice forward\n+5ms  alice > proxy ACK\n\
-         +5ms  proxy > bob   forward\n7.2   bob > proxy   BYE\n+5ms  proxy > alice forward\n\
+         +5ms  proxy > bob   forward\n9     bob > proxy   BYE\n+5ms  proxy > alice forward\n\
          +5ms  alice > proxy 200\n+5ms  proxy > bob   forward\n",
         "4.5   bob > proxy   486\n+1ms  proxy > bob   ACK\n+5ms  proxy > alice forward\n\
          +5ms  alice > proxy ACK\n",
