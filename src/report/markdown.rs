@@ -40,6 +40,13 @@ pub fn markdown(outcome: &Outcome<'_>, lang: Lang, out: &mut dyn Write) -> io::R
     let told = (BTreeSet::new(), BTreeSet::new());
     let mut report = Report { index, parts, told, out };
     report.heading(1, report.index.words.get("report").to_owned())?;
+    let broken = outcome.broken().count();
+    if broken > 0 {
+        let words = report.index.words;
+        let counts = [broken, outcome.missed.len()].map(|count| words.count(count as u64));
+        let values = [("missed", counts[0].as_str()), ("count", counts[1].as_str())];
+        report.paragraph(&format!("**{}**", words.fill("expectations-missed", &values)))?;
+    }
     let verdict = report.parts.verdict();
     report.paragraph(&format!("**{}**", prose(&verdict)))?;
     report.expectations(outcome.missed)?;
@@ -95,7 +102,9 @@ impl<'a> Report<'a, '_> {
         let head: Vec<String> = head.iter().map(|key| self.word(key)).collect();
         writeln!(self.out, "\n| {} |\n|{}", head.join(" | "), " --- |".repeat(head.len()))?;
         rows.iter().try_for_each(|row| {
-            let cells: Vec<String> = row.iter().map(|cell| cell.replace('|', "\\|")).collect();
+            // A backslash before the one that keeps a bar in its cell would let it go.
+            let cell = |cell: &String| cell.replace("\\|", "\\ |").replace('|', "\\|");
+            let cells: Vec<String> = row.iter().map(cell).collect();
             writeln!(self.out, "| {} |", cells.join(" | "))
         })
     }

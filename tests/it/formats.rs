@@ -197,6 +197,30 @@ fn tables_say_what_the_json_says() {
     assert_eq!(read(Table::Streams).len() as u64, analysis.totals.rtp_streams);
 }
 
+#[test]
+fn findings_of_one_incident_are_one_annotation() {
+    let mut script = "host alice 192.0.2.10\nhost bob 198.51.100.20\n".to_owned();
+    for call in 0..3 {
+        let start = call * 20;
+        script.push_str(&format!(
+            "call c{call}\n{start} alice > bob INVITE\n+0.01 bob > alice 100\n\
+             +6.2 bob > alice 502\n+0.01 alice > bob ACK\n"
+        ));
+    }
+    let name = format!("siptrace-incident-{}.sip", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    fs::write(&path, script).expect("written");
+    let analysis = run::analyze(&path);
+    fs::remove_file(&path).expect("removed");
+    assert_eq!((analysis.findings.len(), analysis.incidents.len()), (3, 1));
+    let outcome = Outcome::of(&analysis);
+    let text = written(|out| report::github::github(&outcome, Lang::En, out));
+    assert!(text.lines().count() == 1 && text.contains(" x3::"), "{text}");
+    let text = written(|out| report::markdown::markdown(&outcome, Lang::En, out));
+    assert_eq!(text.matches("| TXN106 |").count(), 1, "{text}");
+    assert_eq!(text.matches("```").count(), 2, "{text}");
+}
+
 /// A workflow command as the runner of GitHub reads it: level, properties, message.
 fn command(line: &str) -> (String, Vec<(String, String)>, String) {
     let data = |text: &str| text.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%");
@@ -299,6 +323,152 @@ fn no_format_has_a_control_character() {
         }
         let text = written(|out| report::junit::junit(&Outcome::of(&analysis), Lang::Fr, out));
         roxmltree::Document::parse(&text).expect("XML");
+    }
+}
+
+/// What a parser makes of Markdown: its headings, the cells of each table, and whether there is
+/// anything that only a text from outside could have brought.
+fn shape(markdown: &str) -> (Vec<String>, Vec<usize>, bool) {
+    let (mut headings, mut rows, mut is_foreign) = (Vec::new(), Vec::new(), false);
+    let mut heading: Option<String> = None;
+    for event in pulldown_cmark::Parser::new_ext(markdown, pulldown_cmark::Options::all()) {
+        use pulldown_cmark::{Event, Tag, TagEnd};
+        match event {
+            Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
+            Event::End(TagEnd::Heading(_)) => headings.extend(heading.take()),
+            Event::Text(text) => {
+                if let Some(heading) = &mut heading {
+                    heading.push_str(&text);
+                }
+            }
+            Event::Start(Tag::TableHead | Tag::TableRow) => rows.push(0),
+            Event::Start(Tag::TableCell) => {
+                if let Some(cells) = rows.last_mut() {
+                    *cells += 1;
+                }
+            }
+            Event::Html(_)
+            | Event::InlineHtml(_)
+            | Event::Start(Tag::Link { .. } | Tag::Image { .. } | Tag::HtmlBlock) => {
+                is_foreign = true;
+            }
+            _ => {}
+        }
+    }
+    (headings, rows, is_foreign)
+}
+
+/// The analysis with this text wherever a capture can bring one.
+fn with_foreign(mut analysis: Analysis, text: &str) -> Analysis {
+    for call in &mut analysis.calls {
+        call.from_uri = Some(text.to_owned());
+        call.to_uri = Some(text.to_owned());
+    }
+    for finding in &mut analysis.findings {
+        finding.evidence.push(("reason", siptrace::finding::Value::Text(text.to_owned())));
+        finding.ladder.iter_mut().for_each(|line| line.label.push_str(text));
+        let own = finding.call_id.clone();
+        let call = analysis.calls.iter_mut().find(|call| Some(&call.call_id) == own.as_ref());
+        if let Some(call) = call {
+            call.call_id.push_str(text);
+        }
+        finding.call_id.iter_mut().for_each(|call_id| call_id.push_str(text));
+    }
+    for capture in &mut analysis.captures {
+        capture.path = format!("a/{text}").into();
+    }
+    analysis
+}
+
+fn withstands(analysis: &Analysis, text: &str) {
+    let plain = with_foreign(analysis.clone(), "x");
+    let analysis = with_foreign(analysis.clone(), text);
+    let outcome = Outcome::of(&analysis);
+    let expected = written(|out| report::markdown::markdown(&Outcome::of(&plain), Lang::En, out));
+    let markdown = written(|out| report::markdown::markdown(&outcome, Lang::En, out));
+    let (expected, own) = (shape(&expected), shape(&markdown));
+    assert!(!own.2 && !expected.2, "{markdown}");
+    assert_eq!((expected.0, expected.1), (own.0, own.1), "{markdown}");
+    let junit = written(|out| report::junit::junit(&outcome, Lang::En, out));
+    let document = roxmltree::Document::parse(&junit).expect("XML");
+    let cases = document.descendants().filter(|node| node.has_tag_name("testcase")).count();
+    assert_eq!(cases, 3, "{junit}");
+    let github = written(|out| report::github::github(&outcome, Lang::En, out));
+    assert_eq!(github.lines().map(command).count(), 3, "{github}");
+    for table in [Table::Calls, Table::Findings, Table::Streams] {
+        let csv = written(|out| report::csv::csv(&analysis, table, Lang::En, out));
+        let mut reader = csv::Reader::from_reader(csv.as_bytes());
+        assert!(reader.records().all(|row| row.is_ok()), "{csv}");
+        for field in csv::Reader::from_reader(csv.as_bytes())
+            .records()
+            .flatten()
+            .flat_map(|row| row.iter().map(str::to_owned).collect::<Vec<_>>())
+        {
+            assert!(!field.starts_with(['=', '+', '@', '\t', '\r']), "{field}");
+        }
+    }
+    for json in [
+        written(|out| report::sarif::sarif(&outcome, Lang::En, out)),
+        written(|out| report::gitlab::gitlab(&outcome, Lang::En, out)),
+    ] {
+        serde_json::from_str::<Value>(&json).expect("JSON");
+        assert!(!json.contains(|c: char| c.is_control() && c != '\n'), "{json}");
+    }
+}
+
+#[test]
+fn no_text_of_a_capture_leaves_its_place() {
+    let analysis = analysis("rich");
+    let cases = [
+        "`",
+        "``",
+        "```\n# x",
+        "|",
+        "\\|",
+        "\\",
+        "<b>",
+        "<!--",
+        "]]>",
+        "&lt;",
+        "[x](http://x)",
+        "![x](y)",
+        "http://example.com",
+        "@admin",
+        "#1",
+        "=1+1",
+        "\u{0}\u{1b}[2J",
+        "\u{fffe}\u{ffff}\u{feff}",
+        "\r\n::error::x",
+        "%0A",
+        ",title=x",
+        "\"",
+        "'",
+        "- x",
+        "1. x",
+        "\n\n---\n\n",
+        "$x$",
+        "~~x~~",
+        "\u{2028}\u{202e}",
+        "a`b``c",
+        " ",
+        "",
+    ];
+    for text in cases {
+        withstands(&analysis, text);
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config {
+        cases: 64, failure_persistence: None, ..Default::default()
+    })]
+
+    #[test]
+    fn any_text_stays_in_its_place(text in "[`|\\\\<>&\\[\\]()!@#=+*_~$%:,;'\"\\r\\n \\x00-\\x1f a-cé日\u{fffe}\u{202e}]{0,24}") {
+        thread_local! {
+            static RICH: Analysis = analysis("rich");
+        }
+        RICH.with(|rich| withstands(rich, &text));
     }
 }
 
