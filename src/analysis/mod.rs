@@ -19,6 +19,7 @@ use crate::transport::Transport;
 mod baseline;
 mod delays;
 pub mod diff;
+mod gather;
 mod incident;
 mod judge;
 mod kept;
@@ -41,6 +42,7 @@ mod transcript;
 
 pub use baseline::{Baseline, Fingerprint, KnownFinding};
 pub use delays::Delays;
+pub use gather::gather;
 pub use incident::Incident;
 pub use judge::{Detail, Judged, judge};
 pub use kpi::Kpi;

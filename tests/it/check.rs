@@ -157,6 +157,22 @@ fn the_verdicts_are_those_of_each_capture_analysed_alone() {
 }
 
 #[test]
+fn analyses_stand_side_by_side() {
+    let folder = calls("gathered");
+    let one = |name: &str| crate::run::analyze_with(&folder.path.join(name), 1);
+    let (good, bad) = (one("good.sip"), one("bad.sip"));
+    let both = siptrace::analysis::gather([good.clone(), bad.clone()]);
+    assert_eq!(both.captures.len(), 2);
+    assert_eq!(both.totals.sip_messages, good.totals.sip_messages + bad.totals.sip_messages);
+    assert_eq!(both.totals.findings, bad.totals.findings);
+    let frames = &both.findings[0].frames;
+    assert!(frames.iter().all(|frame| frame.capture == 1) && frames[0].number == 1);
+    assert!(both.findings[0].ladder.iter().all(|line| line.frame.capture == 1));
+    assert_eq!((both.calls[0].first_frame.capture, both.calls[1].last_frame.capture), (0, 1));
+    assert_eq!(both.statistics.methods["INVITE"], 2);
+}
+
+#[test]
 fn a_capture_without_sip_is_no_proof() {
     let empty = "host a 192.0.2.1\nhost b 192.0.2.2\n0 a > b keepalive\nend 1\n";
     let folder = Folder::new("empty", &[("empty.sip", empty)]);
