@@ -228,6 +228,27 @@ pub const COMPARED_FINDINGS_MAX: usize = 1000;
 /// Bytes of messages kept in the transcripts of one shard of the calls; calls beyond have none.
 pub const TRANSCRIPT_BYTES_PER_SHARD_MAX: usize = 16 << 20;
 
+/// Bytes of a file of expectations; one that somebody wrote has some thousands.
+pub const EXPECTATION_BYTES_MAX: usize = 1 << 20;
+
+/// Steps that one call may be expected to have.
+pub const EXPECTED_STEPS_MAX: usize = 1000;
+
+/// Groups of steps inside each other.
+pub const EXPECTED_STEP_DEPTH_MAX: usize = 8;
+
+/// Steps of one group in any order: each one more doubles the states.
+pub const STEPS_IN_ANY_ORDER_MAX: usize = 6;
+
+/// States that the steps of one call may have.
+pub const PATTERN_STATES_MAX: usize = 1 << 13;
+
+/// States times messages that are held against each other; some tens of bytes each.
+pub const COMPARED_STEPS_MAX: usize = 1 << 21;
+
+/// Calls that no expectation is for that are named one by one; more are counted.
+pub const UNEXPECTED_CALLS_MAX: usize = 100;
+
 /// Calls kept for a report that lists them; more are counted.
 pub const CALLS_MAX: usize = 2_000_000;
 

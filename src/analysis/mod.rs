@@ -20,6 +20,7 @@ mod baseline;
 mod delays;
 pub mod diff;
 mod gather;
+pub mod expect;
 mod incident;
 mod judge;
 mod kept;

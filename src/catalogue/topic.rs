@@ -214,7 +214,7 @@ pub(crate) fn nearest<'n>(
 }
 
 /// Letters to insert, delete, replace or swap with their neighbour to get from one to the other.
-fn edit_distance(one: &str, other: &str) -> usize {
+pub(crate) fn edit_distance(one: &str, other: &str) -> usize {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
     let mut before: Vec<usize> = Vec::new();
     let mut above: Vec<usize> = (0..=other.len()).collect();

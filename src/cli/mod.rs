@@ -13,6 +13,7 @@ mod check;
 mod config;
 mod diff;
 mod ending;
+mod expect;
 mod explain;
 mod extract;
 mod format;

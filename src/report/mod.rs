@@ -7,6 +7,7 @@ pub mod csv;
 pub mod diff;
 pub(crate) mod document;
 pub(crate) mod evidence;
+pub mod expect;
 pub(crate) mod explain;
 pub(crate) mod filter;
 pub(crate) mod fingerprint;

@@ -15,6 +15,7 @@ mod check;
 mod clock;
 mod diagnosis;
 pub(super) mod diff;
+mod expect;
 mod finding;
 mod incident;
 mod ladder;

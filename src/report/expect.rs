@@ -1,0 +1,405 @@
+//! Verdicts on expectations: as JSON, as cases of a test report, and the words that all have in
+//! common.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::analysis::Analysis;
+use crate::analysis::expect::{About, Doubt, Mark, Problem, Row, Seen, Subject, Verdict};
+use crate::bytes::printable_str;
+use crate::capture::FrameId;
+use crate::catalogue::{Labels, Lang, labels};
+use crate::report::layout;
+use crate::report::outcome::Missed;
+use crate::time::Time;
+
+/// Problems told of one expectation; more are counted.
+const PROBLEMS_TOLD_MAX: usize = 50;
+
+/// The words of verdicts in one language.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Words {
+    pub(crate) labels: Labels,
+    /// Frames are named with their capture.
+    has_captures: bool,
+}
+
+impl Words {
+    /// The words for verdicts on that analysis.
+    pub(crate) fn of(analysis: &Analysis, lang: Lang) -> Self {
+        Self { labels: labels(lang), has_captures: analysis.captures.len() > 1 }
+    }
+
+    /// `#12`; with several captures `2#12` is a frame of the second one.
+    pub(crate) fn frame(self, frame: FrameId) -> String {
+        match self.has_captures {
+            false => format!("#{}", frame.number),
+            true => format!("{}#{}", u32::from(frame.capture) + 1, frame.number),
+        }
+    }
+
+    /// What the verdict is called: its name, or its place in the file.
+    pub(crate) fn name(self, verdict: &Verdict) -> String {
+        match (&verdict.name, &verdict.subject) {
+            (Some(name), _) => name.clone(),
+            (None, Subject::Capture) => self.labels.get("expect-findings").to_owned(),
+            (None, Subject::OtherCalls) => self.labels.get("expect-strict").to_owned(),
+            (None, Subject::Call { .. } | Subject::NoCall) => {
+                let line = verdict.line.to_string();
+                self.labels.fill("expect-call", &[("line", &line)])
+            }
+        }
+    }
+
+    /// `final status: expected 200, seen 488`.
+    pub(crate) fn problem(self, problem: &Problem) -> String {
+        let about = self.about(&problem.about);
+        let key = match problem.about {
+            About::Findings("forbid") | About::UnexpectedCall | About::UnexpectedStep => {
+                "expect-too-much"
+            }
+            _ => "expect-problem",
+        };
+        let expected = match problem.expected.is_empty() {
+            true => self.labels.get("expect-nothing"),
+            false => &problem.expected,
+        };
+        let seen = self.seen(&problem.seen);
+        let mut told =
+            self.labels.fill(key, &[("about", &about), ("expected", expected), ("seen", &seen)]);
+        if !problem.frames.is_empty() {
+            let frames: Vec<_> = problem.frames.iter().map(|frame| self.frame(*frame)).collect();
+            told.push_str(&format!(" ({})", frames.join(" ")));
+        }
+        told
+    }
+
+    fn about(self, about: &About) -> String {
+        let key = format!("expect-about-{}", about.name());
+        match about.detail() {
+            Some(detail) => self.labels.fill(&key, &[("name", detail)]),
+            None => self.labels.get(&key).to_owned(),
+        }
+    }
+
+    fn seen(self, seen: &Seen) -> String {
+        match seen {
+            Seen::Nothing => self.labels.get("expect-nothing").to_owned(),
+            Seen::Text(text) => text.clone(),
+            Seen::Span(span) => self.labels.duration(*span),
+            Seen::Percent(share) => format!("{} %", self.labels.decimal(*share, 1)),
+            Seen::Count(count) => self.labels.count(*count),
+        }
+    }
+
+    /// Why the capture may not show what happened.
+    pub(crate) fn doubt(self, doubt: &Doubt) -> String {
+        let key = format!("expect-doubt-{}", doubt.name());
+        match doubt {
+            Doubt::EndsSoon { after } => {
+                self.labels.fill(&key, &[("time", &self.labels.duration(*after))])
+            }
+            Doubt::Lost { packets } => {
+                self.labels.fill(&key, &[("count", &self.labels.count(*packets))])
+            }
+            Doubt::Rule(name) => self.labels.fill(&key, &[("rule", name)]),
+            Doubt::Damaged
+            | Doubt::TranscriptDropped
+            | Doubt::TooMany
+            | Doubt::MessageCut
+            | Doubt::NoRtpAtAll => self.labels.get(&key).to_owned(),
+        }
+    }
+
+    /// Each reason for doubt once, in the order of the problems.
+    pub(crate) fn doubts(self, verdict: &Verdict) -> Vec<String> {
+        let mut told: Vec<String> = Vec::new();
+        for doubt in verdict.problems.iter().flat_map(|problem| &problem.doubts) {
+            let reason = self.doubt(doubt);
+            let line = self.labels.fill("expect-doubt", &[("reason", &reason)]);
+            if !told.contains(&line) {
+                told.push(line);
+            }
+        }
+        told
+    }
+
+    /// The problems that the ladder does not show, with the lines of the file, up to a bound.
+    pub(crate) fn problems(self, verdict: &Verdict) -> Vec<String> {
+        let is_drawn = |problem: &&Problem| {
+            let is_step = matches!(problem.about, About::MissingStep | About::UnexpectedStep);
+            !is_step || verdict.ladder.is_empty()
+        };
+        let all: Vec<_> = verdict.problems.iter().filter(is_drawn).collect();
+        let mut told: Vec<String> = Vec::new();
+        for problem in all.iter().take(PROBLEMS_TOLD_MAX) {
+            let line = problem.line.to_string();
+            let line = self.labels.fill("expect-line", &[("line", &line)]);
+            told.push(self.labels.pair(&line, &self.problem(problem)));
+        }
+        if let Some(more) = all.len().checked_sub(PROBLEMS_TOLD_MAX).filter(|more| *more > 0) {
+            let count = self.labels.count(more as u64);
+            told.push(self.labels.fill("and-more", &[("count", &count)]));
+        }
+        told
+    }
+
+    /// The cells of each line of the ladder.
+    pub(crate) fn ladder(self, rows: &[Row]) -> Vec<LadderText> {
+        let start = rows.iter().filter_map(|row| row.time).min();
+        let texts = rows.iter().map(|row| LadderText {
+            mark: row.mark,
+            frame: row.frame.map(|frame| self.frame(frame)).unwrap_or_default(),
+            time: row
+                .time
+                .zip(start)
+                .map(|(time, start)| relative(time, start))
+                .unwrap_or_default(),
+            from: row.from.clone(),
+            to: row.to.clone(),
+            what: row.what.clone(),
+            note: match (row.mark, row.line) {
+                (Mark::Missing, Some(line)) => {
+                    self.labels.fill("expect-line", &[("line", &line.to_string())])
+                }
+                _ => String::new(),
+            },
+        });
+        let mut texts: Vec<LadderText> = texts.collect();
+        let widest = |cell: fn(&LadderText) -> &String| {
+            texts.iter().map(|text| layout::width(cell(text))).max().unwrap_or_default()
+        };
+        let (frame, time) = (widest(|text| &text.frame), widest(|text| &text.time));
+        let (from, to) = (widest(|text| &text.from), widest(|text| &text.to));
+        for text in &mut texts {
+            let left = |text: &str, columns: usize| {
+                format!("{}{text}", " ".repeat(columns.saturating_sub(layout::width(text))))
+            };
+            text.frame = left(&text.frame, frame);
+            text.time = left(&text.time, time);
+            text.from = layout::pad(&text.from, from);
+            text.to = layout::pad(&text.to, to);
+        }
+        texts
+    }
+}
+
+/// A line of a ladder in texts of equal width.
+#[derive(Clone, Debug)]
+pub(crate) struct LadderText {
+    pub(crate) mark: Mark,
+    frame: String,
+    time: String,
+    from: String,
+    to: String,
+    what: String,
+    note: String,
+}
+
+impl LadderText {
+    /// `- alice > bob  ACK  line 7`, with frame and time before it.
+    pub(crate) fn line(&self) -> String {
+        let Self { frame, time, from, to, what, note, .. } = self;
+        let sign = self.mark.sign();
+        let line = format!("{sign} {frame}  {time}  {from} > {to}  {what}");
+        match note.is_empty() {
+            true => line.trim_end().to_owned(),
+            false => format!("{line}  ({note})"),
+        }
+    }
+}
+
+/// `+0.704`: seconds from the first message.
+fn relative(time: Time, start: Time) -> String {
+    let millis = time.since(start).nanos() / 1_000_000;
+    format!("+{}.{:03}", millis / 1000, millis % 1000)
+}
+
+/// The verdicts as cases of a test report, in order.
+pub fn missed(verdicts: &[Verdict], analysis: &Analysis, lang: Lang) -> Vec<Missed> {
+    let words = Words::of(analysis, lang);
+    let path = |place: usize| {
+        let capture = analysis.captures.get(place);
+        let path = capture.map(|capture| capture.path.to_string_lossy().into_owned());
+        printable_str(&path.unwrap_or_default()).into_owned()
+    };
+    let cases = verdicts.iter().map(|verdict| {
+        let mut lines: Vec<String> =
+            words.ladder(&verdict.ladder).iter().map(LadderText::line).collect();
+        lines.extend(words.problems(verdict));
+        lines.extend(words.doubts(verdict));
+        let capture = match verdict.subject {
+            Subject::Call { first, .. } => usize::from(first.capture),
+            Subject::NoCall | Subject::Capture | Subject::OtherCalls => 0,
+        };
+        Missed {
+            suite: verdict.file.clone(),
+            case: words.name(verdict),
+            capture: path(capture),
+            line: Some(verdict.problems.first().map_or(verdict.line, |problem| problem.line)),
+            file: Some(verdict.file.clone()),
+            message: lines.join("\n"),
+            frames: verdict.frames(),
+            passed: verdict.is_met(),
+        }
+    });
+    cases.collect()
+}
+
+/// Writes the verdicts as one JSON object.
+///
+/// # Errors
+///
+/// When `out` cannot be written to.
+pub fn json(
+    verdicts: &[Verdict],
+    analysis: &Analysis,
+    lang: Lang,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, &VerdictsJson::of(verdicts, analysis, lang))?;
+    writeln!(out)
+}
+
+/// All verdicts.
+#[derive(Serialize)]
+pub(crate) struct VerdictsJson<'a> {
+    met: usize,
+    missed: usize,
+    expectations: Vec<VerdictJson<'a>>,
+}
+
+impl<'a> VerdictsJson<'a> {
+    /// The verdicts in their order.
+    pub(crate) fn of(verdicts: &'a [Verdict], analysis: &Analysis, lang: Lang) -> Self {
+        let words = Words::of(analysis, lang);
+        let met = verdicts.iter().filter(|verdict| verdict.is_met()).count();
+        Self {
+            met,
+            missed: verdicts.len() - met,
+            expectations: verdicts.iter().map(|own| VerdictJson::of(own, words)).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct VerdictJson<'a> {
+    file: &'a str,
+    line: usize,
+    name: String,
+    met: bool,
+    subject: &'static str,
+    call_id: Option<&'a str>,
+    first_frame: Option<String>,
+    problems: Vec<ProblemJson<'a>>,
+    ladder: Vec<RowJson<'a>>,
+}
+
+impl<'a> VerdictJson<'a> {
+    fn of(verdict: &'a Verdict, words: Words) -> Self {
+        let (subject, call_id, first) = match &verdict.subject {
+            Subject::Call { call_id, first, .. } => ("call", Some(call_id.as_str()), Some(*first)),
+            Subject::NoCall => ("no-call", None, None),
+            Subject::Capture => ("capture", None, None),
+            Subject::OtherCalls => ("other-calls", None, None),
+        };
+        Self {
+            file: &verdict.file,
+            line: verdict.line,
+            name: words.name(verdict),
+            met: verdict.is_met(),
+            subject,
+            call_id,
+            first_frame: first.map(|frame| words.frame(frame)),
+            problems: verdict.problems.iter().map(|own| ProblemJson::of(own, words)).collect(),
+            ladder: verdict.ladder.iter().map(RowJson::of).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ProblemJson<'a> {
+    line: usize,
+    about: &'static str,
+    name: Option<&'a str>,
+    expected: &'a str,
+    seen: SeenJson<'a>,
+    frames: Vec<u64>,
+    doubts: Vec<DoubtJson>,
+    message: String,
+}
+
+impl<'a> ProblemJson<'a> {
+    fn of(problem: &'a Problem, words: Words) -> Self {
+        let doubt = |doubt| DoubtJson { doubt: Doubt::name(doubt), message: words.doubt(doubt) };
+        Self {
+            line: problem.line,
+            about: problem.about.name(),
+            name: problem.about.detail(),
+            expected: &problem.expected,
+            seen: SeenJson::of(&problem.seen),
+            frames: problem.frames.iter().map(|frame| frame.number).collect(),
+            doubts: problem.doubts.iter().map(doubt).collect(),
+            message: words.problem(problem),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct DoubtJson {
+    doubt: &'static str,
+    message: String,
+}
+
+/// Nothing, a text, or a number with its unit in the name.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum SeenJson<'a> {
+    Nothing,
+    Text(&'a str),
+    Span { ms: f64 },
+    Percent { percent: f64 },
+    Count(u64),
+}
+
+impl<'a> SeenJson<'a> {
+    fn of(seen: &'a Seen) -> Self {
+        match seen {
+            Seen::Nothing => Self::Nothing,
+            Seen::Text(text) => Self::Text(text),
+            Seen::Span(span) => Self::Span { ms: span.millis() },
+            Seen::Percent(percent) => Self::Percent { percent: *percent },
+            Seen::Count(count) => Self::Count(*count),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct RowJson<'a> {
+    mark: &'static str,
+    line: Option<usize>,
+    frame: Option<u64>,
+    time: Option<Time>,
+    from: &'a str,
+    to: &'a str,
+    message: &'a str,
+}
+
+impl<'a> RowJson<'a> {
+    fn of(row: &'a Row) -> Self {
+        Self {
+            mark: match row.mark {
+                Mark::Same => "same",
+                Mark::Missing => "missing",
+                Mark::Unexpected => "unexpected",
+            },
+            line: row.line,
+            frame: row.frame.map(|frame| frame.number),
+            time: row.time,
+            from: &row.from,
+            to: &row.to,
+            message: &row.what,
+        }
+    }
+}
