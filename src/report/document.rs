@@ -16,6 +16,13 @@ pub struct Page {
     pub style: Style,
 }
 
+impl Page {
+    /// So many columns without colours.
+    pub const fn plain(columns: usize) -> Self {
+        Self { columns, style: Style { color: false } }
+    }
+}
+
 /// A part of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Block {

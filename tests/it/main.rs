@@ -9,6 +9,7 @@ mod cuts;
 mod degraded;
 mod determinism;
 mod diff;
+mod expect;
 mod figures;
 mod formats;
 mod hostile;

@@ -43,17 +43,17 @@ fn head(verdict: &Verdict, words: Words, sheet: &mut Sheet<'_>) -> io::Result<()
         true => (Role::Name, "expect-met"),
         false => (Role::Severity(Severity::Error), "expect-missed"),
     };
-    let mut title = words.name(verdict);
-    if let Subject::Call { call_id, first, .. } = &verdict.subject {
-        title.push_str(&format!("  {} Call-ID {call_id}", words.frame(*first)));
-    }
-    let place = format!("  {}:{}", verdict.file, verdict.line);
-    let mark = words.labels.get(key);
+    let call = match &verdict.subject {
+        Subject::Call { call_id, first, .. } => {
+            format!("  {} Call-ID {call_id}", words.frame(*first))
+        }
+        Subject::NoCall | Subject::Capture | Subject::OtherCalls => String::new(),
+    };
     sheet.line(&[
-        Cell::new(role, mark),
-        Cell::new(Role::Plain, "  "),
-        Cell::new(Role::Heading, title),
-        Cell::new(Role::Faint, place),
+        Cell::new(role, words.labels.get(key)),
+        Cell::new(Role::Plain, format!("  {}:{}  ", verdict.file, verdict.line)),
+        Cell::new(Role::Heading, words.name(verdict)),
+        Cell::new(Role::Faint, call),
     ])
 }
 
