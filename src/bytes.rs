@@ -31,7 +31,7 @@ const HIGHS: u64 = ONES * 0x80;
 ///
 /// Looks at eight bytes at once. On the short way from one separator to the next, that costs less
 /// than the entrance to a search that is made for long ones.
-#[inline]
+#[inline(never)]
 pub(crate) fn find(byte: u8, bytes: &[u8]) -> Option<usize> {
     first_flag(bytes, |word| below(word ^ (ONES * u64::from(byte)), 1))
 }
@@ -39,12 +39,12 @@ pub(crate) fn find(byte: u8, bytes: &[u8]) -> Option<usize> {
 /// Where the first of several bytes stands, the nearest one.
 #[inline]
 pub(crate) fn find_any<const N: usize>(of: [u8; N], bytes: &[u8]) -> Option<usize> {
-    let of = of.map(|byte| ONES * u64::from(byte));
-    first_flag(bytes, |word| of.iter().fold(0, |flags, byte| flags | below(word ^ byte, 1)))
+    let flags = |word: u64, byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    first_flag(bytes, |word| of.iter().fold(0, |flagged, byte| flagged | flags(word, *byte)))
 }
 
 /// Where the first control character stands that is below the space: line ends, tabs, NUL.
-#[inline]
+#[inline(never)]
 pub(crate) fn find_control(bytes: &[u8]) -> Option<usize> {
     first_flag(bytes, |word| below(word, b' '))
 }
@@ -68,23 +68,42 @@ const fn below(word: u64, limit: u8) -> u64 {
 /// The place of the lowest byte that `flags` flags in the words of `bytes`.
 #[inline]
 fn first_flag(bytes: &[u8], flags: impl Fn(u64) -> u64) -> Option<usize> {
-    let place = |found: u64, before: usize| before + found.trailing_zeros() as usize / 8;
-    let (words, rest) = bytes.as_chunks();
+    let place = |flags: u64| flags.trailing_zeros() as usize / 8;
+    let (pairs, rest) = bytes.as_chunks();
     let mut before = 0;
-    for word in words {
-        let found = flags(u64::from_le_bytes(*word));
+    for pair in pairs {
+        let (low, high) = words(pair);
+        let found = flags(low);
         if found != 0 {
-            return Some(place(found, before));
+            return Some(before + place(found));
         }
-        before += 8;
+        let found = flags(high);
+        if found != 0 {
+            return Some(before + 8 + place(found));
+        }
+        before += pair.len();
     }
-    // What the last word looks at twice has no flag.
-    let (last, before) = match bytes.last_chunk() {
-        Some(last) => (u64::from_le_bytes(*last), bytes.len() - 8),
-        None => (padded(rest), 0),
+    let rest = match rest.split_first_chunk() {
+        Some((word, rest)) => {
+            let found = flags(u64::from_le_bytes(*word));
+            if found != 0 {
+                return Some(before + place(found));
+            }
+            before += word.len();
+            rest
+        }
+        None => rest,
     };
-    let found = flags(last);
-    Some(place(found, before)).filter(|place| found != 0 && *place < bytes.len())
+    let found = flags(padded(rest));
+    Some(place(found)).filter(|place| *place < rest.len()).map(|place| before + place)
+}
+
+/// Sixteen bytes as two little-endian words.
+#[inline]
+pub(crate) fn words(pair: &[u8; 16]) -> (u64, u64) {
+    let (words, _) = pair.as_chunks();
+    let [low, high] = words else { return (0, 0) };
+    (u64::from_le_bytes(*low), u64::from_le_bytes(*high))
 }
 
 /// The word that fewer than eight bytes begin, with zeros behind them.

@@ -22,7 +22,7 @@ use crate::pipeline::desks::{Desks, FlowNames};
 use crate::pipeline::merge::Part;
 use crate::rtp;
 use crate::signaling::{Coverage, Examples};
-use crate::sip::{self, Head};
+use crate::sip::{self, Head, HeadPlaces};
 use crate::time::{Span, Time};
 use crate::transport::{
     self, Arrival, Carried, Delivery, Disruption, DisruptionKind, SctpArrival, Transport,
@@ -37,24 +37,37 @@ pub(crate) type Order = (Time, FrameId);
 pub(crate) struct Sighting<'b> {
     pub(crate) delivery: Delivery<'b>,
     pub(crate) order: Order,
-    /// The first look, where the bytes outlive the sighting; else [`Sighting::head`] takes it.
-    head: Option<Head<'b>>,
+    look: Look<'b>,
     /// The shard of its Call-ID.
     pub(crate) shard: usize,
 }
 
-impl<'b> Sighting<'b> {
+/// The first look at a message.
+#[derive(Clone, Copy, Debug)]
+enum Look<'b> {
+    /// At bytes that outlive the sighting.
+    Head(Option<Head<'b>>),
+    /// What was seen in bytes that the sighting has for itself.
+    Places(Option<HeadPlaces>),
+}
+
+impl Sighting<'_> {
     /// The first look at the message.
     pub(crate) fn head(&self) -> Option<Head<'_>> {
-        self.head.or_else(|| sip::head(&self.delivery.bytes))
+        match self.look {
+            Look::Head(head) => head,
+            Look::Places(places) => places.and_then(|places| places.head(&self.delivery.bytes)),
+        }
     }
 }
 
 impl Sighting<'static> {
     /// A sighting that outlives the stream it was found in.
     pub(crate) fn owned(delivery: Delivery<'_>, order: Order, hash: &FixedState) -> Self {
-        let call_id = sip::head(&delivery.bytes).and_then(|head| head.call_id);
+        let head = sip::head(&delivery.bytes);
+        let call_id = head.and_then(|head| head.call_id);
         let shard = shard(hash, call_id.unwrap_or_default());
+        let look = Look::Places(head.map(|head| head.places(&delivery.bytes)));
         let Delivery { frame, time, source, destination, transport, .. } = delivery;
         let Delivery { ip_id, is_cut, is_fragmented, bytes, .. } = delivery;
         let bytes = Cow::Owned(bytes.into_owned());
@@ -71,11 +84,17 @@ impl Sighting<'static> {
                 is_fragmented,
                 bytes,
             },
-            head: None,
+            look,
             shard,
         }
     }
 }
+
+/// Ways that are known without a look into the table of them.
+const WAYS_SEEN: usize = 32;
+
+/// Messages that a column has room for at first.
+const COLUMN_BEGINNING: usize = 32;
 
 /// What a block, or the packets reassembled from fragments, gave.
 #[derive(Debug)]
@@ -94,6 +113,8 @@ pub(crate) struct Decoded<'b> {
     /// What ICMP says of packets that did not arrive.
     pub(crate) disruptions: Vec<(Order, Disruption)>,
     pub(crate) ways: FxHashSet<(IpAddr, IpAddr)>,
+    /// Some of the ways that were seen last.
+    ways_seen: [Option<(IpAddr, IpAddr)>; WAYS_SEEN],
     pub(crate) unread: BTreeMap<Unread, u64>,
     /// RTP packets that the capture cut.
     pub(crate) cut_rtp: Examples,
@@ -118,6 +139,7 @@ impl Default for Decoded<'_> {
             fragments: Vec::new(),
             disruptions: Vec::new(),
             ways: FxHashSet::default(),
+            ways_seen: [None; WAYS_SEEN],
             unread: BTreeMap::new(),
             cut_rtp: Examples::default(),
             unparsed: Examples::default(),
@@ -294,7 +316,7 @@ impl<'b> Decoded<'b> {
         match packet {
             Packet::Udp { path, payload, is_cut } => {
                 if let Some(bytes) = transport::message_in_datagram(payload) {
-                    self.ways.insert((path.source.address, path.destination.address));
+                    self.saw_way(path);
                     self.take_message(order, time, path, bytes, is_cut, Transport::Udp, hash);
                 } else if decoder.media
                     && let Some(header) = rtp::Header::parse(payload)
@@ -308,7 +330,7 @@ impl<'b> Decoded<'b> {
                     let packet = RtpPacket::new(time, order.1, ip_id, &header, payload);
                     self.rtp.push(name, packet);
                 } else {
-                    self.ways.insert((path.source.address, path.destination.address));
+                    self.saw_way(path);
                     let kind = rtp::Kind::of(payload);
                     if is_strange(path, payload, kind) {
                         self.unparsed.add(order.1, time, beginning(payload));
@@ -318,7 +340,7 @@ impl<'b> Decoded<'b> {
                 }
             }
             Packet::Message { path, protocol, payload, is_cut } => {
-                self.ways.insert((path.source.address, path.destination.address));
+                self.saw_way(path);
                 if let Some(bytes) = transport::message_in_datagram(payload) {
                     let transport = Transport::of_protocol(protocol);
                     self.take_message(order, time, path, bytes, is_cut, transport, hash);
@@ -326,7 +348,7 @@ impl<'b> Decoded<'b> {
             }
             Packet::Tcp(segment) => {
                 let Path { source, destination, .. } = segment.path;
-                self.ways.insert((source.address, destination.address));
+                self.saw_way(segment.path);
                 let shard = flow_shard(hash, source, destination);
                 if let Some(column) = self.tcp.get_mut(shard) {
                     column.push((order, Arrival { frame: order.1, time, segment }));
@@ -336,7 +358,7 @@ impl<'b> Decoded<'b> {
                 self.fragments.extend(origin.map(|origin| (order, (*origin, fragment))));
             }
             Packet::Sctp { path, chunks } => {
-                self.ways.insert((path.source.address, path.destination.address));
+                self.saw_way(path);
                 let shard = flow_shard(hash, path.source, path.destination);
                 if let Some(column) = self.sctp.get_mut(shard) {
                     let frame = order.1;
@@ -347,10 +369,26 @@ impl<'b> Decoded<'b> {
                 self.take_icmp(order, time, path, message);
             }
             Packet::Encrypted { path } => {
-                self.ways.insert((path.source.address, path.destination.address));
+                self.saw_way(path);
             }
             Packet::Other => {}
             Packet::Unread(reason) => *self.unread.entry(reason).or_default() += 1,
+        }
+    }
+
+    /// A packet went from one host to another.
+    fn saw_way(&mut self, path: Path) {
+        let last_byte = |address| match address {
+            IpAddr::V4(address) => address.octets()[3],
+            IpAddr::V6(address) => address.octets()[15],
+        };
+        let way = (path.source.address, path.destination.address);
+        let place = usize::from(last_byte(way.0)) + 3 * usize::from(last_byte(way.1));
+        if let Some(seen) = self.ways_seen.get_mut(place % WAYS_SEEN)
+            && *seen != Some(way)
+        {
+            *seen = Some(way);
+            self.ways.insert(way);
         }
     }
 
@@ -406,7 +444,7 @@ impl<'b> Decoded<'b> {
     }
 
     fn take_icmp(&mut self, order: Order, time: Time, path: Path, message: &[u8]) {
-        self.ways.insert((path.source.address, path.destination.address));
+        self.saw_way(path);
         let error = IcmpError::parse(path, message);
         let seen = (order.1, time);
         self.disruptions.extend(error.map(|error| (order, disruption(path, error, seen))));
@@ -438,7 +476,10 @@ impl<'b> Decoded<'b> {
         };
         let shard = shard(hash, call_id);
         if let Some(column) = self.sip.get_mut(shard) {
-            column.push(Sighting { delivery, order, head, shard });
+            if column.capacity() == 0 {
+                column.reserve(COLUMN_BEGINNING);
+            }
+            column.push(Sighting { delivery, order, look: Look::Head(head), shard });
         }
     }
 }

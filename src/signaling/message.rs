@@ -45,13 +45,7 @@ pub struct Message<'c> {
 
 impl<'c> Message<'c> {
     pub(crate) fn new(entry: &Entry, bytes: &'c [u8]) -> Self {
-        let (sip, anomalies) = sip::Message::lex(bytes);
-        let (cseq_method, cseq) = sip.cseq_parts();
-        let method = match sip.start() {
-            Start::Request { method, .. } => method,
-            Start::Response { .. } | Start::Invalid(_) => cseq_method.unwrap_or(Method::Other(&[])),
-        };
-        Self {
+        let mut message = Self {
             frame: entry.frame,
             time: entry.time,
             source: entry.source,
@@ -60,16 +54,32 @@ impl<'c> Message<'c> {
             ip_id: entry.ip_id,
             is_cut: entry.is_cut,
             is_fragmented: entry.is_fragmented,
-            anomalies,
-            method,
-            status: sip.status(),
-            cseq,
-            branch: sip.branch(),
-            from_tag: sip.from_tag(),
-            to_tag: sip.to_tag(),
+            anomalies: Anomalies::NONE,
+            method: Method::Other(&[]),
+            status: None,
+            cseq: None,
+            branch: None,
+            from_tag: None,
+            to_tag: None,
             audio_endpoint: OnceCell::new(),
-            sip,
-        }
+            sip: sip::Message::unread(bytes),
+        };
+        message.read();
+        message
+    }
+
+    fn read(&mut self) {
+        self.anomalies = self.sip.read();
+        let (cseq_method, cseq) = self.sip.cseq_parts();
+        self.method = match self.sip.start() {
+            Start::Request { method, .. } => method,
+            Start::Response { .. } | Start::Invalid(_) => cseq_method.unwrap_or(Method::Other(&[])),
+        };
+        self.status = self.sip.status();
+        self.cseq = cseq;
+        self.branch = self.sip.branch();
+        self.from_tag = self.sip.from_tag();
+        self.to_tag = self.sip.to_tag();
     }
 
     /// The method of the request, of a response that in `CSeq`.

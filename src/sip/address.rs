@@ -106,15 +106,21 @@ impl<'a> Address<'a> {
 
 /// The tag in `value`, without a look at the URI.
 pub(crate) fn tag_of(value: &[u8]) -> Option<&[u8]> {
-    let (_, rest) = split_display(value, &mut Anomalies::default());
+    let rest = match value.first() {
+        Some(b'<') => value,
+        _ => split_display(value, &mut Anomalies::default()).1,
+    };
     let stop = if rest.first() == Some(&b'<') { b'>' } else { b';' };
     let parameters = rest.get(bytes::find(stop, rest)?.checked_add(1)?..)?;
-    Parameters::of(parameters).value("tag")
+    match quoted::leading(parameters, b";tag=") {
+        Some(tag) => Some(tag).filter(|tag| !tag.is_empty()),
+        None => Parameters::of(parameters).value("tag"),
+    }
 }
 
 /// The display name, and the rest from the `<` on; without a `<` all is rest.
 fn split_display<'a>(value: &'a [u8], anomalies: &mut Anomalies) -> (Option<&'a [u8]>, &'a [u8]) {
-    if let Some(inside) = value.strip_prefix(b"\"") {
+    if let [b'"', inside @ ..] = value {
         if let Some((display, rest)) = quoted::closing_quote(inside)
             .and_then(|end| inside.split_at_checked(end))
             .map(|(display, rest)| (display, trim_start(rest.get(1..).unwrap_or_default())))
@@ -180,8 +186,18 @@ mod tests {
 
     #[test]
     fn the_short_way_to_the_tag_finds_the_same() {
-        for value in ["<sip:a@b;tag=1>;tag=2", "sip:a@b;x;tag=2", r#""<;tag=1" <sip:a>;tag=2"#, "a"]
-        {
+        for value in [
+            "<sip:a@b;tag=1>;tag=2",
+            "sip:a@b;x;tag=2",
+            r#""<;tag=1" <sip:a>;tag=2"#,
+            "a",
+            "<sip:a>;tag=;tag=1",
+            "<sip:a>;tag=1 ;x=\";\";tag=3",
+            "<sip:a>;tag=\"1;2\";tag=3",
+            "<sip:a> ; tag = 1;x",
+            "<sip:a>;tag= <1;2>",
+            "A <sip:a>;TAG=1",
+        ] {
             assert_eq!(tag_of(value.as_bytes()), Address::of(value.as_bytes()).tag(), "{value}");
         }
     }

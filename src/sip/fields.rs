@@ -32,19 +32,16 @@ impl Field {
     const NONE: Self =
         Self { name: HeaderName::Other, spelled_length: 0, spelled: 0, value: 0, value_length: 0 };
 
-    /// The places of `header`, whose parts are slices of `bytes`.
+    /// The places of `header`, whose parts are slices of `bytes`, which are fewer than 2^32.
     #[inline]
     pub(super) fn of(header: &Header<'_>, bytes: &[u8]) -> Self {
-        let place = |part: &[u8]| {
-            let place = part.as_ptr().addr().wrapping_sub(bytes.as_ptr().addr());
-            u32::try_from(place).unwrap_or(u32::MAX)
-        };
+        let place = |part: &[u8]| part.as_ptr().addr().wrapping_sub(bytes.as_ptr().addr());
         Self {
             name: header.name,
-            spelled_length: u16::try_from(header.spelled.len()).unwrap_or(u16::MAX),
-            spelled: place(header.spelled),
-            value: place(header.value),
-            value_length: u32::try_from(header.value.len()).unwrap_or(u32::MAX),
+            spelled_length: header.spelled.len().min(usize::from(u16::MAX)) as u16,
+            spelled: place(header.spelled) as u32,
+            value: place(header.value) as u32,
+            value_length: header.value.len() as u32,
         }
     }
 
@@ -89,6 +86,12 @@ impl Fields {
             self.many.extend(self.few);
         }
         self.many.push(field);
+    }
+
+    /// How many there are.
+    #[inline]
+    pub(super) const fn len(&self) -> usize {
+        self.count
     }
 
     /// Whether there is a field with this name.

@@ -16,11 +16,41 @@ pub struct Head<'a> {
     pub start: Start<'a>,
     /// `Call-ID`, compared byte by byte.
     pub call_id: Option<&'a [u8]>,
-    /// The method in `CSeq`; not looked for in every request.
+    /// `CSeq`; not looked for in every request.
+    cseq: Option<&'a [u8]>,
+    /// The method in `CSeq`.
     cseq_method: Option<Method<'a>>,
 }
 
+/// Where the bytes of a message have what its [`Head`] says, so that it is soon had again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeadPlaces {
+    call_id: Option<(usize, usize)>,
+    cseq: Option<(usize, usize)>,
+}
+
+impl HeadPlaces {
+    /// The head of `bytes`, of which these are the places.
+    pub(crate) fn head(self, bytes: &[u8]) -> Option<Head<'_>> {
+        let mut lines = Lines::of(without_leading_line_ends(bytes));
+        let start = Start::parse(lines.start_line()?).0;
+        let part = |(from, length): (usize, usize)| bytes.get(from..)?.get(..length);
+        let cseq = self.cseq.and_then(part);
+        let cseq_method = cseq.and_then(cseq::split).map(|(_, method)| method);
+        Some(Head { start, call_id: self.call_id.and_then(part), cseq, cseq_method })
+    }
+}
+
 impl<'a> Head<'a> {
+    /// Where `bytes`, whose head this is, have what it says.
+    pub(crate) fn places(&self, bytes: &[u8]) -> HeadPlaces {
+        let place = |part: &[u8]| {
+            let from = part.as_ptr().addr().wrapping_sub(bytes.as_ptr().addr());
+            (from, part.len())
+        };
+        HeadPlaces { call_id: self.call_id.map(place), cseq: self.cseq.map(place) }
+    }
+
     /// The method of the request, of a response that in `CSeq`.
     pub fn method(&self) -> Option<Method<'a>> {
         match self.start {
@@ -53,7 +83,7 @@ pub fn head(bytes: &[u8]) -> Option<Head<'_>> {
 pub(crate) fn head_of_message(bytes: &[u8]) -> Option<Head<'_>> {
     let mut lines = Lines::of(without_leading_line_ends(bytes));
     let start = Start::parse(lines.start_line()?).0;
-    let head = Head { start, call_id: None, cseq_method: None };
+    let head = Head { start, call_id: None, cseq: None, cseq_method: None };
     Some(head.searched(lines.clone()).unwrap_or_else(|| head.read(lines)))
 }
 
@@ -105,6 +135,7 @@ impl<'a> Head<'a> {
             }
             HeaderName::CSeq if !*has_cseq => {
                 *has_cseq = true;
+                self.cseq = Some(header.value);
                 self.cseq_method = cseq::split(header.value).map(|(_, method)| method);
             }
             _ => return false,
@@ -165,7 +196,7 @@ mod tests {
             let text =
                 format!("{}{}{}Call-ID: 7\r\nCSeq: 7 OPTIONS\r\n\r\n", line(0), line(1), line(2));
             let start = Start::parse(b"SIP/2.0 200 OK").0;
-            let head = Head { start, call_id: None, cseq_method: None };
+            let head = Head { start, call_id: None, cseq: None, cseq_method: None };
             let lines = Lines::of(text.as_bytes());
             if let Some(found) = head.searched(lines.clone()) {
                 assert_eq!(facts(found), facts(head.read(lines)), "{text:?}");
@@ -177,6 +208,21 @@ mod tests {
 
     fn printed(method: Method<'_>) -> String {
         method.as_str().into_owned()
+    }
+
+    #[test]
+    fn a_head_is_had_again_by_its_places() {
+        for text in [
+            "\r\nSIP/2.0 200 OK\r\nCSeq: 1 NEW\r\ni: 7\r\n\r\n",
+            "BYE sip:a@b SIP/2.0\r\nCall-ID: 7\r\nCSeq: 1 BYE\r\n\r\n",
+            "SIP/2.0 180 Ringing\r\ni:\r\nCSeq: x\r\n\r\n",
+        ] {
+            let Some(first) = head(text.as_bytes()) else { panic!("a head") };
+            let bytes = text.as_bytes().to_vec();
+            let Some(again) = first.places(text.as_bytes()).head(&bytes) else { panic!("a head") };
+            assert_eq!((first.start, first.call_id), (again.start, again.call_id));
+            assert_eq!(first.method(), again.method());
+        }
     }
 
     #[test]

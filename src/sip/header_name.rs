@@ -300,8 +300,7 @@ impl HeaderName {
     pub(crate) fn before_colon(line: &[u8; NAME_WINDOW]) -> Option<(Self, usize)> {
         // Only bytes that have the bit above that of case can be letters.
         const LETTERS: u64 = u64::MAX / 0xff * 2 * CASE as u64;
-        let ([first, second], _) = line.as_chunks() else { return None };
-        let [first, second] = [first, second].map(|word| u64::from_le_bytes(*word));
+        let (first, second) = bytes::words(line);
         let folded = |word: u64| word | ((word & LETTERS) >> 1);
         let before = |length: usize| !(u64::MAX << (8 * length));
         let (key, length) = match bytes::find_in_word(b':', first) {
@@ -342,6 +341,7 @@ impl HeaderName {
 
     /// Whether the value is a comma-separated list, so that several headers and one with commas say
     /// the same (RFC 3261, section 7.3.1).
+    #[inline]
     pub const fn is_list(self) -> bool {
         use HeaderName as H;
         matches!(

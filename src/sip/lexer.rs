@@ -65,16 +65,14 @@ impl<'a> Lines<'a> {
     /// did. The line that a folded one goes on in begins with white space.
     #[inline]
     pub(crate) fn pass_over(&mut self, is_wanted: impl Fn(u8) -> bool) -> bool {
-        let Some((end, [b'\r', b'\n', rest @ ..])) = self
-            .rest
-            .first()
-            .filter(|first| !matches!(first, b'\r' | b'\n') && !is_wanted(**first))
-            .and_then(|_| line_end(self.rest))
-            .and_then(|end| self.rest.split_at_checked(end))
-        else {
+        let Some(&first) = self.rest.first() else { return false };
+        if matches!(first, b'\r' | b'\n') || is_wanted(first) {
+            return false;
+        }
+        let Some(end) = bytes::find_control(self.rest) else { return false };
+        let Some((_, [b'\r', b'\n', rest @ ..])) = self.rest.split_at_checked(end) else {
             return false;
         };
-        debug_assert!(!end.is_empty());
         self.rest = rest;
         true
     }
@@ -88,18 +86,22 @@ impl<'a> Lines<'a> {
     }
 }
 
-impl<'a> Iterator for Lines<'a> {
-    type Item = Line<'a>;
-
+impl<'a> Lines<'a> {
+    /// Gives the headers that come next to `take`, as long as they are as nearly all are and `take`
+    /// wants more. What is left goes on with the next line.
     #[inline]
-    fn next(&mut self) -> Option<Line<'a>> {
-        if self.is_done {
-            return None;
+    pub(crate) fn usual_headers(&mut self, mut take: impl FnMut(&Header<'a>) -> bool) {
+        let mut rest = self.rest;
+        while let Some((header, after)) = usual_line(rest) {
+            rest = after;
+            if !take(&header) {
+                break;
+            }
         }
-        if let Some((header, rest)) = usual_line(self.rest) {
-            self.rest = rest;
-            return Some(Line::Header(header));
-        }
+        self.rest = rest;
+    }
+
+    fn general_line(&mut self) -> Option<Line<'a>> {
         if let Ok((value, (spelled, is_spaced))) = name(self.rest) {
             let (value, rest) = folded(value, &mut self.anomalies)?;
             self.rest = rest;
@@ -118,38 +120,63 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
+impl<'a> Iterator for Lines<'a> {
+    type Item = Line<'a>;
+
+    fn next(&mut self) -> Option<Line<'a>> {
+        if self.is_done {
+            return None;
+        }
+        if let [b'\r', b'\n', rest @ ..] = self.rest {
+            self.rest = rest;
+            self.is_done = true;
+            return Some(Line::Empty);
+        }
+        if let Some((header, rest)) = usual_line(self.rest) {
+            self.rest = rest;
+            return Some(Line::Header(header));
+        }
+        self.general_line()
+    }
+}
+
 /// A header as nearly all of them are: the colon right after the name, and one line that ends with
 /// CR LF; and what follows it. The same as the general way finds, sooner.
-#[inline]
+#[inline(always)]
 fn usual_line(input: &[u8]) -> Option<(Header<'_>, &[u8])> {
     let (name, length) = match input.first_chunk().and_then(HeaderName::before_colon) {
         Some(known) => known,
         None => name_of_token(input)?,
     };
-    let (spelled, [b':', value @ ..]) = input.split_at_checked(length)? else { return None };
-    let (value, end) = value.split_at_checked(line_end(value)?)?;
-    let [b'\r', b'\n', rest @ ..] = end else { return None };
-    if matches!(rest.first(), Some(b' ' | b'\t')) {
+    let (spelled, value) = (input.get(..length)?, input.get(length.checked_add(1)?..)?);
+    // Of all control characters lines hold tabs at most, and those seldom.
+    let end = bytes::find_control(value)?;
+    let (value, [b'\r', b'\n', rest @ ..]) = value.split_at_checked(end)? else { return None };
+    if let [b' ' | b'\t', ..] = rest {
         return None;
     }
-    let value = lws::trim(value.strip_prefix(b" ").unwrap_or(value));
+    let value = match value {
+        [b' ', value @ ..] => lws::trim(value),
+        value => lws::trim(value),
+    };
     Some((Header { name, spelled, value }, rest))
 }
 
-/// The name that the token at the beginning stands for, and how many bytes it has.
+/// The name that the token at the beginning stands for if a colon is right behind it, and how many
+/// bytes it has.
 fn name_of_token(input: &[u8]) -> Option<(HeaderName, usize)> {
     let length = input.iter().position(|byte| !is_token(*byte)).filter(|length| *length > 0)?;
-    Some((HeaderName::of(input.get(..length)?), length))
+    let (spelled, [b':', ..]) = input.split_at_checked(length)? else { return None };
+    Some((HeaderName::of(spelled), length))
 }
 
-/// Where the line that `input` begins with ends. Of all control characters lines hold tabs at most,
-/// and those seldom.
+/// Where the line that `input` begins with ends.
 #[inline]
 fn line_end(input: &[u8]) -> Option<usize> {
     let found = bytes::find_control(input)?;
-    match input.get(found)? {
-        b'\r' | b'\n' => Some(found),
-        _ => found.checked_add(memchr2(b'\r', b'\n', input.get(found..)?)?),
+    match input.get(found) {
+        Some(b'\r' | b'\n') => Some(found),
+        _ => memchr2(b'\r', b'\n', input),
     }
 }
 

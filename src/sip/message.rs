@@ -17,6 +17,7 @@ use super::quoted::Split;
 use super::start::Start;
 use super::status::Status;
 use super::uri::{self, Uri};
+use crate::bytes;
 use crate::limits::HEADERS_PER_MESSAGE_MAX;
 use crate::transport::start_line::without_leading_line_ends;
 
@@ -48,23 +49,56 @@ impl<'a> Message<'a> {
 
     /// Like [`Message::parse`], but notes only what is wrong with lines, not with values.
     pub fn lex(bytes: &'a [u8]) -> (Self, Anomalies) {
+        let mut message = Self::unread(bytes);
+        let anomalies = message.read();
+        (message, anomalies)
+    }
+
+    /// A message that nothing is known of but its bytes, up to 4 GiB of them.
+    #[inline]
+    pub(crate) fn unread(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes: bytes.get(..u32::MAX as usize).unwrap_or(bytes),
+            start: Start::Invalid(&[]),
+            fields: Fields::new(),
+            section: &[],
+            after_headers: &[],
+            unfinished_line: None,
+        }
+    }
+
+    /// Reads the lines of a message that is [`Message::unread`], and gives what is wrong with them.
+    pub(crate) fn read(&mut self) -> Anomalies {
+        let bytes = self.bytes;
         let trimmed = without_leading_line_ends(bytes);
         let mut lines = Lines::of(trimmed);
         let line = lines.start_line();
         let (start, mut anomalies) = Start::parse(line.unwrap_or(trimmed));
+        self.start = start;
         anomalies.insert_if(trimmed.len() != bytes.len(), Anomaly::LeadingLineEnds);
 
-        let mut fields = Fields::new();
         let mut is_finished = false;
         if line.is_some() {
-            for line in lines.by_ref() {
-                match line {
-                    Line::Header(_) if fields.all().len() >= HEADERS_PER_MESSAGE_MAX => {
+            loop {
+                lines.usual_headers(|header| {
+                    let has_room = self.fields.len() < HEADERS_PER_MESSAGE_MAX;
+                    if has_room {
+                        self.fields.push(Field::of(header, bytes));
+                    }
+                    anomalies.insert_if(!has_room, Anomaly::TooManyHeaders);
+                    has_room
+                });
+                match lines.next() {
+                    Some(Line::Header(_)) if self.fields.len() >= HEADERS_PER_MESSAGE_MAX => {
                         anomalies.insert(Anomaly::TooManyHeaders);
                     }
-                    Line::Header(header) => fields.push(Field::of(&header, bytes)),
-                    Line::Malformed => {}
-                    Line::Empty => is_finished = true,
+                    Some(Line::Header(header)) => self.fields.push(Field::of(&header, bytes)),
+                    Some(Line::Malformed) => {}
+                    Some(Line::Empty) => {
+                        is_finished = true;
+                        break;
+                    }
+                    None => break,
                 }
             }
         }
@@ -73,15 +107,10 @@ impl<'a> Message<'a> {
 
         let rest = lines.rest();
         let section = trimmed.len().saturating_sub(rest.len());
-        let message = Self {
-            bytes,
-            start,
-            fields,
-            section: trimmed.get(..section).unwrap_or(trimmed),
-            after_headers: if is_finished { rest } else { &[] },
-            unfinished_line: Some(rest).filter(|rest| !is_finished && !rest.is_empty()),
-        };
-        (message, anomalies)
+        self.section = trimmed.get(..section).unwrap_or(trimmed);
+        self.after_headers = if is_finished { rest } else { &[] };
+        self.unfinished_line = Some(rest).filter(|rest| !is_finished && !rest.is_empty());
+        anomalies
     }
 
     /// All that was given to [`Message::parse`].
@@ -177,11 +206,23 @@ impl<'a> Message<'a> {
 
     /// The first of [`Message::values`].
     pub fn value(&self, name: HeaderName) -> Option<&'a [u8]> {
-        let mut lines = self.lines(name);
-        match name.is_list() {
-            true => lines.find_map(|value| Split::commas(value).find(|item| !item.is_empty())),
-            false => lines.find(|value| !value.is_empty()),
+        if !self.fields.has(name) {
+            return None;
         }
+        for field in self.fields.all() {
+            if field.name != name {
+                continue;
+            }
+            let value = field.value(self.bytes);
+            let value = match name.is_list() && bytes::find(b',', value).is_some() {
+                true => Split::commas(value).find(|item| !item.is_empty()).unwrap_or_default(),
+                false => value,
+            };
+            if !value.is_empty() {
+                return Some(value);
+            }
+        }
+        None
     }
 
     /// The values of all headers with this name; those that are comma-separated lists are split.

@@ -8,7 +8,16 @@ use crate::bytes::{self, find_any};
 /// Where the first `stop` stands outside quotation marks and angle brackets.
 ///
 /// A quotation mark or bracket without its partner reaches to the end.
+#[inline]
 pub(crate) fn find(bytes: &[u8], stop: u8) -> Option<usize> {
+    let found = bytes::find(stop, bytes)?;
+    match find_any([b'"', b'<'], bytes.get(..found)?) {
+        None => Some(found),
+        Some(_) => find_outside(bytes, stop),
+    }
+}
+
+fn find_outside(bytes: &[u8], stop: u8) -> Option<usize> {
     let mut at = 0_usize;
     loop {
         let found = find_any([stop, b'"', b'<'], bytes.get(at..)?)?;
@@ -137,7 +146,17 @@ impl<'a> Parameters<'a> {
 
     /// The value of the first parameter with this name, in any case; empty if it has none.
     pub fn get(self, name: &str) -> Option<&'a [u8]> {
-        self.iter().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+        let mut rest = self.0;
+        loop {
+            let (item, after) = match find(rest, b';').and_then(|end| rest.split_at_checked(end)) {
+                Some((item, [_, after @ ..])) => (item, Some(after)),
+                _ => (rest, None),
+            };
+            if let Some(value) = value_of(trim(item), name.as_bytes()) {
+                return Some(value);
+            }
+            rest = after?;
+        }
     }
 
     /// Like [`Parameters::get`], but none for an empty value.
@@ -171,6 +190,32 @@ pub(crate) fn first_and_parameters(value: &[u8]) -> (&[u8], Parameters<'_>) {
     let end = bytes::find(b';', value).unwrap_or(value.len());
     let (first, parameters) = value.split_at_checked(end).unwrap_or((value, &[]));
     (trim(first), Parameters::of(parameters))
+}
+
+/// The value of the first of `parameters`, if they begin with `prefix`: a semicolon, a name and an
+/// equals sign. The same as [`Parameters::get`] finds, sooner.
+#[inline]
+pub(crate) fn leading<'a>(parameters: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
+    let value = parameters.strip_prefix(prefix)?;
+    let end = find(value, b';').unwrap_or(value.len());
+    value.get(..end).map(trim)
+}
+
+/// The value in `item`, which has no white space around it, if it has this name in any case; empty
+/// if there is no value.
+#[inline]
+fn value_of<'a>(item: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (begin, rest) = item.split_at_checked(name.len())?;
+    match rest {
+        _ if item.is_empty() || (begin != name && !begin.eq_ignore_ascii_case(name)) => None,
+        [] => Some(&[]),
+        [b'=', value @ ..] => Some(trim(value)),
+        // White space before the equals sign, or a longer name.
+        _ => {
+            let (longer, value) = name_and_value(item);
+            longer.eq_ignore_ascii_case(name).then_some(value)
+        }
+    }
 }
 
 /// `name = value`, white space around both removed.
@@ -220,6 +265,16 @@ mod tests {
         assert_eq!(parameters.text("x").as_deref(), Some("a;b"));
         assert_eq!(parameters.get("q"), Some(&b"0.5"[..]));
         assert!(!parameters.has("b") && !parameters.has_empty());
+        for text in
+            ["a", "a=", "=1", "b;a", "ab=1;A=2", "x=\"a=1;\";a =3", "<;a=1>;;a\t", "a b", ""]
+        {
+            let parameters = Parameters::of(text.as_bytes());
+            for name in ["a", "ab", "x", "", "b"] {
+                let mut all = parameters.iter();
+                let found = all.find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes()));
+                assert_eq!(parameters.get(name), found.map(|(_, value)| value), "{text} {name}");
+            }
+        }
         assert!(Parameters::of(b";;a").has_empty() && !Parameters::of(b"").has_empty());
     }
 }

@@ -51,13 +51,13 @@ impl<'a> Start<'a> {
 /// general way finds, sooner.
 #[inline]
 fn usual_line(line: &[u8]) -> Option<Start<'_>> {
-    if let Some(after) = line.strip_prefix(b"SIP/2.0 ") {
+    if let [b'S', b'I', b'P', b'/', b'2', b'.', b'0', b' ', after @ ..] = line {
         let (code, [b' ', phrase @ ..]) = after.split_at_checked(3)? else { return None };
         let status = Status::of(code)?;
         let is_usual = phrase.is_empty() || is_tight(phrase);
         return is_usual.then_some(Start::Response { status: Some(status), code, phrase });
     }
-    let line = line.strip_suffix(b" SIP/2.0")?;
+    let [line @ .., b' ', b'S', b'I', b'P', b'/', b'2', b'.', b'0'] = line else { return None };
     let word = line.iter().position(|byte| !is_token(*byte)).filter(|word| *word > 0)?;
     let (method, [b' ', uri @ ..]) = line.split_at_checked(word)? else { return None };
     is_tight(uri).then(|| Start::Request { method: Method::of(method), uri })

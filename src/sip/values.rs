@@ -95,7 +95,7 @@ impl<'a> Message<'a> {
     pub fn branch(&self) -> Option<&'a [u8]> {
         match self.value(HeaderName::Via)? {
             // The long way passes over values that name no hop; this one does.
-            value if value.starts_with(b"SIP/2.0/") => via::branch_of(value),
+            value @ [b'S', b'I', b'P', b'/', b'2', b'.', b'0', b'/', ..] => via::branch_of(value),
             _ => self.top_via()?.branch(),
         }
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::anomaly::{Anomalies, Anomaly};
 use super::host::{Host, HostPort};
 use super::lws::{self, trim, word};
-use super::quoted::Parameters;
+use super::quoted::{self, Parameters};
 use crate::bytes;
 
 /// What a branch begins with that is unique for its request (RFC 3261, section 8.1.1.7).
@@ -115,7 +115,10 @@ impl<'a> Via<'a> {
 /// The branch in one value, without a look at the hop itself.
 pub(crate) fn branch_of(value: &[u8]) -> Option<&[u8]> {
     let parameters = value.get(bytes::find(b';', value)?..)?;
-    Parameters::of(parameters).value("branch")
+    match quoted::leading(parameters, b";branch=") {
+        Some(branch) => Some(branch).filter(|branch| !branch.is_empty()),
+        None => Parameters::of(parameters).value("branch"),
+    }
 }
 
 /// `SIP / 2.0`, and what follows the slash after it.
@@ -167,6 +170,25 @@ mod tests {
             assert_eq!(via.port, Some(6050));
             assert_eq!(via.received().map(|a| a.to_string()).as_deref(), Some("2001:db8::9:255"));
             assert_eq!(via.branch(), Some(&b"z9hG4bK1"[..]));
+        }
+    }
+
+    #[test]
+    fn the_short_way_to_the_branch_finds_the_same() {
+        for parameters in [
+            ";branch=1",
+            ";branch=1;rport",
+            ";rport;branch=1",
+            "; branch = 1 ",
+            ";BRANCH=1",
+            ";branch=;branch=1",
+            ";branch=\"1;2\";x",
+            ";branch",
+            "",
+        ] {
+            let value = format!("SIP/2.0/UDP a.example{parameters}");
+            let via = Via::of(value.as_bytes());
+            assert_eq!(branch_of(value.as_bytes()), via.branch(), "{value}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use memchr::memmem;
 
+use crate::bytes;
 use crate::limits::MESSAGE_BYTES_MAX;
 use crate::transport::start_line;
 
@@ -40,15 +41,14 @@ pub(crate) fn frame(bytes: &[u8]) -> Framed {
             None => Framed::Foreign(bytes.len() - start_at_end(bytes)),
         };
     }
-    let Some(head) = header_end(bytes) else {
+    let Some((head, length)) = header_end_and_length(bytes) else {
         return if bytes.len() > MESSAGE_BYTES_MAX {
             Framed::Foreign(bytes.len())
         } else {
             Framed::Incomplete
         };
     };
-    let header = bytes.get(..head).unwrap_or_default();
-    match content_length(header) {
+    match length {
         Some(length) if length > MESSAGE_BYTES_MAX => Framed::Message(head),
         Some(length) if head + length <= bytes.len() => Framed::Message(head + length),
         Some(_) => Framed::Incomplete,
@@ -105,21 +105,40 @@ pub(crate) fn header_end(bytes: &[u8]) -> Option<usize> {
     })
 }
 
-/// The value of `Content-Length` or `l`, if the header has a readable one.
-pub(crate) fn content_length(header: &[u8]) -> Option<usize> {
-    header.split(|b| *b == b'\n').skip(1).find_map(|line| {
-        let colon = match line.first()? {
-            b'l' | b'L' | b'c' | b'C' => memchr::memchr(b':', line)?,
-            _ => return None,
-        };
-        let (name, value) = line.split_at_checked(colon)?;
-        let name = name.trim_ascii_end();
-        if !name.eq_ignore_ascii_case(b"l") && !name.eq_ignore_ascii_case(b"content-length") {
-            return None;
+/// The length of the header with the empty line that ends it, and the value of the first
+/// `Content-Length` or `l` in it that is readable.
+fn header_end_and_length(bytes: &[u8]) -> Option<(usize, Option<usize>)> {
+    let mut length = None;
+    let mut line = 0;
+    loop {
+        let rest = bytes.get(line..)?;
+        let end = bytes::find(b'\n', rest)?;
+        if line > 0 && length.is_none() {
+            length = content_length(rest.get(..end)?);
         }
-        let digits = value.get(1..)?.trim_ascii();
-        std::str::from_utf8(digits).ok()?.parse().ok()
-    })
+        line += end + 1;
+        match bytes.get(line..)? {
+            [b'\n', ..] => return Some((line + 1, length)),
+            [b'\r', b'\n', ..] => return Some((line + 2, length)),
+            _ => {}
+        }
+    }
+}
+
+/// The value of the header that is this line, if that is `Content-Length` or `l` and readable.
+#[inline]
+fn content_length(line: &[u8]) -> Option<usize> {
+    match line.first()? {
+        b'l' | b'L' | b'c' | b'C' => {}
+        _ => return None,
+    }
+    let (name, value) = line.split_at_checked(bytes::find(b':', line)?)?;
+    let name = name.trim_ascii_end();
+    if !name.eq_ignore_ascii_case(b"l") && !name.eq_ignore_ascii_case(b"content-length") {
+        return None;
+    }
+    let digits = value.get(1..)?.trim_ascii();
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -152,6 +171,26 @@ mod tests {
         assert_eq!(frame(bytes), Framed::Message(23));
         let bytes = b"SIP/2.0 200 OK\r\n\r\nBYE sip:a@b SIP/2.0\r\n\r\n";
         assert_eq!(frame(bytes), Framed::Message(18));
+    }
+
+    #[test]
+    fn end_and_length_are_found_in_one_pass() {
+        let cases: [(&[u8], Option<Option<usize>>); 9] = [
+            (b"A\r\n\r\n", Some(None)),
+            (b"A\n\nl: 1\n\n", Some(None)),
+            (b"l: 9\r\nl: 4\r\nl: 5\r\n\r\nl: 6\r\n", Some(Some(4))),
+            (b"A\nContent-Length : +7 \n\r\n", Some(Some(7))),
+            (b"A\nl: x\nL:8\nc: 3\n\n", Some(Some(8))),
+            (b"A\nl\n\n", Some(None)),
+            (b"A\nl: 1\n", None),
+            (b"A\nl: 1\n\r", None),
+            (b"", None),
+        ];
+        for (bytes, length) in cases {
+            let found = header_end_and_length(bytes);
+            assert_eq!(found.map(|(_, length)| length), length, "{}", bytes.escape_ascii());
+            assert_eq!(found.map(|(end, _)| end), header_end(bytes));
+        }
     }
 
     #[test]
