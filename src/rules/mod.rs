@@ -165,15 +165,17 @@ pub fn judge(
     traits.set_if(!media.is_empty(), Traits::RTP);
     traits.set_if(media.has_contacts(), Traits::CONTACTS);
     let mut found = Vec::new();
-    let mut open = rules.iter().filter(|rule| rule.gate.lets(traits));
+    let open: Vec<&'static Rule> =
+        rules.iter().copied().filter(|rule| rule.gate.lets(traits)).collect();
+    let mut open = open.into_iter();
     // Which rule is at work, and how much was found before it.
     let mut at_work: (Option<&Rule>, usize) = (None, 0);
     loop {
         let run = || {
-            for rule in open.by_ref() {
+            open.by_ref().for_each(|rule| {
                 at_work = (Some(rule), found.len());
                 ask(rule, call, media, &mut found);
-            }
+            });
         };
         // A panic is a bug of ours, and costs no more than this rule on this call.
         if catch_unwind(AssertUnwindSafe(run)).is_ok() {

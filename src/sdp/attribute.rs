@@ -337,24 +337,18 @@ pub(crate) fn payload_type(digits: &[u8]) -> Option<u8> {
 pub(crate) fn attributes(lines: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     Lines::of(lines)
         .filter(|line| line.kind == b'a')
-        .map(|Line { value, .. }| (name_of(value), value_of(value)))
+        .map(|Line { value, .. }| name_and_value(value))
 }
 
-/// What stands before the colon of an attribute, or all of it.
+/// What stands before the colon of an attribute, and what after it.
 #[inline]
-pub(crate) fn name_of(attribute: &[u8]) -> &[u8] {
+pub(crate) fn name_and_value(attribute: &[u8]) -> (&[u8], &[u8]) {
     // Names are short.
-    match attribute.iter().position(|byte| *byte == b':') {
-        Some(end) => trim(attribute.get(..end).unwrap_or_default()),
-        None => attribute,
+    let end = attribute.iter().position(|byte| *byte == b':');
+    match end.and_then(|end| attribute.split_at_checked(end)) {
+        Some((name, after)) => (trim(name), trim(after.get(1..).unwrap_or_default())),
+        None => (attribute, &[]),
     }
-}
-
-#[inline]
-pub(crate) fn value_of(attribute: &[u8]) -> &[u8] {
-    let start = attribute.iter().position(|byte| *byte == b':');
-    let value = start.and_then(|start| attribute.get(start..)?.get(1..));
-    trim(value.unwrap_or_default())
 }
 
 /// Which attributes a description has, so that most look-ups end before they begin. Two names may

@@ -188,25 +188,33 @@ impl<'a> Media<'a> {
     /// Whether some codec that carries media is in both; unknown where a payload type says nothing
     /// of its codec.
     pub fn shares_codec(&self, other: &Media<'_>) -> Option<bool> {
-        // Mostly the first ones are the same, and the others need no look.
-        if self.maps.are_few() && other.maps.are_few() {
-            let is_own = |codec: RtpMap<'_>| self.codecs().any(|own| own.is_same_codec(&codec));
-            if other.real_codecs().any(is_own) {
-                return Some(true);
+        let is_shared = other.common_codec(self).is_some();
+        (is_shared || (self.has_known_codecs() && other.has_known_codecs())).then_some(is_shared)
+    }
+
+    /// The first codec that carries media and that the other side has as well.
+    pub fn common_codec(&self, other: &Media<'_>) -> Option<RtpMap<'a>> {
+        // Whether one carries media goes by its name, which the same one of the other side shares.
+        let mut real = self.real_codecs();
+        match other.maps.are_few() {
+            // Mostly the first ones are the same, and the others need no look.
+            true => real.find(|codec| other.codecs().any(|own| own.is_same_codec(codec))),
+            false => {
+                let others: Vec<_> = other.codecs().collect();
+                real.find(|codec| others.iter().any(|own| own.is_same_codec(codec)))
             }
         }
-        let own: Vec<_> = self.codecs().collect();
-        let others: Vec<_> = other.codecs().collect();
-        let is_shared = common_codec(&others, &own).is_some();
-        // Who names a codec for each format leaves nothing open.
-        let is_known =
-            || own.len() == self.formats().count() && others.len() == other.formats().count();
-        (is_shared || is_known()).then_some(is_shared)
     }
 
     /// Every format is a payload type that a codec is named for.
     pub fn has_known_codecs(&self) -> bool {
         self.codecs().count() == self.formats().count()
+    }
+
+    /// The clock rates of the events that stand for keys (RFC 4733).
+    pub fn event_clock_rates(&self) -> impl Iterator<Item = u32> + use<'a> {
+        let events = self.codecs().filter(|codec| codec.is("telephone-event"));
+        events.map(|codec| codec.clock_rate)
     }
 
     /// What `a=fmtp` says.
@@ -344,14 +352,6 @@ impl<'a> Media<'a> {
     pub fn rtcp_port(&self) -> Option<u16> {
         u16::try_from(number(words(self.attribute("rtcp")?).next()?)?).ok()
     }
-}
-
-/// The first codec in the one list that carries media by itself and is in the other one.
-pub fn common_codec<'a>(codecs: &[RtpMap<'a>], others: &[RtpMap<'_>]) -> Option<RtpMap<'a>> {
-    let is_other = |codec: &&RtpMap<'a>| others.iter().any(|own| own.is_same_codec(codec));
-    // Whether it is a companion goes by its name, which the other one shares.
-    let real = |codec: &&RtpMap<'a>| codec.is_real();
-    codecs.iter().filter(real).find(is_other).copied()
 }
 
 #[cfg(test)]

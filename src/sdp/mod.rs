@@ -11,5 +11,5 @@ mod session;
 
 pub use anomaly::{Anomalies, Anomaly};
 pub use attribute::{Direction, Fmtp, Precondition, RtpMap, Setup};
-pub use media::{Media, common_codec};
+pub use media::Media;
 pub use session::{Connection, Origin, Session};

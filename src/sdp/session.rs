@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::anomaly::{Anomalies, Anomaly};
-use super::attribute::{Direction, Names, RtpMaps, attributes, name_of, value_of};
+use super::attribute::{Direction, Names, RtpMaps, attributes, name_and_value};
 use super::line::{Line, Lines};
 use super::media::{Media, MediaPart};
 use crate::limits::MEDIA_PER_SDP_MAX;
@@ -331,11 +331,11 @@ impl<'a> Part<'a> {
     fn take(&mut self, line: &Line<'a>, (at, end): (usize, usize), anomalies: &mut Anomalies) {
         match line.kind {
             b'a' => {
-                let name = name_of(line.value);
+                let (name, value) = name_and_value(line.value);
                 self.names.insert(name);
                 match name {
-                    b"rtpmap" => self.take_map(value_of(line.value), (at, end)),
-                    b"ptime" => self.ptime = self.ptime.or(Some(value_of(line.value))),
+                    b"rtpmap" => self.take_map(value, (at, end)),
+                    b"ptime" => self.ptime = self.ptime.or(Some(value)),
                     _ => self.direction = self.direction.or_else(|| Direction::of(name)),
                 }
             }

@@ -12,7 +12,8 @@ use crate::signaling::call::Call;
 use crate::signaling::message::Message;
 use crate::signaling::reach::Reach;
 use crate::signaling::route::address_in;
-use crate::sip::{Method, Uri};
+use crate::sip::lws::number;
+use crate::sip::{HeaderName, Host, Method, Uri};
 use crate::transport::Transport;
 
 /// The port of a SIP URI that names none (RFC 3261, section 19.1.2).
@@ -55,6 +56,49 @@ impl<'c> Call<'c> {
                     && later.destination.address == message.source.address
             })
     }
+}
+
+/// What the top Via of a request says of its sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SentBy<'c> {
+    /// The token of the transport.
+    pub transport: &'c [u8],
+    /// The host as the sender sees itself.
+    pub host: Host<'c>,
+    /// Its port, or the default one of the transport.
+    pub port: u16,
+}
+
+impl<'c> SentBy<'c> {
+    /// That of a request; sooner than [`top_via`](crate::sip::Message::top_via) where the Via is
+    /// as most are.
+    pub fn of(request: &Message<'c>) -> Option<Self> {
+        let plain = || Self::plain(request.header(HeaderName::Via)?);
+        plain().or_else(|| {
+            let via = request.top_via()?;
+            let port = via.port_or_default();
+            Some(Self { transport: via.transport, host: via.host, port })
+        })
+    }
+
+    /// `SIP/2.0/`, a token, a space, a name or an IPv4 address, a port, and parameters.
+    fn plain(value: &'c [u8]) -> Option<Self> {
+        let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+        let rest = value.strip_prefix(b"SIP/2.0/")?;
+        let (transport, rest) = split(rest, is_token)?;
+        let rest = rest.strip_prefix(b" ")?;
+        let (host, rest) = split(rest, |byte| is_token(byte) || *byte == b'.')?;
+        let rest = rest.strip_prefix(b":")?;
+        let (digits, rest) = split(rest, u8::is_ascii_digit)?;
+        let port = number(digits).and_then(|port| u16::try_from(port).ok())?;
+        rest.starts_with(b";").then_some(Self { transport, host: Host::of(host), port })
+    }
+}
+
+/// The bytes that are such ones, of which there is one at least, and the others.
+fn split(bytes: &[u8], is_own: impl Fn(&u8) -> bool) -> Option<(&[u8], &[u8])> {
+    let end = bytes.iter().position(|byte| !is_own(byte)).filter(|end| *end > 0)?;
+    bytes.split_at_checked(end)
 }
 
 /// The token of a Via or of a `transport` parameter may stand for what carried the message. TLS and

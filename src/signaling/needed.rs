@@ -66,7 +66,11 @@ impl Needed {
 
     /// The fields that the message has.
     pub(super) fn present(message: &Message<'_>) -> Self {
-        message.headers().iter().fold(Self::NONE, |known, header| known.with(header.name))
+        let mut present = Self::NONE;
+        for header in message.headers() {
+            present = present.with(header.name);
+        }
+        present
     }
 
     /// These, and this one if a message may have to have it.

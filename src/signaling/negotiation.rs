@@ -19,9 +19,9 @@ use crate::signaling::exchange::{
     Acknowledgements, Exchange, ExchangeId, Side, forks, has_no_offer, of_invite, of_request,
     sdp_of,
 };
-use crate::signaling::small_table::SmallTable;
 use crate::signaling::message::Message;
 use crate::signaling::period::Period;
+use crate::signaling::table::Table;
 use crate::signaling::transaction::Transaction;
 use crate::sip::Method;
 use crate::time::Time;
@@ -89,7 +89,7 @@ impl<'c> Negotiations<'c> {
         }
         let book = Book::of(call);
         let mut found = Self::default();
-        let mut places = SmallTable::default();
+        let mut places = Table::default();
         for hop in &call.transactions {
             for (callee_tag, exchange) in book.exchanges(hop) {
                 found.take(hop, &book, callee_tag, exchange, &mut places);
@@ -178,7 +178,7 @@ impl<'c> Negotiations<'c> {
         book: &Book<'c>,
         callee_tag: Option<&'c [u8]>,
         exchange: Exchange<'c>,
-        places: &mut SmallTable<Key<'c>, usize>,
+        places: &mut Table<Key<'c>, usize>,
     ) {
         let (near, far) = match exchange.id.0 {
             Side::Caller => (hop.client, hop.server),
@@ -208,7 +208,7 @@ impl<'c> Negotiations<'c> {
 
     /// Tells of each exchange how long it was in force, and from that the periods.
     fn set_ends(&mut self, book: &Book<'c>, observed_until: Time) {
-        let mut agreed: SmallTable<_, Vec<(Time, ExchangeId<'c>)>> = SmallTable::default();
+        let mut agreed: Table<_, Vec<(Time, ExchangeId<'c>)>> = Table::default();
         for negotiation in &self.all {
             let tags = (negotiation.caller_tag, negotiation.callee_tag);
             let own = agreed.or_insert(tags, Vec::new());
@@ -233,7 +233,7 @@ impl<'c> Negotiations<'c> {
 
     fn find_mirrors(&mut self) {
         let tags = |own: &Negotiation<'c>| (own.caller_tag, own.callee_tag);
-        let mut hops: SmallTable<_, Vec<usize>> = SmallTable::default();
+        let mut hops: Table<_, Vec<usize>> = Table::default();
         for (index, negotiation) in self.all.iter().enumerate() {
             hops.or_insert(tags(negotiation), Vec::new()).push(index);
         }
@@ -252,7 +252,7 @@ impl<'c> Negotiations<'c> {
 impl<'c> Negotiations<'c> {
     /// The hops of one exchange stand in the order in which the request went over them.
     fn find_sightings(&mut self) {
-        let mut known = SmallTable::default();
+        let mut known = Table::default();
         let mut all: Vec<(usize, usize, usize)> = Vec::new();
         for (index, negotiation) in self.all.iter().enumerate() {
             let places = negotiation.exchanges.iter().enumerate();
@@ -347,14 +347,14 @@ impl<'c> Negotiation<'c> {
 #[derive(Default)]
 struct Book<'c> {
     /// By the tags of From and To of the INVITE.
-    acknowledgements: SmallTable<Tags<'c>, Acknowledgements<'c>>,
+    acknowledgements: Table<Tags<'c>, Acknowledgements<'c>>,
     none: Acknowledgements<'c>,
     /// The tags of those who called.
-    callers: SmallTable<&'c [u8], ()>,
+    callers: Table<&'c [u8], ()>,
     /// Tag and number of the INVITEs without an offer.
-    delayed: SmallTable<(&'c [u8], u32), ()>,
+    delayed: Table<(&'c [u8], u32), ()>,
     /// When a dialog ended by BYE.
-    ends: SmallTable<Tags<'c>, Time>,
+    ends: Table<Tags<'c>, Time>,
 }
 
 /// The tags of From and To.

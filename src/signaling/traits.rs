@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use crate::sdp::{Direction, Media};
 use crate::signaling::call::Call;
+use crate::signaling::challenge::ChainEnd;
 use crate::signaling::message::Message;
 use crate::signaling::needed::Needed;
 use crate::signaling::negotiation::Negotiations;
@@ -99,8 +100,8 @@ traits! {
     /// One branch in two requests of one host that are not the same, or so many transactions that
     /// it is not worth looking.
     BRANCH_AGAIN,
-    /// Challenges, with what followed on them.
-    CHAINS,
+    /// A challenge that nothing got through after.
+    OPEN_CHALLENGE,
     /// Subscriptions, those by REFER too.
     SUBSCRIPTIONS,
     /// `Reason`.
@@ -189,7 +190,8 @@ impl Traits {
         let mut attempts = call.attempts.iter();
         let is_lost = attempts.any(|own| !own.is_answered() && !own.is_resolved(call));
         traits.set_if(is_lost, Self::LOST);
-        traits.set_if(!call.chains().is_empty(), Self::CHAINS);
+        let is_open = call.chains().iter().any(|chain| chain.end(call) != ChainEnd::Passed);
+        traits.set_if(is_open, Self::OPEN_CHALLENGE);
         traits.set_if(!call.subscriptions.is_empty(), Self::SUBSCRIPTIONS);
         traits.set_if(!call.network().is_calm(), Self::DISRUPTION);
         traits.set_if(call.settings().stir == Stir::Required, Self::SIGNING_DUE);
@@ -335,7 +337,9 @@ fn of_status(status: Status) -> Traits {
         (_, Class::ServerError) => Traits::REFUSAL.or(Traits::SERVER_FAILURE),
         (_, Class::ClientError | Class::GlobalFailure) => Traits::REFUSAL,
     };
-    match status.is_registered() {
+    // What most responses are needs no look into the registry.
+    let is_usual = matches!(status.code(), 100 | 180 | 183 | 200 | 401 | 407 | 486 | 487);
+    match is_usual || status.is_registered() {
         true => traits,
         false => traits.or(Traits::FOREIGN_STATUS),
     }

@@ -1,11 +1,9 @@
 #![doc = include_str!("response_path_mismatch.md")]
 
-use std::cell::Cell;
-
 use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::packet::Endpoint;
-use crate::signaling::{Call, Message, Transaction, may_mean};
-use crate::sip::{HeaderName, Method, Rport, Status, Via};
+use crate::signaling::{Call, Message, SentBy, Transaction, may_mean};
+use crate::sip::{Method, Rport, Status, Via};
 use crate::time::Span;
 use crate::transport::Transport;
 
@@ -39,8 +37,7 @@ const TRANSPORT_TOKEN: &str = "transport-token";
 
 fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
     let mut known: Vec<(Endpoint, Endpoint, &str)> = Vec::new();
-    let straight = Cell::new(None);
-    let found = call.transactions.iter().filter_map(|hop| Some((hop, mismatch(hop, &straight)?)));
+    let found = call.transactions.iter().filter_map(|hop| Some((hop, mismatch(hop)?)));
     for (hop, (what, response)) in found.take(MISMATCHES_MAX) {
         if !is_alone(call, hop) || (what == SENT_BY && is_seen_inside(call, response)) {
             continue;
@@ -62,13 +59,10 @@ fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
 }
 
 /// What is wrong with the way back, and the response that shows it.
-fn mismatch<'c>(
-    hop: &Transaction<'c>,
-    straight: &Cell<Option<Straight<'c>>>,
-) -> Option<(&'static str, &'c Message<'c>)> {
+fn mismatch<'c>(hop: &Transaction<'c>) -> Option<(&'static str, &'c Message<'c>)> {
     let request = hop.request?;
     let response = hop.first_response()?;
-    if is_straight(hop, request, response, straight) {
+    if is_straight(hop, request, response) {
         return None;
     }
     let via = request.top_via()?;
@@ -96,45 +90,18 @@ fn mismatch<'c>(
     (is_back && !is_filled).then_some((NOT_FILLED, response))
 }
 
-/// The beginning of a Via that tells the truth of its sender: what it says, and how the request
-/// came.
-type Straight<'c> = (&'c [u8], Endpoint, Transport);
-
-/// The client is where its Via says, and the response came back from where the request went. Looks
-/// at no parameter and at no list, so it may miss one.
-fn is_straight<'c>(
-    hop: &Transaction<'c>,
-    request: &Message<'c>,
-    response: &Message<'c>,
-    known: &Cell<Option<Straight<'c>>>,
-) -> bool {
-    let is_udp = hop.transport == Transport::Udp && response.transport == Transport::Udp;
-    if is_udp && response.source != request.destination {
+/// The client is where its Via says, and the response came back from where the request went.
+fn is_straight(hop: &Transaction<'_>, request: &Message<'_>, response: &Message<'_>) -> bool {
+    let Some(sent_by) = SentBy::of(request) else { return false };
+    if !may_mean(sent_by.transport, hop.transport) {
         return false;
     }
-    let value = request.header(HeaderName::Via).unwrap_or_default();
-    if let Some((own, source, transport)) = known.get()
-        && is_udp
-        && (source, transport) == (request.source, hop.transport)
-        && value.strip_prefix(own).is_some_and(|rest| rest.starts_with(b";"))
-    {
+    if hop.transport != Transport::Udp || response.transport != Transport::Udp {
         return true;
     }
-    let end = value.iter().position(|byte| matches!(byte, b';' | b',' | b'"' | b'\r' | b'\n'));
-    let Some((own, [b';', ..])) = end.and_then(|end| value.split_at_checked(end)) else {
-        return false;
-    };
-    let via = Via::of(own);
-    if via.host.as_bytes().is_empty() || !may_mean(via.transport, hop.transport) {
-        return false;
-    }
-    let address = via.host.address().map(|address| address.to_canonical());
-    let sent_by = (address, via.port_or_default());
-    let is_there = sent_by == (Some(request.source.address), request.source.port);
-    if is_there {
-        known.set(Some((own, request.source, hop.transport)));
-    }
-    is_there || !is_udp
+    let address = sent_by.host.address().map(|address| address.to_canonical());
+    response.source == request.destination
+        && (address, sent_by.port) == (Some(request.source.address), request.source.port)
 }
 
 /// What the Via of a client that asks for `rport` calls its own address; none for names.

@@ -2,7 +2,7 @@
 
 use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::sdp::{Media, Session};
-use crate::signaling::{Call, Message, Reach, Traits, Transaction, address_in};
+use crate::signaling::{Call, Message, Reach, SentBy, Traits, Transaction, address_in};
 use crate::time::Span;
 use crate::transport::Transport;
 
@@ -80,10 +80,9 @@ fn rewritten<'a, 'c>(
 /// that asks a STUN server shows the same, so one that says so (ICE, outbound) is passed over.
 fn signs<'c>(call: &Call<'c>, request: &Message<'c>) -> Vec<Value> {
     let mut signs = Vec::new();
-    let mut vias = request.vias();
-    let via = vias.next().and_then(|via| via.host.address());
+    let via = SentBy::of(request).and_then(|own| own.host.address());
     let is_private = via.is_some_and(|address| call.hidden(address).is_some());
-    if !is_private || vias.next().is_some() {
+    if !is_private || request.vias().nth(1).is_some() {
         return signs;
     }
     let contact = request.contact().map(|contact| contact.uri);

@@ -13,7 +13,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("auth_credentials_rejected.md"),
     thresholds: &[&NONCE_LIFE],
-    gate: Gate::all(&[Traits::CHAINS]),
+    gate: Gate::all(&[Traits::OPEN_CHALLENGE]),
     check: Check::Call(check),
 };
 

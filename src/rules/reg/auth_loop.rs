@@ -16,7 +16,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("auth_loop.md"),
     thresholds: &[&ROUNDS, &WITHIN],
-    gate: Gate::all(&[Traits::CHAINS]),
+    gate: Gate::all(&[Traits::OPEN_CHALLENGE]),
     check: Check::Calls { each: check, together },
 };
 

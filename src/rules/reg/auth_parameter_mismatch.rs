@@ -14,7 +14,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("auth_parameter_mismatch.md"),
     thresholds: &[],
-    gate: Gate::all(&[Traits::CHAINS]),
+    gate: Gate::all(&[Traits::OPEN_CHALLENGE]),
     check: Check::Call(check),
 };
 

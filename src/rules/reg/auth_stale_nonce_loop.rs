@@ -12,7 +12,7 @@ pub(crate) static RULE: Rule = Rule {
     since: "0.1.0",
     entry: include_str!("auth_stale_nonce_loop.md"),
     thresholds: &[&STALE_ROUNDS],
-    gate: Gate::all(&[Traits::CHAINS]),
+    gate: Gate::all(&[Traits::OPEN_CHALLENGE]),
     check: Check::Call(check),
 };
 

@@ -3,7 +3,7 @@
 use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::{Media as Streams, Passage, Stream, TelephoneEvent};
 use crate::packet::Endpoint;
-use crate::sdp::{Media, RtpMap, common_codec};
+use crate::sdp::{Media, RtpMap};
 use crate::signaling::{Call, Exchange, Traits};
 use crate::time::Span;
 
@@ -41,13 +41,12 @@ fn mismatch<'c>(exchange: &Exchange<'c>) -> Option<Mismatch<'c>> {
     let mut pairs = offer.session.media.iter().zip(&answer.session.media);
     let (offered, answered) =
         pairs.find(|(offered, answered)| is_talk(offered) && is_talk(answered))?;
-    let (own, others): (Vec<_>, Vec<_>) = (offered.codecs().collect(), answered.codecs().collect());
-    let codec = common_codec(&others, &own)?;
+    let codec = answered.common_codec(offered)?;
+    let word = word(&codec, offered, answered)?;
     // A payload type that the answer does not explain may stand for what the offer says.
-    if own.len() != offered.formats().count() || others.len() != answered.formats().count() {
+    if !offered.has_known_codecs() || !answered.has_known_codecs() {
         return None;
     }
-    let word = word(&codec, &own, &others)?;
     Some((word, codec, *offered, *answered))
 }
 
@@ -61,29 +60,18 @@ fn is_talk(media: &Media<'_>) -> bool {
         && direction.receives()
 }
 
-fn word(
-    codec: &RtpMap<'_>,
-    offered: &[RtpMap<'_>],
-    answered: &[RtpMap<'_>],
-) -> Option<&'static str> {
+fn word(codec: &RtpMap<'_>, offered: &Media<'_>, answered: &Media<'_>) -> Option<&'static str> {
     // The clock of G.722 is 8000, whatever is written.
     let clock_rate = if codec.is("G722") { 8000 } else { codec.clock_rate };
-    // Whether the side has events, and with this clock.
-    let look = |codecs: &[RtpMap<'_>]| {
-        rates(codecs)
-            .fold((false, false), |(_, is_same), rate| (true, is_same || rate == clock_rate))
-    };
-    match (look(offered), look(answered)) {
-        ((false, _), _) => None,
-        (_, (false, _)) => Some("no-events"),
-        ((true, own), (true, other)) => (!own || !other).then_some("other-clock-rate"),
+    let has_rate = |media: &Media<'_>| media.event_clock_rates().any(|rate| rate == clock_rate);
+    if has_rate(offered) && has_rate(answered) {
+        return None;
     }
-}
-
-/// The clock rates of the events that stand for keys (RFC 4733).
-fn rates(codecs: &[RtpMap<'_>]) -> impl Iterator<Item = u32> {
-    let events = codecs.iter().filter(|codec| codec.is("telephone-event"));
-    events.map(|codec| codec.clock_rate)
+    offered.event_clock_rates().next()?;
+    match answered.event_clock_rates().next() {
+        None => Some("no-events"),
+        Some(_) => Some("other-clock-rate"),
+    }
 }
 
 fn report(
@@ -95,8 +83,7 @@ fn report(
     let Some((offer, answer)) = exchange.pair() else { return };
     let Some(hop) = call.transactions.get(exchange.transaction) else { return };
     let rates = |media: &Media<'_>| {
-        let codecs: Vec<_> = media.codecs().collect();
-        let rates: Vec<_> = rates(&codecs).map(Value::from).collect();
+        let rates: Vec<_> = media.event_clock_rates().map(Value::from).collect();
         (!rates.is_empty()).then_some(Value::List(rates))
     };
     findings.report(

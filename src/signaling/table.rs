@@ -10,19 +10,19 @@ const FEW_MAX: usize = 8;
 
 /// A table that is a list while it is short; a call mostly has one dialog on one hop.
 #[derive(Debug)]
-pub(super) struct SmallTable<K, V> {
+pub(super) struct Table<K, V> {
     /// Empty once there are many.
     few: Vec<(K, V)>,
     many: HashMap<K, V, RandomState>,
 }
 
-impl<K, V> Default for SmallTable<K, V> {
+impl<K, V> Default for Table<K, V> {
     fn default() -> Self {
         Self { few: Vec::new(), many: HashMap::default() }
     }
 }
 
-impl<K: Eq + Hash, V> SmallTable<K, V> {
+impl<K: Eq + Hash, V> Table<K, V> {
     /// The value of the key.
     pub(super) fn get(&self, key: &K) -> Option<&V> {
         match self.many.is_empty() {
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn few_and_many_are_one_table() {
         for count in [1, FEW_MAX, FEW_MAX + 1, 100] {
-            let mut table = SmallTable::default();
+            let mut table = Table::default();
             for key in (0..count).chain(0..count) {
                 *table.or_insert(key, 0) += key;
             }
