@@ -176,6 +176,7 @@ impl Writer<'_> {
             fallback,
             ladder: _,
             ladder_omitted,
+            is_excused: _,
         } = finding;
         let rule = self.words.rule(rule);
         self.size(rule);
@@ -393,6 +394,7 @@ impl Reader<'_> {
             fallback: self.option(|own| own.finding().map(Box::new))?,
             ladder: Vec::new(),
             ladder_omitted: self.size()?,
+            is_excused: false,
         })
     }
 
@@ -598,6 +600,7 @@ mod tests {
             fallback: None,
             ladder: Vec::new(),
             ladder_omitted: 2,
+            is_excused: false,
         }
     }
 

@@ -23,8 +23,8 @@ pub use rule_entry::{RuleEntry, RuleText, ShapeError, message, rule};
 pub use status::{ClassText, StatusClass, StatusText, class, registered, status, unregistered};
 pub use template::fill;
 pub use terms::{MethodTraits, TermKind, TermText, method, q850, reason, term, warning};
-pub(crate) use topic::{edit_distance, nearest};
 pub use topic::{Suggestion, Topic, find};
+pub(crate) use topic::{edit_distance, nearest};
 
 #[cfg(test)]
 mod tests;

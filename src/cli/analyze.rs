@@ -108,7 +108,9 @@ pub(super) fn analyze(args: &AnalyzeArgs, config: &Config) -> Result<Ending, Ana
             exit_code: ending.code,
             ..Outcome::of(&analysis)
         };
-        outputs.write(&outcome, lang, args.verbosity())?;
+        outputs.write(lang, args.verbosity(), &|format, text, out| {
+            outputs.render(format, &outcome, text, out)
+        })?;
         ending
     };
     args.baseline.write(baseline.as_ref())?;

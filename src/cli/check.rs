@@ -3,21 +3,26 @@
 //! Each capture is judged by itself, since in a folder of recorded calls each file is a test of its
 //! own; `--together` makes one of them.
 
-use clap::{Args, ValueEnum};
+use std::path::Path;
 
-use crate::analysis::{Baseline, Ignored, Keep};
+use clap::Args;
+
+use crate::analysis::{Analysis, Baseline, Ignored, Keep, expect, gather};
 use crate::capture::Source;
 use crate::catalogue::Lang;
 use crate::cli::baseline::BaselineArgs;
 use crate::cli::config::Config;
 use crate::cli::ending::Ending;
+use crate::cli::expect::{ExpectArgs, ExpectError, verdicts};
+use crate::cli::format::{Format, FormatArgs, FormatError, Outputs};
 use crate::cli::output::{OutputArgs, WriteError};
 use crate::cli::run::{FailOn, RunArgs, RunError, paths};
 use crate::cli::toml_file::FileError;
-use crate::limits::{CALLS_MAX, FINDINGS_MAX};
-use crate::report;
+use crate::limits::{CALLS_MAX, FINDINGS_MAX, TRANSCRIPT_BYTES_PER_SHARD_MAX};
 use crate::report::check::{Checked, Verdict};
-use crate::report::text::{TextOptions, Verbosity};
+use crate::report::expect::missed;
+use crate::report::text::Verbosity;
+use crate::report::{self, Missed, Outcome};
 
 /// Tell for each capture whether it passes, for a script
 #[derive(Debug, Args)]
@@ -27,9 +32,12 @@ Examples:
   siptrace check recorded/*.pcap --fail-on warn --explain-exit
   siptrace check recorded/ --write-baseline known.toml
   siptrace check recorded/ --baseline known.toml
+  siptrace check call.pcap --expect call.expect.toml
+  siptrace check --record good.pcap -o good.expect.toml
+  siptrace check recorded/ --format text --format junit=results.xml
 
-A capture passes if it has SIP, and no finding at or above --fail-on that is neither ignored nor
-known.
+A capture passes if it has SIP, meets every expectation, and has no finding at or above --fail-on
+that is neither expected nor ignored nor known.
 
 Exit codes:
   0  every capture passes
@@ -41,9 +49,10 @@ pub(super) struct CheckArgs {
     /// Take all captures as one, merged by time, instead of each by itself
     #[arg(long)]
     together: bool,
-    /// Format of the output
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
-    format: Format,
+    #[command(flatten)]
+    expect: ExpectArgs,
+    #[command(flatten)]
+    format: FormatArgs,
     /// A finding at least as bad fails a capture [default: from siptrace.toml, else error]
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
@@ -59,16 +68,6 @@ pub(super) struct CheckArgs {
     output: OutputArgs,
 }
 
-/// The formats of the outcome.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For a person
-    #[default]
-    Text,
-    /// For a machine; the names of the fields are a contract
-    Json,
-}
-
 /// Why nothing was checked; the exit code is 2.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CheckError {
@@ -78,6 +77,12 @@ pub(super) enum CheckError {
     /// The baseline is of no use.
     #[error(transparent)]
     Baseline(#[from] FileError),
+    /// A file of expectations is of no use.
+    #[error(transparent)]
+    Expect(#[from] ExpectError),
+    /// The formats do not go together.
+    #[error(transparent)]
+    Format(#[from] FormatError),
     /// The output could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -89,6 +94,8 @@ impl CheckError {
         match self {
             Self::Run(error) => error.hint(),
             Self::Baseline(error) => error.hint().map(str::to_owned),
+            Self::Expect(error) => Some(error.hint()),
+            Self::Format(error) => Some(error.hint()),
             Self::Write(_) => None,
         }
     }
@@ -100,6 +107,10 @@ impl CheckError {
 ///
 /// When a capture could not be analysed, or the output could not be written.
 pub(super) fn check(args: &CheckArgs, config: &Config) -> Result<Ending, CheckError> {
+    if args.expect.is_recorded() {
+        return record(args, config);
+    }
+    let outputs = args.format.outputs(&args.output)?;
     let mut baseline = args.baseline.read(config)?;
     let sources = args.run.sources()?;
     let all = paths(&sources);
@@ -109,14 +120,29 @@ pub(super) fn check(args: &CheckArgs, config: &Config) -> Result<Ending, CheckEr
     };
     let mut verdicts = Vec::new();
     for sources in groups {
-        verdicts.push(verdict(args, config, sources, baseline.as_mut())?);
+        verdicts.push(verdict(args, config, sources, outputs.keep(), baseline.as_mut())?);
     }
     let all: Vec<_> = all.iter().map(std::path::PathBuf::as_path).collect();
     let vanished = baseline.as_ref().map(|own| own.vanished(&all)).unwrap_or_default();
     let checked = Checked { never: never(&verdicts), vanished, verdicts };
-    write(args, args.output.lang(config), &checked)?;
+    let ending = ending(args, &checked);
+    write(args, &outputs, args.output.lang(config), &checked, &ending)?;
     args.baseline.write(baseline.as_ref())?;
-    Ok(ending(args, &checked))
+    Ok(ending)
+}
+
+/// Writes the expectations that a good run meets.
+fn record(args: &CheckArgs, config: &Config) -> Result<Ending, CheckError> {
+    let keep = Keep {
+        calls: CALLS_MAX,
+        transcripts: TRANSCRIPT_BYTES_PER_SHARD_MAX,
+        findings: FINDINGS_MAX,
+        ..Keep::default()
+    };
+    let analysis = args.run.analysis(config, keep, None)?;
+    let recorded = expect::record(&analysis);
+    args.output.write(|out| out.write_all(recorded.as_bytes()))?;
+    Ok(Ending::done("the expectations are written"))
 }
 
 /// Analyses captures as one.
@@ -124,13 +150,22 @@ fn verdict(
     args: &CheckArgs,
     config: &Config,
     sources: Vec<Source>,
+    keep: Keep,
     baseline: Option<&mut Baseline>,
 ) -> Result<Verdict, CheckError> {
-    let own = config.for_captures(&paths(&sources));
+    let paths = paths(&sources);
+    let own = config.for_captures(&paths);
     let fail_on = args.fail_on.or(own.choice.fail_on).unwrap_or(FailOn::Error);
-    let keep = Keep { calls: CALLS_MAX, findings: FINDINGS_MAX, ..Keep::default() };
-    let analysis = args.run.judged(sources, config, keep, baseline)?;
-    Ok(Verdict { analysis, fail_on: fail_on.severity() })
+    let paths: Vec<&Path> = paths.iter().map(std::path::PathBuf::as_path).collect();
+    let expectations = args.expect.read(&paths, &own.choice.expect)?;
+    let transcripts = match expectations.is_empty() {
+        true => keep.transcripts,
+        false => TRANSCRIPT_BYTES_PER_SHARD_MAX,
+    };
+    let keep = Keep { calls: CALLS_MAX, transcripts, ..keep };
+    let mut analysis = args.run.judged(sources, config, keep, baseline)?;
+    let expectations = verdicts(&expectations, &mut analysis);
+    Ok(Verdict { analysis, fail_on: fail_on.severity(), expectations })
 }
 
 /// The ignores that fitted in no capture, though they are about some of them.
@@ -147,20 +182,58 @@ fn never(verdicts: &[Verdict]) -> Vec<Ignored> {
     sums
 }
 
-fn write(args: &CheckArgs, lang: Lang, checked: &Checked) -> Result<(), WriteError> {
-    args.output.write(|out| match args.format {
-        Format::Json => report::check::json(checked, lang, out),
-        Format::Text => report::text::check(checked, &text_options(args, lang), out),
-    })
-}
-
-fn text_options(args: &CheckArgs, lang: Lang) -> TextOptions {
+/// Writes every format. Text and JSON tell of capture after capture, the others know one analysis.
+fn write(
+    args: &CheckArgs,
+    outputs: &Outputs,
+    lang: Lang,
+    checked: &Checked,
+    ending: &Ending,
+) -> Result<(), WriteError> {
     let verbosity = match (args.quiet, args.verbose) {
         (true, _) => Verbosity::Quiet,
         (false, true) => Verbosity::Verbose,
         (false, false) => Verbosity::Normal,
     };
-    TextOptions { lang, page: args.output.page(), verbosity }
+    let (analysis, cases) = match outputs.are_only(&[Format::Text, Format::Json]) {
+        true => (Analysis::default(), Vec::new()),
+        false => side_by_side(checked, lang),
+    };
+    let outcome = Outcome {
+        analysis: &analysis,
+        missed: &cases,
+        fails_from: checked.verdicts.iter().filter_map(|verdict| verdict.fail_on).min(),
+        exit_code: ending.code,
+    };
+    outputs.write(lang, verbosity, &|format, text, out| match format {
+        Format::Text => report::text::check(checked, text, out),
+        Format::Json => report::check::json(checked, lang, out),
+        other => outputs.render(other, &outcome, text, out),
+    })
+}
+
+/// One analysis of all, and every expectation.
+fn side_by_side(checked: &Checked, lang: Lang) -> (Analysis, Vec<Missed>) {
+    let mut cases = Vec::new();
+    let mut captures = 0;
+    for verdict in &checked.verdicts {
+        for mut case in missed(&verdict.expectations, &verdict.analysis, lang) {
+            case.frames.iter_mut().for_each(|frame| {
+                frame.capture = frame.capture.saturating_add(captures);
+            });
+            cases.push(case);
+        }
+        captures += u16::try_from(verdict.analysis.captures.len()).unwrap_or_default();
+    }
+    let parts = checked.verdicts.iter().map(|verdict| {
+        let mut analysis = verdict.analysis.clone();
+        // Captures may differ in what fails them.
+        for finding in &mut analysis.findings {
+            finding.is_excused = !verdict.is_failed_by(finding);
+        }
+        analysis
+    });
+    (gather(parts), cases)
 }
 
 fn ending(args: &CheckArgs, checked: &Checked) -> Ending {
@@ -172,14 +245,12 @@ fn ending(args: &CheckArgs, checked: &Checked) -> Ending {
     if failed == 0 {
         return Ending::done(format!("all captures pass: {captures}"));
     }
-    let failing = checked.verdicts.iter().map(|verdict| {
-        let findings = verdict.analysis.totals.findings;
-        verdict.fail_on.map_or(0, |severity| findings.at_least(severity))
-    });
+    let failing = checked.verdicts.iter().map(Verdict::failing);
+    let missed: usize = checked.verdicts.iter().map(Verdict::missed).sum();
     let without_sip = checked.verdicts.iter().filter(|v| !v.is_passed() && !v.has_sip()).count();
     Ending::fallen_short(format!(
-        "captures that fail: {failed} of {captures}; findings that fail them: {}; without SIP: \
-         {without_sip}",
+        "captures that fail: {failed} of {captures}; findings that fail them: {}; expectations \
+         missed: {missed}; without SIP: {without_sip}",
         failing.sum::<u64>()
     ))
 }

@@ -58,6 +58,8 @@ pub(super) struct Choice {
     pub(super) fail_on: Option<FailOn>,
     /// `[rules.NAME]` and `severity = "warn"`, by the code of the rule; none where it is `"off"`.
     pub(super) severities: BTreeMap<&'static str, Option<Severity>>,
+    /// Files of expectations, `expect = ["call.toml"]`, in the folder of the file.
+    pub(super) expect: Vec<PathBuf>,
     /// Thresholds that are set for some captures only.
     pub(super) thresholds: Vec<(&'static Threshold, Amount)>,
 }
@@ -114,6 +116,10 @@ impl Config {
         let mut config = file::parse(text).map_err(|fault| fault.in_file(text, path))?;
         let beside = |name: PathBuf| path.parent().unwrap_or(Path::new("")).join(name);
         config.baseline = config.baseline.map(beside);
+        let choices = config.overrides.iter_mut().map(|own| &mut own.choice);
+        for choice in choices.chain([&mut config.choice]) {
+            choice.expect = choice.expect.drain(..).map(beside).collect();
+        }
         Ok(config)
     }
 
@@ -132,6 +138,7 @@ impl Config {
             own.ignore.extend_from_slice(&choice.ignore);
             own.min_severity = choice.min_severity.or(own.min_severity);
             own.fail_on = choice.fail_on.or(own.fail_on);
+            own.expect.extend_from_slice(&choice.expect);
             own.severities.extend(&choice.severities);
             for (threshold, amount) in &choice.thresholds {
                 config.settings.set(threshold, *amount);

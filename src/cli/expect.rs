@@ -9,6 +9,7 @@ use clap::Args;
 
 use crate::analysis::Analysis;
 use crate::analysis::expect::{Expectations, Verdict, WrongAt};
+use crate::finding::Finding;
 
 /// What a file of expectations is called beside its capture: `call.pcap`, `call.expect.toml`.
 const BESIDE: &str = "expect.toml";
@@ -21,7 +22,7 @@ pub(super) struct ExpectArgs {
     #[arg(long, value_name = "FILE")]
     expect: Vec<PathBuf>,
     /// Write expectations that the capture of a good run meets, to start from
-    #[arg(long, conflicts_with = "expect")]
+    #[arg(long, conflicts_with_all = ["expect", "format", "baseline", "write_baseline"])]
     record: bool,
 }
 
@@ -85,9 +86,15 @@ impl ExpectArgs {
     }
 }
 
-/// What came of all the expectations.
-pub(super) fn verdicts(expectations: &[Expectations], analysis: &Analysis) -> Vec<Verdict> {
-    expectations.iter().flat_map(|own| own.check(analysis)).collect()
+/// What came of all the expectations; findings that one of them asks for or allows are excused.
+pub(super) fn verdicts(expectations: &[Expectations], analysis: &mut Analysis) -> Vec<Verdict> {
+    let verdicts = expectations.iter().flat_map(|own| own.check(analysis)).collect();
+    let allows = |finding: &Finding| expectations.iter().any(|own| own.allows(finding, analysis));
+    let allowed: Vec<bool> = analysis.findings.iter().map(allows).collect();
+    for (finding, is_allowed) in analysis.findings.iter_mut().zip(allowed) {
+        finding.is_excused |= is_allowed;
+    }
+    verdicts
 }
 
 fn read(path: PathBuf) -> Result<Expectations, ExpectError> {

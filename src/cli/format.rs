@@ -160,6 +160,9 @@ impl FormatError {
     }
 }
 
+/// Writes what there is to tell in one of the formats.
+pub(super) type Render<'r> = dyn Fn(Format, &TextOptions, &mut dyn Write) -> io::Result<()> + 'r;
+
 /// The formats of a run, each with its destination.
 #[derive(Clone, Debug)]
 pub(super) struct Outputs {
@@ -254,6 +257,11 @@ impl Outputs {
         }
     }
 
+    /// The only formats are these.
+    pub(super) fn are_only(&self, formats: &[Format]) -> bool {
+        self.all.iter().all(|(format, _)| formats.contains(format))
+    }
+
     /// Writes every format, once all of them are rendered.
     ///
     /// # Errors
@@ -261,16 +269,15 @@ impl Outputs {
     /// When a file or standard output cannot be written to; a closed pipe is no error.
     pub(super) fn write(
         &self,
-        outcome: &Outcome<'_>,
         lang: Lang,
         verbosity: Verbosity,
+        render: &Render<'_>,
     ) -> Result<(), WriteError> {
         let mut rendered = Vec::new();
         for (format, output) in &self.all {
             let mut bytes = Vec::new();
             let text = TextOptions { lang, page: output.page(), verbosity };
-            self.render(*format, outcome, &text, &mut bytes)
-                .map_err(|source| output.error(source))?;
+            render(*format, &text, &mut bytes).map_err(|source| output.error(source))?;
             rendered.push((output, bytes));
         }
         // Files first: whoever reads the output may look at them when it ends.
@@ -278,7 +285,12 @@ impl Outputs {
         rendered.iter().try_for_each(|(output, bytes)| output.write(|out| out.write_all(bytes)))
     }
 
-    fn render(
+    /// Writes an analysis in one of the formats.
+    ///
+    /// # Errors
+    ///
+    /// When `out` cannot be written to.
+    pub(super) fn render(
         &self,
         format: Format,
         outcome: &Outcome<'_>,

@@ -62,6 +62,8 @@ pub struct Finding {
     pub ladder: Vec<LadderLine>,
     /// Lines that the ladder leaves out.
     pub ladder_omitted: usize,
+    /// It fails no check, whatever its severity: the capture is expected to show it.
+    pub is_excused: bool,
 }
 
 /// How an initial INVITE ended that was not answered.
@@ -302,6 +304,7 @@ impl<'r> Findings<'r> {
             fallback: None,
             ladder: Vec::new(),
             ladder_omitted: 0,
+            is_excused: false,
         });
     }
 }

@@ -4,10 +4,11 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::analysis::{Analysis, BySeverity, Ignored, KnownFinding};
+use crate::analysis::{Analysis, BySeverity, Ignored, KnownFinding, expect};
 use crate::bytes::printable_str;
 use crate::catalogue::{Lang, labels};
 use crate::finding::{Finding, Severity};
+use crate::report::expect as expected;
 use crate::report::json::{FindingJson, RuleTexts, SCHEMA_VERSION, TOOL, Tool};
 use crate::report::screened::{self, IgnoredJson, VanishedJson};
 
@@ -29,6 +30,8 @@ pub struct Verdict {
     pub analysis: Analysis,
     /// How bad a finding must be to fail it; none where nothing fails it.
     pub fail_on: Option<Severity>,
+    /// What came of the expectations that are about it.
+    pub expectations: Vec<expect::Verdict>,
 }
 
 impl Checked {
@@ -53,9 +56,21 @@ impl Checked {
 impl Verdict {
     /// Nothing speaks against it.
     pub fn is_passed(&self) -> bool {
-        self.fail_on.is_none_or(|severity| {
-            self.has_sip() && self.analysis.totals.findings.at_least(severity) == 0
-        })
+        let is_free = self.fail_on.is_none() || (self.has_sip() && self.failing() == 0);
+        is_free && self.missed() == 0
+    }
+
+    /// Findings that fail it.
+    pub fn failing(&self) -> u64 {
+        let Some(severity) = self.fail_on else { return 0 };
+        let excused = self.analysis.findings.iter().filter(|own| own.is_excused);
+        let excused = excused.filter(|own| own.severity >= severity).count() as u64;
+        self.analysis.totals.findings.at_least(severity).saturating_sub(excused)
+    }
+
+    /// Expectations that it misses.
+    pub fn missed(&self) -> usize {
+        self.expectations.iter().filter(|own| !own.is_met()).count()
     }
 
     /// There was something to check: a capture without SIP is no proof that calls work.
@@ -65,7 +80,7 @@ impl Verdict {
 
     /// The finding fails it.
     pub fn is_failed_by(&self, finding: &Finding) -> bool {
-        self.fail_on.is_some_and(|severity| finding.severity >= severity)
+        !finding.is_excused && self.fail_on.is_some_and(|severity| finding.severity >= severity)
     }
 
     /// The files, safe to show.
@@ -129,6 +144,7 @@ struct VerdictJson<'a> {
     findings: Vec<FindingJson<'a>>,
     ignored: Vec<IgnoredJson<'a>>,
     known: u64,
+    expectations: Vec<expected::VerdictJson<'a>>,
 }
 
 impl<'a> VerdictJson<'a> {
@@ -148,6 +164,7 @@ impl<'a> VerdictJson<'a> {
                 .collect(),
             ignored: screened::ignored(&analysis.screened.ignored).unwrap_or_default(),
             known: analysis.screened.known.unwrap_or_default(),
+            expectations: expected::list(&verdict.expectations, analysis, lang),
         }
     }
 }

@@ -1,8 +1,6 @@
 //! Verdicts on expectations: as JSON, as cases of a test report, and the words that all have in
 //! common.
 
-use std::io::{self, Write};
-
 use serde::Serialize;
 
 use crate::analysis::Analysis;
@@ -247,44 +245,19 @@ pub fn missed(verdicts: &[Verdict], analysis: &Analysis, lang: Lang) -> Vec<Miss
     cases.collect()
 }
 
-/// Writes the verdicts as one JSON object.
-///
-/// # Errors
-///
-/// When `out` cannot be written to.
-pub fn json(
-    verdicts: &[Verdict],
+/// The verdicts in their order, as JSON.
+pub(super) fn list<'a>(
+    verdicts: &'a [Verdict],
     analysis: &Analysis,
     lang: Lang,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, &VerdictsJson::of(verdicts, analysis, lang))?;
-    writeln!(out)
+) -> Vec<VerdictJson<'a>> {
+    let words = Words::of(analysis, lang);
+    verdicts.iter().map(|own| VerdictJson::of(own, words)).collect()
 }
 
-/// All verdicts.
+/// What came of an expectation.
 #[derive(Serialize)]
-pub(crate) struct VerdictsJson<'a> {
-    met: usize,
-    missed: usize,
-    expectations: Vec<VerdictJson<'a>>,
-}
-
-impl<'a> VerdictsJson<'a> {
-    /// The verdicts in their order.
-    pub(crate) fn of(verdicts: &'a [Verdict], analysis: &Analysis, lang: Lang) -> Self {
-        let words = Words::of(analysis, lang);
-        let met = verdicts.iter().filter(|verdict| verdict.is_met()).count();
-        Self {
-            met,
-            missed: verdicts.len() - met,
-            expectations: verdicts.iter().map(|own| VerdictJson::of(own, words)).collect(),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct VerdictJson<'a> {
+pub(super) struct VerdictJson<'a> {
     file: &'a str,
     line: usize,
     name: String,

@@ -12,7 +12,7 @@ pub struct Outcome<'a> {
     pub analysis: &'a Analysis,
     /// What was expected, in the order of the files that say so; empty where nothing was.
     pub missed: &'a [Missed],
-    /// Findings at least as bad are failures; with none, no finding is.
+    /// Findings at least as bad are failures unless they are excused; with none, no finding is.
     pub fails_from: Option<Severity>,
     /// What the program is going to exit with.
     pub exit_code: u8,
@@ -47,7 +47,7 @@ impl<'a> Outcome<'a> {
 
     /// The finding is a failure.
     pub fn is_failure(&self, finding: &Finding) -> bool {
-        self.fails_from.is_some_and(|from| finding.severity >= from)
+        !finding.is_excused && self.fails_from.is_some_and(|from| finding.severity >= from)
     }
 
     /// What was expected and not met.

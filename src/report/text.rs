@@ -31,6 +31,7 @@ mod verdict;
 mod tests;
 
 pub use check::check;
+pub use expect::expectations;
 use scene::Scene;
 use sheet::Sheet;
 

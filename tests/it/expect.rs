@@ -11,7 +11,7 @@ use siptrace::analysis::{Analysis, Keep};
 use siptrace::capture::Source;
 use siptrace::catalogue::Lang;
 use siptrace::report::text::{TextOptions, Verbosity, expectations};
-use siptrace::report::{Page, expect};
+use siptrace::report::{Page, check, expect};
 use siptrace::rules::Profile;
 use siptrace::transport::KeyLog;
 use siptrace::{pipeline, rules};
@@ -554,13 +554,17 @@ fn a_hostile_name_cannot_move_the_cursor() {
         assert!(!report.contains('\u{1b}'), "{report:?}");
         assert!(report.lines().all(|line| line.chars().count() <= columns.max(40)), "{report}");
     }
-    let mut json = Vec::new();
-    expect::json(&verdicts, &analysis, Lang::En, &mut json).expect("written");
-    let value: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
-    assert_eq!(value["missed"], 1);
-    assert_eq!(value["expectations"][0]["problems"][0]["about"], "unexpected-step");
     let cases = expect::missed(&verdicts, &analysis, Lang::Ja);
     assert!(!cases[0].passed && !cases[0].message.contains('\u{1b}'), "{cases:?}");
+    let verdict = check::Verdict { analysis, fail_on: None, expectations: verdicts };
+    let checked =
+        check::Checked { verdicts: vec![verdict], never: Vec::new(), vanished: Vec::new() };
+    let mut json = Vec::new();
+    check::json(&checked, Lang::En, &mut json).expect("written");
+    let value: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+    assert_eq!(value["verdict"], "fail");
+    let problem = &value["captures"][0]["expectations"][0]["problems"][0];
+    assert_eq!(problem["about"], "unexpected-step");
 }
 
 #[test]

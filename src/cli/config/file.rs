@@ -46,6 +46,7 @@ struct Raw {
     min_severity: Option<Spanned<String>>,
     fail_on: Option<Spanned<String>>,
     baseline: Option<PathBuf>,
+    expect: Vec<PathBuf>,
     rules: RuleTables,
     ignore_finding: Vec<Spanned<RawIgnore>>,
     capture: Vec<RawCapture>,
@@ -81,6 +82,8 @@ struct RawCapture {
     #[serde(default)]
     fail_on: Option<Spanned<String>>,
     #[serde(default)]
+    expect: Vec<PathBuf>,
+    #[serde(default)]
     rules: RuleTables,
 }
 
@@ -92,6 +95,7 @@ pub(super) fn parse(text: &str) -> Result<Config, Fault> {
         ignore: selectors(Some(&raw.ignore))?.unwrap_or_default(),
         min_severity: severity(raw.min_severity.as_ref())?,
         fail_on: fail_on(raw.fail_on.as_ref())?,
+        expect: raw.expect.clone(),
         ..Choice::default()
     };
     set_rules(&mut choice, &raw.rules)?;
@@ -132,6 +136,7 @@ fn capture(raw: &RawCapture) -> Result<Override, Fault> {
         ignore: selectors(Some(&raw.ignore))?.unwrap_or_default(),
         min_severity: severity(raw.min_severity.as_ref())?,
         fail_on: fail_on(raw.fail_on.as_ref())?,
+        expect: raw.expect.clone(),
         ..Choice::default()
     };
     set_rules(&mut choice, &raw.rules)?;

@@ -3,15 +3,17 @@
 use std::cmp::Reverse;
 use std::io::{self, Write};
 
+use crate::analysis::expect::Verdict as Expected;
 use crate::analysis::{Analysis, Ignored};
 use crate::finding::{Finding, Severity};
 use crate::report::check::{Checked, Verdict};
 use crate::report::document::Cell;
 use crate::report::evidence;
+use crate::report::expect::Words;
 use crate::report::style::Role;
 use crate::report::text::scene::Scene;
 use crate::report::text::sheet::Sheet;
-use crate::report::text::{TextOptions, Verbosity, capture, finding, screened};
+use crate::report::text::{TextOptions, Verbosity, capture, expect, finding, screened};
 
 /// Findings of one capture that are listed unless everything is asked for.
 const LISTED_MAX: usize = 50;
@@ -27,6 +29,7 @@ pub fn check(checked: &Checked, options: &TextOptions, out: &mut dyn Write) -> i
         let mut scene = Scene::new(&verdict.analysis, options);
         write_head(&scene, verdict, &mut sheet)?;
         if options.verbosity > Verbosity::Quiet {
+            write_expectations(verdict, options, &mut sheet)?;
             write_findings(&mut scene, verdict, &mut sheet)?;
         }
     }
@@ -61,8 +64,23 @@ fn write_head(scene: &Scene<'_>, verdict: &Verdict, sheet: &mut Sheet<'_>) -> io
         false => parts.push(words.get("verdict-no-sip").to_owned()),
     }
     parts.extend(screened::counts(scene));
+    if !verdict.expectations.is_empty() {
+        parts.push(expect::sum(&verdict.expectations, Words::of(&verdict.analysis, scene.lang)));
+    }
     let rest = format!(" {}", parts.join(" · "));
     sheet.long_line(&[Cell::new(role, words.get(key)), Cell::new(Role::Plain, rest)])
+}
+
+/// The expectations that it misses, all of them where everything is asked for.
+fn write_expectations(
+    verdict: &Verdict,
+    options: &TextOptions,
+    sheet: &mut Sheet<'_>,
+) -> io::Result<()> {
+    let words = Words::of(&verdict.analysis, options.lang);
+    let is_wanted = |own: &&Expected| options.verbosity == Verbosity::Verbose || !own.is_met();
+    let mut wanted = verdict.expectations.iter().filter(is_wanted);
+    wanted.try_for_each(|own| expect::write(own, words, options.verbosity, sheet))
 }
 
 /// The findings that fail it, of all where everything is asked for; and what was set aside.

@@ -28,14 +28,30 @@ pub fn expectations(
     let words = Words::of(analysis, options.lang);
     let mut sheet = Sheet::new(options.page, out);
     for verdict in verdicts {
-        head(verdict, words, &mut sheet)?;
-        if !verdict.is_met() && options.verbosity > Verbosity::Quiet {
-            body(verdict, words, &mut sheet)?;
-        }
+        write(verdict, words, options.verbosity, &mut sheet)?;
     }
+    sheet.text(Role::Title, 0, &sum(verdicts, words))
+}
+
+/// Writes what came of one; why it was missed unless little is to be told.
+pub(super) fn write(
+    verdict: &Verdict,
+    words: Words,
+    verbosity: Verbosity,
+    sheet: &mut Sheet<'_>,
+) -> io::Result<()> {
+    head(verdict, words, sheet)?;
+    match !verdict.is_met() && verbosity > Verbosity::Quiet {
+        true => body(verdict, words, sheet),
+        false => Ok(()),
+    }
+}
+
+/// How many of them are met.
+pub(super) fn sum(verdicts: &[Verdict], words: Words) -> String {
     let met = verdicts.iter().filter(|verdict| verdict.is_met()).count();
     let (met, all) = (words.labels.count(met as u64), words.labels.count(verdicts.len() as u64));
-    sheet.text(Role::Title, 0, &words.labels.fill("expect-sum", &[("met", &met), ("count", &all)]))
+    words.labels.fill("expect-sum", &[("met", &met), ("count", &all)])
 }
 
 fn head(verdict: &Verdict, words: Words, sheet: &mut Sheet<'_>) -> io::Result<()> {
