@@ -309,6 +309,9 @@ impl<'r> Findings<'r> {
     }
 }
 
+/// Pieces of evidence that most findings have at most.
+const EVIDENCE_EXPECTED: usize = 8;
+
 /// One report of a rule, put together step by step.
 #[derive(Debug)]
 pub struct Report {
@@ -354,7 +357,7 @@ impl Report {
             client: None,
             server: None,
             statuses: Vec::new(),
-            evidence: Vec::new(),
+            evidence: Vec::with_capacity(EVIDENCE_EXPECTED),
             transaction: None,
             visibility: Visibility::Proven,
             is_cut: false,

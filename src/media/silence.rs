@@ -25,10 +25,9 @@ pub fn silence<'a, 'c>(call: &'a Call<'c>, media: Media<'_>) -> Option<Silence<'
     let least = call.settings().span(&SILENT_TALK);
     let mut longest: Option<Silence<'a, 'c>> = None;
     for hop in call.negotiations().distinct() {
-        let talk = joined(hop, Side::Caller).into_iter().chain(joined(hop, Side::Callee));
-        let due: Vec<_> = talk.filter(Passage::is_due).collect();
         for sender in [Side::Caller, Side::Callee] {
-            let own = due.iter().filter(|passage| passage.sender == sender);
+            let talk = joined(hop, sender);
+            let own = talk.iter().filter(|passage| passage.is_due());
             let talk = own.clone().fold(Span::ZERO, |sum, passage| sum + passage.length());
             let Some(passage) = own.copied().next().filter(|_| talk >= least) else { continue };
             if !call.is_observed(passage.from, least) {

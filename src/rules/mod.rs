@@ -272,6 +272,58 @@ pub fn find(name: &str) -> Option<&'static Rule> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::{Gate, Report, Severity};
+    use crate::signaling::samples::with_call;
+
+    const INVITE: &str = "INVITE sip:b@h SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\n\
+        From: <sip:a@h>;tag=a\nTo: <sip:b@h>\nCall-ID: 1\nCSeq: 1 INVITE\n\n";
+
+    const fn rule(name: &'static str, gate: Gate, check: Check) -> Rule {
+        let severity = Severity::Info;
+        let (code, since, entry) = ("INT999", "0.1.0", "");
+        Rule { code, name, severity, since, entry, thresholds: &[], gate, check }
+    }
+
+    const LOUD: Check = Check::Call(|_, findings| findings.report(Report::on_capture()));
+
+    fn judge_invite(rules: &[&'static Rule]) -> (usize, Vec<Failure>) {
+        with_call(&[(0, 1, 2, INVITE)], |call| {
+            let mut failures = Vec::new();
+            let found = judge(rules, call, Media::new(&[]), &mut failures);
+            (found.len(), failures)
+        })
+    }
+
+    #[test]
+    fn a_rule_that_panics_costs_no_more_than_itself() {
+        static OPEN: Rule = rule("loud", Gate::OPEN, LOUD);
+        static PANICKING: Rule = rule(
+            "panicking",
+            Gate::OPEN,
+            Check::Call(|_, findings| {
+                findings.report(Report::on_capture());
+                panic!("this panic belongs to a test");
+            }),
+        );
+        let (found, failures) = judge_invite(&[&OPEN, &PANICKING, &OPEN, &PANICKING]);
+        assert_eq!(found, 2);
+        assert_eq!(failures, [Failure { rule: "panicking" }, Failure { rule: "panicking" }]);
+    }
+
+    #[test]
+    fn a_rule_is_asked_only_where_its_gate_is_open() {
+        static OPEN: Rule = rule("loud", Gate::all(&[Traits::ATTEMPT]), LOUD);
+        static SHUT: Rule = rule("silent", Gate::all(&[Traits::BYE]), Check::Call(|_, _| {}));
+        assert_eq!(judge_invite(&[&OPEN, &SHUT]).0, 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "loud finds something although its gate is shut")]
+    #[cfg(debug_assertions)]
+    fn a_gate_that_shuts_out_a_finding_is_a_bug() {
+        static SHUT: Rule = rule("loud", Gate::all(&[Traits::BYE]), LOUD);
+        judge_invite(&[&SHUT]);
+    }
 
     #[test]
     fn codes_and_names_are_unique_and_sorted() {

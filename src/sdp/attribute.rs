@@ -320,6 +320,16 @@ impl<'a> RtpMaps<'a> {
         few.chain(of_lines.map(|(_, value)| value)).filter_map(RtpMap::parse)
     }
 
+    /// Those of this encoding, in any case.
+    pub(crate) fn named(&self, encoding: &str) -> impl Iterator<Item = RtpMap<'a>> {
+        let few = self.few.iter().take(usize::from(self.count));
+        let own = few.filter(move |value| {
+            let (_, codec) = until_blank(value);
+            until_slash(without_blanks(codec)).0.eq_ignore_ascii_case(encoding.as_bytes())
+        });
+        own.filter_map(|value| RtpMap::parse(value))
+    }
+
     /// The first one of the payload type, of those that are kept.
     #[inline]
     pub(crate) fn of(&self, number: u8) -> Option<RtpMap<'a>> {

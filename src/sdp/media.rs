@@ -211,6 +211,18 @@ impl<'a> Media<'a> {
         self.codecs().count() == self.formats().count()
     }
 
+    /// Events that stand for keys (RFC 4733) may be sent with this clock rate.
+    pub fn has_events_at(&self, clock_rate: u32) -> bool {
+        if !self.maps.are_few() {
+            return self.event_clock_rates().any(|rate| rate == clock_rate);
+        }
+        self.maps.named("telephone-event").any(|event| {
+            event.clock_rate == clock_rate
+                && self.payload_types().any(|own| own == event.payload_type)
+                && self.maps.of(event.payload_type) == Some(event)
+        })
+    }
+
     /// The clock rates of the events that stand for keys (RFC 4733).
     pub fn event_clock_rates(&self) -> impl Iterator<Item = u32> + use<'a> {
         let events = self.codecs().filter(|codec| codec.is("telephone-event"));
@@ -462,5 +474,29 @@ mod tests {
         media("m=audio 4000 RTP/AVP 0\n", |_, anomalies| {
             assert!(anomalies.contains(Anomaly::MissingConnection));
         });
+    }
+
+    #[test]
+    fn few_and_many_codecs_are_found_alike() {
+        let maps = |count: u8| -> String {
+            let map = |number| format!("a=rtpmap:{number} X{number}/8000\na=fmtp:{number} x\n");
+            (96..96 + count).map(map).collect()
+        };
+        for count in 0..12 {
+            let events =
+                "a=rtpmap:101\ttelephone-event/8000\na=rtpmap: 102 Telephone-Event/16000\n";
+            let text = format!("m=audio 4000 RTP/AVP 0 96 101 103\n{}{events}", maps(count.min(5)));
+            let text = format!("{text}{}a=rtpmap:x\na=rtpmap:103 opus/48000/2\n", maps(count));
+            media(&text, |media, _| {
+                let codecs: Vec<_> = media.codecs().map(|codec| codec.encoding).collect();
+                let first: &[&[u8]] = if count == 0 { &[b"PCMU"] } else { &[b"PCMU", b"X96"] };
+                let second: &[u8] = if count < 8 { b"opus" } else { b"X103" };
+                let last = [&b"telephone-event"[..], second];
+                assert_eq!(codecs, [first, &last].concat(), "{text}");
+                assert!(media.has_events_at(8000) && !media.has_events_at(16_000), "{text}");
+                assert_eq!(media.event_clock_rates().collect::<Vec<_>>(), [8000]);
+                assert_eq!(media.rtpmaps().count(), usize::from(count + count.min(5)) + 3);
+            });
+        }
     }
 }

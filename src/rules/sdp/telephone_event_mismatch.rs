@@ -63,8 +63,7 @@ fn is_talk(media: &Media<'_>) -> bool {
 fn word(codec: &RtpMap<'_>, offered: &Media<'_>, answered: &Media<'_>) -> Option<&'static str> {
     // The clock of G.722 is 8000, whatever is written.
     let clock_rate = if codec.is("G722") { 8000 } else { codec.clock_rate };
-    let has_rate = |media: &Media<'_>| media.event_clock_rates().any(|rate| rate == clock_rate);
-    if has_rate(offered) && has_rate(answered) {
+    if offered.has_events_at(clock_rate) && answered.has_events_at(clock_rate) {
         return None;
     }
     offered.event_clock_rates().next()?;
