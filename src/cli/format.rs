@@ -27,10 +27,6 @@ const LADDERS: usize = 32;
 pub(super) struct FormatArgs {
     /// Format of the output, with the file that it goes to; several may be given, one of them
     /// without a file
-    ///
-    /// text for a person, json and jsonl for programs (`siptrace schema` describes them), csv for a
-    /// spreadsheet, markdown for a ticket, junit, sarif, github (annotations) and gitlab (code
-    /// quality) for CI
     #[arg(long, value_name = "FORMAT[=FILE]", value_parser = WantedParser)]
     format: Vec<Wanted>,
     /// What the lines of --format csv are
@@ -44,7 +40,7 @@ pub(super) enum Format {
     /// For a person
     #[default]
     Text,
-    /// For a machine; the names of the fields are a contract
+    /// For a program; `siptrace schema` describes it
     Json,
     /// The same line by line, while the capture is still being read
     Jsonl,

@@ -111,7 +111,7 @@ fn is_formula(text: &str) -> bool {
 }
 
 fn head(columns: &[&str], out: &mut dyn Write) -> io::Result<()> {
-    let row = columns.iter().fold(Row::default(), |row, column| row.text(column));
+    let row = columns.iter().fold(Row::default(), Row::text);
     row.write(out)
 }
 
