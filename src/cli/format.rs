@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
-use crate::analysis::Keep;
-use crate::catalogue::Lang;
+use crate::analysis::{Analysis, Keep};
+use crate::catalogue::{Lang, labels};
 use crate::cli::output::{OutputArgs, WriteError};
 use crate::limits::{CALLS_MAX, FINDINGS_MAX, TRANSCRIPT_BYTES_PER_SHARD_MAX};
 use crate::report::csv::Table;
@@ -281,6 +281,21 @@ impl Outputs {
         rendered.iter().try_for_each(|(output, bytes)| output.write(|out| out.write_all(bytes)))
     }
 
+    /// A table has no place to say what it lacks, so that is said beside it.
+    fn tell_what_is_missing(&self, analysis: &Analysis, lang: Lang) {
+        let words = labels(lang);
+        let bound = match self.table {
+            Table::Messages => "transcripts",
+            Table::Findings => "findings",
+            Table::Calls | Table::Streams => return,
+        };
+        if let Some(count) = analysis.dropped.get(bound) {
+            let text = words.pair(words.get(&format!("dropped-{bound}")), &words.count(*count));
+            // What is said beside the table must not keep it from being written.
+            let _ = writeln!(io::stderr().lock(), "siptrace: {text}");
+        }
+    }
+
     /// Writes an analysis in one of the formats.
     ///
     /// # Errors
@@ -298,7 +313,10 @@ impl Outputs {
             Format::Text => report::text::text(analysis, text, out),
             Format::Json => report::json::json(analysis, lang, out),
             Format::Jsonl => report::jsonl::jsonl(analysis, lang, out),
-            Format::Csv => report::csv::csv(analysis, self.table, lang, out),
+            Format::Csv => {
+                self.tell_what_is_missing(analysis, lang);
+                report::csv::csv(analysis, self.table, lang, out)
+            }
             Format::Markdown => report::markdown::markdown(outcome, lang, out),
             Format::Junit => report::junit::junit(outcome, lang, out),
             Format::Sarif => report::sarif::sarif(outcome, lang, out),

@@ -221,6 +221,34 @@ fn findings_of_one_incident_are_one_annotation() {
     assert_eq!(text.matches("```").count(), 2, "{text}");
 }
 
+#[test]
+fn each_capture_has_a_suite() {
+    let paths = ["clean", "rich"].map(|name| format!("{FOLDER}/{name}.sip"));
+    let paths = paths.each_ref().map(Path::new);
+    let analysis = run::analyze_all_with(&paths, |_| {});
+    let outcome = Outcome::of(&analysis);
+    let junit = written(|out| report::junit::junit(&outcome, Lang::En, out));
+    let document = roxmltree::Document::parse(&junit).expect("XML");
+    let suites = document.descendants().filter(|node| node.has_tag_name("testsuite"));
+    let suites: Vec<_> =
+        suites.map(|node| (node.attribute("name"), node.attribute("tests"))).collect();
+    let named = paths.map(|path| path.to_str());
+    assert_eq!(suites, [(named[0], Some("1")), (named[1], Some("3"))]);
+    let csv = written(|out| report::csv::csv(&analysis, Table::Findings, Lang::En, out));
+    assert!(csv.contains(",tests/it/formats/rich.sip,2#3 2#4 2#5,"), "{csv}");
+    let gitlab = written(|out| report::gitlab::gitlab(&outcome, Lang::En, out));
+    assert!(!gitlab.contains("clean.sip"), "{gitlab}");
+}
+
+#[test]
+fn nothing_to_look_at_is_no_success() {
+    let analysis = Analysis::default();
+    let all = formats(&Outcome::of(&analysis), Lang::En);
+    let junit = all.iter().find(|(end, _)| *end == "junit.xml").map(|(_, text)| text.as_str());
+    let skipped = "<skipped message=\"No SIP message in the capture\"/>";
+    assert!(junit.is_some_and(|text| text.contains(skipped)), "{junit:?}");
+}
+
 /// A workflow command as the runner of GitHub reads it: level, properties, message.
 fn command(line: &str) -> (String, Vec<(String, String)>, String) {
     let data = |text: &str| text.replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%");
