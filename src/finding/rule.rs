@@ -190,6 +190,14 @@ impl Rule {
             .unwrap_or(Family::Internal)
     }
 
+    /// The selector means it: its name, its code, or a prefix of its code, in any case.
+    pub fn fits(&self, selector: &str) -> bool {
+        let selector = selector.trim();
+        let start = self.code.get(..selector.len());
+        let is_prefix = start.is_some_and(|start| start.eq_ignore_ascii_case(selector));
+        !selector.is_empty() && (is_prefix || self.name == selector)
+    }
+
     /// What it looks at: `call`, `media` or `capture`.
     pub const fn scope(&self) -> &'static str {
         match self.check {

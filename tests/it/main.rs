@@ -15,6 +15,7 @@ mod formats;
 mod hostile;
 mod inputs;
 mod legs;
+mod library;
 mod merged;
 mod mutations;
 mod oracle;
