@@ -90,12 +90,6 @@ impl Sighting<'static> {
     }
 }
 
-/// Ways that are known without a look into the table of them.
-const WAYS_SEEN: usize = 32;
-
-/// Messages that a column has room for at first.
-const COLUMN_BEGINNING: usize = 32;
-
 /// What a block, or the packets reassembled from fragments, gave.
 #[derive(Debug)]
 pub(crate) struct Decoded<'b> {
@@ -113,8 +107,6 @@ pub(crate) struct Decoded<'b> {
     /// What ICMP says of packets that did not arrive.
     pub(crate) disruptions: Vec<(Order, Disruption)>,
     pub(crate) ways: FxHashSet<(IpAddr, IpAddr)>,
-    /// Some of the ways that were seen last.
-    ways_seen: [Option<(IpAddr, IpAddr)>; WAYS_SEEN],
     pub(crate) unread: BTreeMap<Unread, u64>,
     /// RTP packets that the capture cut.
     pub(crate) cut_rtp: Examples,
@@ -139,7 +131,6 @@ impl Default for Decoded<'_> {
             fragments: Vec::new(),
             disruptions: Vec::new(),
             ways: FxHashSet::default(),
-            ways_seen: [None; WAYS_SEEN],
             unread: BTreeMap::new(),
             cut_rtp: Examples::default(),
             unparsed: Examples::default(),
@@ -316,7 +307,7 @@ impl<'b> Decoded<'b> {
         match packet {
             Packet::Udp { path, payload, is_cut } => {
                 if let Some(bytes) = transport::message_in_datagram(payload) {
-                    self.saw_way(path);
+                    self.ways.insert((path.source.address, path.destination.address));
                     self.take_message(order, time, path, bytes, is_cut, Transport::Udp, hash);
                 } else if decoder.media
                     && let Some(header) = rtp::Header::parse(payload)
@@ -330,7 +321,7 @@ impl<'b> Decoded<'b> {
                     let packet = RtpPacket::new(time, order.1, ip_id, &header, payload);
                     self.rtp.push(name, packet);
                 } else {
-                    self.saw_way(path);
+                    self.ways.insert((path.source.address, path.destination.address));
                     let kind = rtp::Kind::of(payload);
                     if is_strange(path, payload, kind) {
                         self.unparsed.add(order.1, time, beginning(payload));
@@ -340,7 +331,7 @@ impl<'b> Decoded<'b> {
                 }
             }
             Packet::Message { path, protocol, payload, is_cut } => {
-                self.saw_way(path);
+                self.ways.insert((path.source.address, path.destination.address));
                 if let Some(bytes) = transport::message_in_datagram(payload) {
                     let transport = Transport::of_protocol(protocol);
                     self.take_message(order, time, path, bytes, is_cut, transport, hash);
@@ -348,7 +339,7 @@ impl<'b> Decoded<'b> {
             }
             Packet::Tcp(segment) => {
                 let Path { source, destination, .. } = segment.path;
-                self.saw_way(segment.path);
+                self.ways.insert((source.address, destination.address));
                 let shard = flow_shard(hash, source, destination);
                 if let Some(column) = self.tcp.get_mut(shard) {
                     column.push((order, Arrival { frame: order.1, time, segment }));
@@ -358,7 +349,7 @@ impl<'b> Decoded<'b> {
                 self.fragments.extend(origin.map(|origin| (order, (*origin, fragment))));
             }
             Packet::Sctp { path, chunks } => {
-                self.saw_way(path);
+                self.ways.insert((path.source.address, path.destination.address));
                 let shard = flow_shard(hash, path.source, path.destination);
                 if let Some(column) = self.sctp.get_mut(shard) {
                     let frame = order.1;
@@ -369,26 +360,10 @@ impl<'b> Decoded<'b> {
                 self.take_icmp(order, time, path, message);
             }
             Packet::Encrypted { path } => {
-                self.saw_way(path);
+                self.ways.insert((path.source.address, path.destination.address));
             }
             Packet::Other => {}
             Packet::Unread(reason) => *self.unread.entry(reason).or_default() += 1,
-        }
-    }
-
-    /// A packet went from one host to another.
-    fn saw_way(&mut self, path: Path) {
-        let last_byte = |address| match address {
-            IpAddr::V4(address) => address.octets()[3],
-            IpAddr::V6(address) => address.octets()[15],
-        };
-        let way = (path.source.address, path.destination.address);
-        let place = usize::from(last_byte(way.0)) + 3 * usize::from(last_byte(way.1));
-        if let Some(seen) = self.ways_seen.get_mut(place % WAYS_SEEN)
-            && *seen != Some(way)
-        {
-            *seen = Some(way);
-            self.ways.insert(way);
         }
     }
 
@@ -444,7 +419,7 @@ impl<'b> Decoded<'b> {
     }
 
     fn take_icmp(&mut self, order: Order, time: Time, path: Path, message: &[u8]) {
-        self.saw_way(path);
+        self.ways.insert((path.source.address, path.destination.address));
         let error = IcmpError::parse(path, message);
         let seen = (order.1, time);
         self.disruptions.extend(error.map(|error| (order, disruption(path, error, seen))));
@@ -476,9 +451,6 @@ impl<'b> Decoded<'b> {
         };
         let shard = shard(hash, call_id);
         if let Some(column) = self.sip.get_mut(shard) {
-            if column.capacity() == 0 {
-                column.reserve(COLUMN_BEGINNING);
-            }
             column.push(Sighting { delivery, order, look: Look::Head(head), shard });
         }
     }

@@ -76,6 +76,13 @@ pub(crate) fn text(value: &[u8]) -> Cow<'_, str> {
 /// The number that `digits` stand for; none if there is anything else or it passes 32 bits.
 #[inline]
 pub(crate) fn number(digits: &[u8]) -> Option<u32> {
+    // So few of them cannot pass the bound.
+    if let 1..=9 = digits.len() {
+        return digits.iter().try_fold(0, |number, byte| {
+            let digit = byte.wrapping_sub(b'0');
+            (digit <= 9).then(|| number * 10 + u32::from(digit))
+        });
+    }
     if digits.is_empty() {
         return None;
     }
@@ -110,6 +117,7 @@ mod tests {
     #[test]
     fn numbers_do_not_wrap() {
         assert_eq!(number(b"0009"), Some(9));
+        assert_eq!((number(b"999999999"), number(b"0000000012")), (Some(999_999_999), Some(12)));
         assert_eq!(number(b"4294967295"), Some(u32::MAX));
         for digits in [&b""[..], b"4294967296", b"-1", b"1 ", b"36893488147419103232"] {
             assert_eq!(number(digits), None);
