@@ -27,6 +27,8 @@ pub struct Part {
     /// Records that begin here or later belong to the next part.
     pub(super) limit: u64,
     pub(super) buffer: Vec<u8>,
+    /// Records that it may have.
+    pub(super) records_hint: usize,
 }
 
 /// A part that was read, and may be wrong.
@@ -54,7 +56,7 @@ pub(super) struct Found {
 impl Part {
     /// Reads the part and finds its records.
     pub fn read(mut self) -> Guess {
-        let mut records = Vec::new();
+        let mut records = Vec::with_capacity(self.records_hint);
         let found = self.find(&mut records).ok().flatten();
         Guess { part: self, records, found }
     }

@@ -279,6 +279,7 @@ impl Source {
             is_exact: index == 0,
             limit: self.offset + (index + 1) * BYTES,
             buffer: spare.pop().unwrap_or_default(),
+            records_hint: self.records_before,
         };
         (0..count).map(part).collect()
     }
@@ -306,6 +307,7 @@ impl Source {
                 spare.push(part.buffer);
                 continue;
             }
+            self.records_before = records.len() + records.len() / 8;
             let block = Block::new(part.buffer, found.used, records, first);
             let until = self.ledger.description.last_time;
             blocks.push(block.on_clock(self.ahead, before, until));
