@@ -8,8 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::analysis::Analysis;
-use crate::analysis::expect::{Expectations, Verdict, WrongAt};
-use crate::finding::Finding;
+use crate::analysis::expect::{Expectations, Verdict, WrongAt, surprises};
 
 /// What a file of expectations is called beside its capture: `call.pcap`, `call.expect.toml`.
 const BESIDE: &str = "expect.toml";
@@ -89,10 +88,9 @@ impl ExpectArgs {
 /// What came of all the expectations; findings that one of them asks for or allows are excused.
 pub(super) fn verdicts(expectations: &[Expectations], analysis: &mut Analysis) -> Vec<Verdict> {
     let verdicts = expectations.iter().flat_map(|own| own.check(analysis)).collect();
-    let allows = |finding: &Finding| expectations.iter().any(|own| own.allows(finding, analysis));
-    let allowed: Vec<bool> = analysis.findings.iter().map(allows).collect();
-    for (finding, is_allowed) in analysis.findings.iter_mut().zip(allowed) {
-        finding.is_excused |= is_allowed;
+    let surprises = surprises(expectations, analysis);
+    for (place, finding) in analysis.findings.iter_mut().enumerate() {
+        finding.is_excused |= !surprises.contains(&place);
     }
     verdicts
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use proptest::prelude::*;
-use siptrace::analysis::expect::{About, Doubt, Expectations, Seen, Verdict, record};
+use siptrace::analysis::expect::{About, Doubt, Expectations, Seen, Verdict, record, surprises};
 use siptrace::analysis::{Analysis, Keep};
 use siptrace::capture::Source;
 use siptrace::catalogue::Lang;
@@ -485,6 +485,31 @@ fn fields_and_descriptions_are_looked_at() {
 }
 
 #[test]
+fn findings_that_are_expected_are_no_surprise() {
+    let analysis = analyze(&fixtures("ci/failure.pcap"));
+    let names = |text: &str| -> Vec<&str> {
+        let all = surprises(&[parse(text)], &analysis);
+        all.iter().map(|finding| finding.rule.name).collect()
+    };
+    let none: [&str; 0] = [];
+    assert_eq!(names("[[call]]\n"), ["final-response"]);
+    assert_eq!(names("[[call]]\nfindings = { require = \"CAL201\" }\n"), none);
+    assert_eq!(
+        names("[[call]]\nfrom = \"zoe\"\nfindings = { allow = \"CAL\" }\n"),
+        ["final-response"]
+    );
+    assert_eq!(names("findings = { allow = \"final-response\" }\n"), none);
+    let told = |text: &str| problems(&parse(text).check(&analysis));
+    assert_eq!(told("[[call]]\nfindings = \"none\"\n"), ["2 count: none / CAL201 final-response"]);
+    assert_eq!(told("findings = { require = \"no-rtp\" }\n"), ["1 require: no-rtp / nothing"]);
+    assert_eq!(
+        told("findings = { forbid = \"cal\" }\n"),
+        ["1 forbid: cal / CAL201 final-response"]
+    );
+    assert_eq!(told("findings = { forbid = \"CAL\", min-severity = \"error\" }\n").len(), 1);
+}
+
+#[test]
 fn every_mistake_is_told_with_its_place() {
     let cases = [
         ("", 1, 1, "nothing is expected"),
@@ -635,6 +660,23 @@ fn piece() -> impl Strategy<Value = String> {
     ]
 }
 
+/// Steps and edges of groups.
+const STEPS: [&str; 13] = [
+    "caller > callee INVITE",
+    "callee > caller 1xx*",
+    "callee > caller 200+",
+    "caller > callee ACK{0,3}",
+    "* > * any?",
+    "...",
+    "any order {",
+    "either {",
+    "} or {",
+    "{",
+    "}",
+    "}*",
+    "}?",
+];
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -659,18 +701,16 @@ proptest! {
         let chars: Vec<char> = text.chars().collect();
         let at = place.min(chars.len());
         let end = (at + removed).min(chars.len());
-        let changed: String =
-            chars[..at].iter().copied().chain(put.chars()).chain(chars[end..].iter().copied()).collect();
+        let mut changed: String = chars[..at].iter().collect();
+        changed.push_str(&put);
+        changed.extend(&chars[end..]);
         let _ = Expectations::parse(&changed, Path::new("t.toml"));
     }
 
     #[test]
-    fn whatever_steps_are_held_against_a_call(steps in prop::collection::vec(
-        prop_oneof![
-            Just("caller > callee INVITE"), Just("callee > caller 1xx*"), Just("callee > caller 200+"),
-            Just("* > * any?"), Just("..."), Just("caller > callee ACK{0,3}"), Just("any order {"),
-            Just("either {"), Just("} or {"), Just("{"), Just("}"), Just("}*"), Just("}?"),
-        ], 0..12)) {
+    fn whatever_steps_are_held_against_a_call(
+        steps in prop::collection::vec(prop::sample::select(&STEPS[..]), 0..12),
+    ) {
         let list: Vec<String> = steps.iter().map(|step| format!("{step:?}")).collect();
         let text = format!("[[call]]\nsteps = [{}]\n", list.join(", "));
         if let Ok(own) = Expectations::parse(&text, Path::new("t.toml")) {

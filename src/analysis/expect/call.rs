@@ -16,8 +16,7 @@ use super::times::TimeTest;
 use super::verdict::{About, Doubt, Problem, Row, Seen, Subject};
 use super::{CallSummary, Scene, Step};
 use crate::bytes::printable_str;
-use crate::finding::Finding;
-use crate::sip::timers;
+use crate::sip::{Status, timers};
 use crate::time::{Span, Time};
 
 /// How long a client waits for an answer, and a server for an ACK (RFC 3261, section 17).
@@ -112,8 +111,8 @@ impl ExpectedCall {
             }
         }
         if let Some(value) = fields.get("rtp") {
-            let labels = self.rtp.iter().flat_map(RtpTest::labels);
-            labels.map(|(label, _)| check(label, value.at())).collect::<Result<(), _>>()?;
+            let mut labels = self.rtp.iter().flat_map(RtpTest::labels);
+            labels.try_for_each(|label| check(label, value.at()))?;
         }
         Ok(())
     }
@@ -148,15 +147,9 @@ impl ExpectedCall {
         Some((Subject::NoCall, vec![problem]))
     }
 
-    /// Whether the finding is one that must or may be there in a call of these.
-    pub(super) fn allows(&self, finding: &Finding, calls: &[CallSummary]) -> bool {
-        if !self.findings.as_ref().is_some_and(|test| test.allows(finding)) {
-            return false;
-        }
-        let places = self.selection.of(calls).into_iter();
-        places
-            .filter_map(|place| calls.get(place))
-            .any(|call| finding.call_id.as_ref() == Some(&call.call_id))
+    /// What is said of findings.
+    pub(super) const fn findings(&self) -> Option<&FindingsTest> {
+        self.findings.as_ref()
     }
 
     /// What is wrong with a call, and its ladder where that differs.
@@ -207,8 +200,8 @@ impl ExpectedCall {
             problems.extend(test.check(call, scene.has_rtp, &moments));
         }
         if let Some(test) = &self.findings {
-            let all = scene.analysis.findings.iter();
-            let own = all.filter(|finding| finding.call_id.as_ref() == Some(&call.call_id));
+            let own = scene.findings.get(call.call_id.as_str());
+            let own = own.map(Vec::as_slice).unwrap_or_default().iter().copied();
             problems.extend(test.check(own));
         }
         let is_other = rows.iter().any(|row| row.mark != super::Mark::Same);
@@ -298,7 +291,7 @@ impl StatusTest {
     }
 
     fn check(&self, call: &CallSummary, scene: &Scene<'_>) -> Option<Problem> {
-        let status = call.final_status.map(|status| status.code());
+        let status = call.final_status.map(Status::code);
         let doubts = match status {
             Some(_) => Vec::new(),
             None => scene.doubts_after(call.end, WAIT),
@@ -311,8 +304,8 @@ impl StatusTest {
         if holds {
             return None;
         }
-        let finals = call.transactions.iter().filter_map(|own| own.final_response.as_ref());
-        let last = finals.filter(|own| Some(own.status.code()) == status).next_back();
+        let mut finals = call.transactions.iter().filter_map(|own| own.final_response.as_ref());
+        let last = finals.rfind(|own| Some(own.status.code()) == status);
         Some(Problem {
             line: self.line,
             about: About::Status,
@@ -348,7 +341,7 @@ impl AtTest {
                     .map(|test| test.problem(About::Header(test.name.clone()), &[])),
             );
             problems.extend(
-                self.sdp.iter().filter(|test| test.asks_for_absence()).map(|test| test.unproven()),
+                self.sdp.iter().filter(|test| test.asks_for_absence()).map(SdpTest::unproven),
             );
         }
         for problem in &mut problems {

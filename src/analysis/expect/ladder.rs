@@ -111,8 +111,7 @@ pub(super) struct Compared<'e, 'c> {
     pub(super) rows: Vec<Row>,
     /// The messages of each label.
     pub(super) labelled: BTreeMap<&'e str, Vec<&'c Step>>,
-    /// The last message that was expected and seen after which others were missing, and its place
-    /// among the rows.
+    /// The place of the last message that was expected and seen.
     last_same: Option<usize>,
     /// When the last message of the call came.
     end: Option<Time>,
@@ -212,13 +211,15 @@ impl<'e, 'c> Compared<'e, 'c> {
         }
     }
 
-    /// A problem for each line that is not as expected; `doubts` tells why a message that is missing
-    /// may not be in the capture, given when the last one came if none came after it.
+    /// A problem for each line that is not as expected; `doubts` tells why a message that is
+    /// missing may not be in the capture, given when the last one came if the call may have gone
+    /// on after it as expected.
     pub(super) fn problems(&self, doubts: impl Fn(Option<Time>) -> Vec<Doubt>) -> Vec<Problem> {
         let mut problems: Vec<Problem> = Vec::new();
+        let went_elsewhere = self.rows.iter().any(|row| row.mark == Mark::Unexpected);
         for (place, row) in self.rows.iter().enumerate() {
             let shown = format!("{} > {} {}", row.from, row.to, row.what);
-            let is_last = self.last_same.is_none_or(|last| last < place);
+            let is_last = !went_elsewhere && self.last_same.is_none_or(|last| last < place);
             let problem = match row.mark {
                 Mark::Same => continue,
                 Mark::Missing => Problem {

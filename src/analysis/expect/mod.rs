@@ -1,9 +1,9 @@
 //! Expectations: what the capture of a test must show.
 //!
-//! A file states the calls, their messages, times, media and findings; [`Expectations::check`] holds
-//! it against an [`Analysis`] and gives a [`Verdict`] for each call and rule of the file. What is
-//! not in the capture is not taken for what did not happen: a verdict never passes for it, and says
-//! why the capture may not show it. `docs/expectations.md` has the language of the file.
+//! A file states the calls, their messages, times, media and findings; [`Expectations::check`]
+//! holds it against an [`Analysis`] and gives a [`Verdict`] for each call and rule of the file.
+//! What is not in the capture is not taken for what did not happen: a verdict never passes for it,
+//! and says why the capture may not show it. `docs/expectations.md` has the language of the file.
 
 mod bound;
 mod call;
@@ -22,7 +22,7 @@ mod steps;
 mod times;
 mod verdict;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use toml::de::DeTable;
@@ -146,17 +146,32 @@ impl Expectations {
         verdicts
     }
 
-    /// Whether the finding is one that the file says must or may be there, so that it alone is no
-    /// reason to fail.
-    pub fn allows(&self, finding: &Finding, analysis: &Analysis) -> bool {
-        self.findings.iter().any(|(_, test)| test.allows(finding))
-            || self.calls.iter().any(|call| call.allows(finding, &analysis.calls))
-    }
-
     fn verdict(&self, line: usize, subject: Subject, problems: Vec<Problem>) -> Verdict {
         let file = self.file.clone();
         Verdict { file, name: None, line, subject, problems, ladder: Vec::new() }
     }
+}
+
+/// The places of the findings of which no file says that they must or may be there: those that may
+/// fail a run by themselves.
+pub fn surprises(expectations: &[Expectations], analysis: &Analysis) -> BTreeSet<usize> {
+    let on_all: Vec<&FindingsTest> =
+        expectations.iter().flat_map(|own| &own.findings).map(|(_, test)| test).collect();
+    let mut on_calls: BTreeMap<&str, Vec<&FindingsTest>> = BTreeMap::new();
+    for call in expectations.iter().flat_map(|own| &own.calls) {
+        let Some(test) = call.findings() else { continue };
+        for own in call.selection.of(&analysis.calls) {
+            if let Some(own) = analysis.calls.get(own) {
+                on_calls.entry(&own.call_id).or_default().push(test);
+            }
+        }
+    }
+    let is_expected = |finding: &Finding| {
+        let own = finding.call_id.as_deref().and_then(|call_id| on_calls.get(call_id));
+        on_all.iter().chain(own.into_iter().flatten()).any(|test| test.allows(finding))
+    };
+    let findings = analysis.findings.iter().enumerate();
+    findings.filter(|(_, own)| !is_expected(own)).map(|(place, _)| place).collect()
 }
 
 fn unexpected(line: usize, call: &CallSummary) -> Problem {
@@ -184,7 +199,8 @@ const DOUBTING: [&str; 5] = [
 /// What is around the calls.
 #[derive(Debug)]
 struct Scene<'a> {
-    analysis: &'a Analysis,
+    /// What was found in each call.
+    findings: BTreeMap<&'a str, Vec<&'a Finding>>,
     /// The time of the last frame.
     end: Option<Time>,
     /// Why the capture may not show something.
@@ -216,8 +232,14 @@ impl<'a> Scene<'a> {
             analysis.findings.iter().map(|finding| finding.rule.name).collect();
         let rules = DOUBTING.into_iter().filter(|name| found.contains(name));
         doubts.extend(rules.map(Doubt::Rule));
+        let mut of_calls: BTreeMap<&str, Vec<&Finding>> = BTreeMap::new();
+        for finding in &analysis.findings {
+            if let Some(call_id) = &finding.call_id {
+                of_calls.entry(call_id).or_default().push(finding);
+            }
+        }
         Self {
-            analysis,
+            findings: of_calls,
             end: analysis.captures.iter().filter_map(|capture| capture.last_time).max(),
             doubts,
             has_rtp: analysis.totals.rtp_streams > 0,

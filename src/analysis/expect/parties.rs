@@ -1,5 +1,6 @@
 //! Who is who in a call: roles, and the names that a file gives to hosts.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -168,9 +169,7 @@ impl<'c> Cast<'c> {
             }
             let own = self.user_agents.entry(step.source).or_default();
             let names = [HeaderName::UserAgent, HeaderName::Server];
-            own.extend(
-                names.iter().filter_map(|name| message.text(*name)).map(|text| text.into_owned()),
-            );
+            own.extend(names.iter().filter_map(|name| message.text(*name)).map(Cow::into_owned));
         }
     }
 

@@ -83,11 +83,11 @@ impl RtpTest {
         Ok(Self { ways, every: tests(fields)?, sides })
     }
 
-    /// The labels that it speaks of, with the lines where it does.
-    pub(super) fn labels(&self) -> impl Iterator<Item = (&str, usize)> {
+    /// The labels that it speaks of.
+    pub(super) fn labels(&self) -> impl Iterator<Item = &str> {
         let sides = self.sides.iter().flat_map(|(_, tests)| tests);
         self.every.iter().chain(sides).filter_map(|test| match &test.want {
-            Want::Before(label) => Some((label.as_str(), test.line)),
+            Want::Before(label) => Some(label.as_str()),
             _ => None,
         })
     }

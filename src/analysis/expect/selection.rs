@@ -8,7 +8,7 @@ use super::steps::Wrong;
 use crate::analysis::CallSummary;
 use crate::bytes::printable_str;
 use crate::signaling::Kind;
-use crate::sip::Uri;
+use crate::sip::{Message, Uri};
 
 /// Which calls an expectation is for.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,7 +87,7 @@ impl Selection {
         let has_id =
             self.call_id.is_empty() || self.call_id.iter().any(|glob| glob.fits(&call.call_id));
         let has_header = self.header.is_empty() || {
-            let first = call.transcript.iter().map(super::Step::message).find(|m| m.is_request());
+            let first = call.transcript.iter().map(super::Step::message).find(Message::is_request);
             first.is_some_and(|first| {
                 self.header.iter().all(|test| test.check_header(&first).is_none())
             })

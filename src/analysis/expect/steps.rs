@@ -227,8 +227,8 @@ fn wrong_times(text: &str) -> String {
 fn step(text: &Text<'_>) -> Result<Step, Wrong> {
     let place = |part: &str| text.at + (part.as_ptr() as usize - text.text.as_ptr() as usize);
     let shape = || {
-        let problem = "expected a step such as `alice > bob INVITE`, a group such as `any order {`, \
-                       or `...`";
+        let problem = "expected a step such as `alice > bob INVITE`, a group such as \
+                       `any order {`, or `...`";
         (text.at, problem.to_owned())
     };
     let (from, rest) = text.text.split_once('>').ok_or_else(shape)?;

@@ -8,6 +8,7 @@ use super::steps::Wrong;
 use super::verdict::{About, Problem, Seen};
 use crate::analysis::CallSummary;
 use crate::bytes::printable_str;
+use crate::sip::Status;
 use crate::time::{Span, Time};
 
 /// How long something may take.
@@ -83,7 +84,7 @@ impl TimeTest {
         labels: &BTreeMap<&str, Time>,
     ) -> Option<Problem> {
         let at = |label: &String| labels.get(label.as_str()).copied();
-        let is_answered = call.final_status.is_some_and(|status| status.is_success());
+        let is_answered = call.final_status.is_some_and(Status::is_success);
         let took: Option<Span> = match &self.measure {
             Measure::Pdd => call.pdd,
             Measure::Ring => call.ring,
