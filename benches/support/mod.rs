@@ -198,7 +198,12 @@ pub fn judge_calls(material: &Material) -> u64 {
             settings: &settings,
             network: disruptions.network(),
         };
-        let detail = Detail { has_summary: false, has_leg: true, has_ladder: &|_| false };
+        let detail = Detail {
+            has_summary: false,
+            has_transcript: false,
+            has_leg: true,
+            has_ladder: &|_| false,
+        };
         let (messages, media) = (log.messages(), Media::new(&[]));
         let rules = &rules::ALL;
         let judged =

@@ -489,7 +489,7 @@ fn findings_that_are_expected_are_no_surprise() {
     let analysis = analyze(&fixtures("ci/failure.pcap"));
     let names = |text: &str| -> Vec<&str> {
         let all = surprises(&[parse(text)], &analysis);
-        all.iter().map(|finding| finding.rule.name).collect()
+        all.iter().map(|place| analysis.findings[*place].rule.name).collect()
     };
     let none: [&str; 0] = [];
     assert_eq!(names("[[call]]\n"), ["final-response"]);
