@@ -18,7 +18,7 @@ pub(crate) struct StatisticsJson<'a> {
     statuses: &'a BTreeMap<u16, u64>,
     /// Indicators of all calls and registrations.
     kpi: KpiJson,
-    /// Messages sent again of all messages.
+    /// Messages sent again of all messages, in percent.
     retransmission_percent: Option<f64>,
     /// Hosts that were asked.
     peers: Vec<PeerJson>,
