@@ -41,6 +41,7 @@ fn add(sum: &mut Analysis, mut part: Analysis) {
     for (rule, count) in part.failed_rules {
         *sum.failed_rules.entry(rule).or_default() += count;
     }
+    sum.hosts.append(&mut part.hosts);
     add_screened(&mut sum.screened, part.screened);
 }
 

@@ -80,6 +80,8 @@ pub struct Analysis {
     pub dropped: BTreeMap<&'static str, u64>,
     /// Rules that panicked, with the number of calls; bugs of ours.
     pub failed_rules: BTreeMap<&'static str, u64>,
+    /// Names that the user gives to hosts, safe to show.
+    pub hosts: BTreeMap<Host, String>,
     /// What was set aside by decisions of the user.
     pub screened: Screened,
 }

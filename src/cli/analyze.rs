@@ -141,6 +141,7 @@ fn follow(
     let config = config.for_captures(&paths);
     let options = args.run.options(&config, keep)?;
     let policy = args.run.policy(&config);
+    let hosts = args.run.hosts(&config).map_err(RunError::from)?;
     let progress = args.run.progress();
     let mut out = output.stream()?;
     let captures: Vec<_> = sources.iter().map(Source::describe).collect();
@@ -165,6 +166,7 @@ fn follow(
     let mut own = Ending::done("the reader of the output has enough");
     if let Some(mut analysis) = analysis {
         screen.finish(&mut analysis);
+        analysis.hosts = hosts;
         own = ending(args, &config, analysis.totals.findings);
         written = lines.finish(&mut analysis, &mut out).and_then(|()| out.close());
     }

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::analysis::Ignore;
 use crate::capture::Glob;
 use crate::catalogue::Lang;
+use crate::cli::hosts::Hosts;
 use crate::cli::run::FailOn;
 use crate::cli::toml_file::FileError;
 use crate::finding::{Rule, Severity};
@@ -41,6 +42,8 @@ pub(super) struct Config {
     pub(super) ignores: Vec<Ignore>,
     /// Findings that are known, `baseline = "known.toml"`, in the folder of the file.
     pub(super) baseline: Option<PathBuf>,
+    /// Names of hosts, `[hosts]` and `"192.0.2.10" = "pbx"`.
+    pub(super) hosts: Hosts,
     /// What holds for some captures only: `[[capture]]`.
     overrides: Vec<Override>,
 }

@@ -18,6 +18,7 @@ mod explain;
 mod extract;
 mod format;
 mod help;
+mod hosts;
 mod output;
 mod run;
 mod schema;

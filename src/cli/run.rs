@@ -10,7 +10,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::analysis::{Analysis, Baseline, BySeverity, Keep, Policy, Screen};
 use crate::capture::{self, Source};
 use crate::cli::config::Config;
+use crate::cli::hosts::{self, Hosts};
 use crate::cli::selection::{SelectionArgs, SelectionError};
+use crate::cli::toml_file::FileError;
 use crate::finding::Severity;
 use crate::limits::CALLS_MAX;
 use crate::pipeline;
@@ -71,6 +73,10 @@ pub(super) struct RunArgs {
     /// Say on standard error why the exit code is what it is
     #[arg(long)]
     explain_exit: bool,
+    /// Names of hosts, shown beside their addresses: lines of an address and a name, as in
+    /// /etc/hosts; goes before `[hosts]` of siptrace.toml
+    #[arg(long, value_name = "FILE")]
+    hosts: Option<PathBuf>,
     /// Threads to use [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -91,6 +97,9 @@ pub(super) enum RunError {
     /// A certificate is of no use.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
+    /// The names of hosts are of no use.
+    #[error(transparent)]
+    Hosts(#[from] FileError),
     /// An input could not be opened.
     #[error(transparent)]
     Capture(#[from] capture::Error),
@@ -108,6 +117,7 @@ impl RunError {
             Self::Credentials(error) => error.hint(),
             Self::Capture(error) | Self::Pipeline(pipeline::Error::Capture(error)) => error.hint(),
             Self::Certificate(error) => error.hint(),
+            Self::Hosts(error) => error.hint().map(str::to_owned),
             Self::Pipeline(_) => None,
         }
     }
@@ -299,11 +309,29 @@ impl RunArgs {
         let config = config.for_captures(&paths);
         let options = self.options(&config, keep)?;
         let policy = self.policy(&config);
+        let hosts = self.hosts(&config)?;
         let progress = Progress::new(&paths);
         let mut analysis = pipeline::run(sources, &options, &|bytes| progress.reached(bytes))?;
         progress.finish();
         Screen::new(&policy, paths, baseline).finish(&mut analysis);
+        analysis.hosts = hosts;
         Ok(analysis)
+    }
+
+    /// Names of hosts.
+    ///
+    /// # Errors
+    ///
+    /// When the file that is named cannot be used.
+    pub(super) fn hosts(&self, config: &Config) -> Result<Hosts, FileError> {
+        let mut hosts = match &self.hosts {
+            Some(path) => hosts::read(path)?,
+            None => Hosts::new(),
+        };
+        for (address, name) in &config.hosts {
+            hosts.entry(*address).or_insert_with(|| name.clone());
+        }
+        Ok(hosts)
     }
 
     /// What the user has decided on findings.

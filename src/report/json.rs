@@ -65,6 +65,9 @@ pub(super) struct Document<'a> {
     dropped: &'a BTreeMap<&'static str, u64>,
     /// Rules that broke off, with the number of calls; faults of the program itself.
     failed_rules: &'a BTreeMap<&'static str, u64>,
+    /// The names that the user gives to hosts, by address; only where there are any.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    hosts: BTreeMap<String, &'a str>,
     /// Ignores that are configured, with what each took; only where there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     ignored: Option<Vec<IgnoredJson<'a>>>,
@@ -137,6 +140,9 @@ pub(super) struct SummaryJson<'a> {
     dropped: &'a BTreeMap<&'static str, u64>,
     /// Rules that broke off, with the number of calls; faults of the program itself.
     failed_rules: &'a BTreeMap<&'static str, u64>,
+    /// The names that the user gives to hosts, by address; only where there are any.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    hosts: BTreeMap<String, &'a str>,
     /// Ignores that are configured, with what each took; only where there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     ignored: Option<Vec<IgnoredJson<'a>>>,
@@ -158,6 +164,7 @@ impl<'a> SummaryJson<'a> {
             unread: analysis.unread.iter().map(UnreadJson::of).collect(),
             dropped: &analysis.dropped,
             failed_rules: &analysis.failed_rules,
+            hosts: hosts(analysis),
             ignored: screened::ignored(&analysis.screened.ignored),
             baseline: BaselineJson::of(&analysis.screened),
         }
@@ -186,6 +193,7 @@ impl<'a> Document<'a> {
             unread: analysis.unread.iter().map(UnreadJson::of).collect(),
             dropped: &analysis.dropped,
             failed_rules: &analysis.failed_rules,
+            hosts: hosts(analysis),
             ignored: screened::ignored(&analysis.screened.ignored),
             baseline: BaselineJson::of(&analysis.screened),
         }
@@ -195,6 +203,12 @@ impl<'a> Document<'a> {
 /// The calls as they stand in the `calls` array.
 pub(crate) fn calls(calls: &[CallSummary], is_several: bool) -> Vec<CallJson<'_>> {
     calls.iter().map(|call| CallJson::of(call, is_several)).collect()
+}
+
+/// Names that the user gives to hosts, by address.
+pub(super) fn hosts(analysis: &Analysis) -> BTreeMap<String, &str> {
+    let hosts = analysis.hosts.iter();
+    hosts.map(|(address, name)| (address.to_string(), name.as_str())).collect()
 }
 
 /// The texts of the rules, each looked up once.

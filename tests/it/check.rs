@@ -309,6 +309,34 @@ fn a_report_tells_what_was_ignored_in_every_format() {
 }
 
 #[test]
+fn hosts_have_the_names_that_the_user_gives_them() {
+    let folder = calls("hosts");
+    folder.write("lab.hosts", "198.51.100.1 gateway # the one in the lab\n");
+    let settings = "[hosts]\n\"192.0.2.10\" = \"desk\"\n\"198.51.100.1\" = \"other\"\n";
+    folder.write("siptrace.toml", settings);
+    let arguments = ["analyze", "bad.sip", "--hosts", "lab.hosts"];
+    let text = folder.run(&arguments).text;
+    let way = "desk (192.0.2.10:5060) > gateway (198.51.100.1:5060)";
+    assert!(text.contains(way), "{text}");
+    let head = text.lines().skip_while(|line| !line.contains("Ladder from")).nth(1);
+    let head = head.expect("a head");
+    assert!(head.contains("desk (192.0.2.10:5060)") && head.contains("gateway ("), "{head}");
+    let named = serde_json::json!({"192.0.2.10": "desk", "198.51.100.1": "gateway"});
+    for format in ["json", "jsonl"] {
+        let run = folder.run(&[&arguments[..], &["--format", format]].concat());
+        let last = match format {
+            "json" => run.json(),
+            _ => serde_json::from_str(run.text.lines().last().expect("a line")).expect("JSON"),
+        };
+        assert_eq!(last["hosts"], named);
+    }
+    folder.write("siptrace.toml", "[hosts]\ndesk = \"192.0.2.10\"\n");
+    let error = folder.refused(&["analyze", "bad.sip"]);
+    assert!(error.contains("line 2, column 1: expected an address such as 192.0.2.10"), "{error}");
+    assert!(error.contains("hint: the address comes first"), "{error}");
+}
+
+#[test]
 fn captures_have_settings_of_their_own() {
     let folder = Folder::new(
         "own",

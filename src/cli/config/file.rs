@@ -14,6 +14,7 @@ use crate::analysis::{HostPattern, Ignore};
 use crate::bytes::printable_str;
 use crate::capture::Glob;
 use crate::catalogue::Lang;
+use crate::cli::hosts::{self, Hosts};
 use crate::cli::run::FailOn;
 use crate::cli::selection;
 use crate::cli::toml_file::{self, Fault, position};
@@ -27,6 +28,9 @@ const SEVERITY: &str = "severity";
 
 /// The tables of `[rules.NAME]`.
 type RuleTables = BTreeMap<Spanned<String>, BTreeMap<Spanned<String>, Spanned<Value>>>;
+
+/// The table `[hosts]`: addresses with names.
+type HostTable = BTreeMap<Spanned<String>, Spanned<String>>;
 
 /// The file as it is written.
 #[derive(Debug, Default, Deserialize)]
@@ -47,6 +51,7 @@ struct Raw {
     fail_on: Option<Spanned<String>>,
     baseline: Option<PathBuf>,
     expect: Vec<PathBuf>,
+    hosts: HostTable,
     rules: RuleTables,
     ignore_finding: Vec<Spanned<RawIgnore>>,
     capture: Vec<RawCapture>,
@@ -110,6 +115,7 @@ pub(super) fn parse(text: &str) -> Result<Config, Fault> {
         choice,
         ignores: ignores.collect::<Result<_, _>>()?,
         baseline: raw.baseline,
+        hosts: hosts(&raw.hosts)?,
         overrides: raw.capture.iter().map(capture).collect::<Result<_, _>>()?,
     })
 }
@@ -128,6 +134,15 @@ fn settings(raw: &Raw) -> Result<Settings, Fault> {
     settings.trusted = raw.trusted.iter().map(parsed).collect::<Result<_, _>>()?;
     settings.is_load_test = raw.load_test;
     Ok(settings)
+}
+
+fn hosts(raw: &HostTable) -> Result<Hosts, Fault> {
+    let mut hosts = Hosts::new();
+    for (address, name) in raw {
+        let at = |text: &Spanned<String>| text.span().start;
+        hosts::add(&mut hosts, (at(address), address.get_ref()), (at(name), name.get_ref()))?;
+    }
+    Ok(hosts)
 }
 
 fn capture(raw: &RawCapture) -> Result<Override, Fault> {

@@ -159,10 +159,11 @@ fn parties(scene: &Scene<'_>, finding: &Finding) -> Option<(String, String)> {
     match (finding.client, finding.server) {
         (Some(client), Some(server)) => {
             let name = words.fill("client-to-server", &[]);
+            let (client, server) = (scene.endpoint(client), scene.endpoint(server));
             Some((name, format!("{client} > {server}")))
         }
-        (Some(client), None) => Some(fact(words.get("client"), client.to_string())),
-        (None, Some(server)) => Some(fact(words.get("server"), server.to_string())),
+        (Some(client), None) => Some(fact(words.get("client"), scene.endpoint(client))),
+        (None, Some(server)) => Some(fact(words.get("server"), scene.endpoint(server))),
         (None, None) => None,
     }
 }
@@ -212,8 +213,10 @@ fn sign_text(scene: &Scene<'_>, sign: &Sign) -> String {
     let mut parts = Vec::new();
     parts.extend(sign.call_id.as_ref().map(|call_id| scene.call(call_id)));
     match (sign.client, sign.server) {
-        (Some(client), Some(server)) => parts.push(format!("{client} > {server}")),
-        (Some(end), None) | (None, Some(end)) => parts.push(end.to_string()),
+        (Some(client), Some(server)) => {
+            parts.push(format!("{} > {}", scene.endpoint(client), scene.endpoint(server)));
+        }
+        (Some(end), None) | (None, Some(end)) => parts.push(scene.endpoint(end)),
         (None, None) => {}
     }
     parts.extend(sign.status.map(|status| status.to_string()));

@@ -68,8 +68,8 @@ fn write_lines(
         };
         let rule = scene.rule(example);
         let mut more = format!("  x{}", scene.words.count(incident.count));
-        for part in [incident.server.map(|s| s.to_string()), incident.status.map(|s| s.to_string())]
-        {
+        let server = incident.server.map(|server| scene.host(server));
+        for part in [server, incident.status.map(|status| status.to_string())] {
             more.extend(part.map(|part| format!("  {part}")));
         }
         diagnosis::head(scene, incident.severity, &rule, &more, sheet)?;
@@ -117,7 +117,7 @@ fn write_block(
 fn host(scene: &Scene<'_>, incident: &Incident) -> Vec<(String, String)> {
     let words = scene.words;
     let mut facts = Vec::new();
-    facts.extend(incident.server.map(|server| fact(words.get("server"), server.to_string())));
+    facts.extend(incident.server.map(|server| fact(words.get("server"), scene.host(server))));
     facts.extend(incident.status.map(|status| {
         let phrase = catalogue::status(status.code(), scene.lang).phrase;
         fact(words.get("status"), format!("{status} {phrase}").trim_end().to_owned())

@@ -36,7 +36,7 @@ pub(super) fn draw(
     sheet: &mut Sheet<'_>,
 ) -> io::Result<()> {
     let Some(first) = lines.iter().map(|line| line.time).min() else { return Ok(()) };
-    let parties = Parties::of(lines);
+    let parties = Parties::of(scene, lines);
     let margins: Vec<Margin> = lines.iter().map(|line| Margin::of(scene, line, first)).collect();
     let margin = Margin::widths(&margins);
     let plan = Plan::new(&parties, margin.total(), sheet.columns);
@@ -116,12 +116,24 @@ impl MarginWidths {
 /// Who takes part, in order of appearance.
 struct Parties {
     ends: Vec<Endpoint>,
+    /// What they are called in the head of the ladder.
+    names: Vec<String>,
     /// The ports do not matter: one column a host.
     by_host: bool,
 }
 
 impl Parties {
-    fn of(lines: &[LadderLine]) -> Self {
+    fn of(scene: &Scene<'_>, lines: &[LadderLine]) -> Self {
+        let parties = Self::with_ends(lines);
+        let name = |end: &Endpoint| match parties.by_host {
+            true => scene.host(end.address),
+            false => scene.endpoint(*end),
+        };
+        let names = parties.ends.iter().map(name).collect();
+        Self { names, ..parties }
+    }
+
+    fn with_ends(lines: &[LadderLine]) -> Self {
         let by_port = Self::gather(lines, false);
         if by_port.ends.len() <= COLUMNS_MAX {
             return by_port;
@@ -133,7 +145,7 @@ impl Parties {
     }
 
     fn gather(lines: &[LadderLine], by_host: bool) -> Self {
-        let mut parties = Self { ends: Vec::new(), by_host };
+        let mut parties = Self { ends: Vec::new(), names: Vec::new(), by_host };
         for end in lines.iter().flat_map(|line| [line.source, line.destination]) {
             if !parties.ends.iter().any(|known| parties.is_same(*known, end)) {
                 parties.ends.push(end);
@@ -148,14 +160,6 @@ impl Parties {
 
     fn place(&self, end: Endpoint) -> usize {
         self.ends.iter().position(|known| self.is_same(*known, end)).unwrap_or_default()
-    }
-
-    fn names(&self) -> Vec<String> {
-        let name = |end: &Endpoint| match self.by_host {
-            true => end.address.to_string(),
-            false => end.to_string(),
-        };
-        self.ends.iter().map(name).collect()
     }
 }
 
@@ -215,7 +219,7 @@ enum Plan {
 impl Plan {
     fn new(parties: &Parties, margin: usize, columns: usize) -> Self {
         let count = parties.ends.len();
-        let names = parties.names();
+        let names = &parties.names;
         let widest = layout::width(&letter(count.saturating_sub(1)));
         let gaps = count.saturating_sub(1).max(1);
         if count > COLUMNS_MAX {
@@ -223,7 +227,7 @@ impl Plan {
         }
         let half = names.last().map_or(0, |name| layout::width(name).div_ceil(2));
         let named = (columns.saturating_sub(margin + 1 + half) / gaps).min(SPACING_MAX);
-        let fits = heads(&names, margin, named).is_some();
+        let fits = heads(names, margin, named).is_some();
         if fits && named >= SPACING_MIN {
             return Self::Columns { margin, spacing: named, count, lettered: false };
         }
@@ -235,17 +239,17 @@ impl Plan {
     }
 
     fn write_head(&self, parties: &Parties, sheet: &mut Sheet<'_>) -> io::Result<()> {
-        let names = parties.names();
+        let names = &parties.names;
         let letters: Vec<String> = (0..names.len()).map(letter).collect();
         let (is_lettered, head) = match self {
             Self::Columns { margin, spacing, lettered, .. } => {
-                let shown = if *lettered { &letters } else { &names };
+                let shown = if *lettered { &letters } else { names };
                 (*lettered, heads(shown, *margin, *spacing))
             }
             Self::List { .. } => (true, None),
         };
         if is_lettered {
-            for (letter, name) in letters.iter().zip(&names) {
+            for (letter, name) in letters.iter().zip(names) {
                 sheet.line(&[
                     Cell::new(Role::Plain, " ".repeat(INDENT + 2)),
                     Cell::new(Role::Heading, letter.as_str()),

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::analysis::{Analysis, CallSummary};
+use crate::analysis::{Analysis, CallSummary, Host};
 use crate::capture::FrameId;
 use crate::catalogue::{self, Labels, Lang, RuleText, labels};
 use crate::finding::Finding;
+use crate::packet::Endpoint;
 use crate::report::index;
 use crate::report::text::clock::Clock;
 use crate::report::text::{TextOptions, Verbosity};
@@ -69,6 +70,23 @@ impl<'a> Scene<'a> {
     /// `#12`; with several captures `2#12` is a frame of the second one.
     pub(super) fn frame(&self, frame: FrameId) -> String {
         index::name_of(frame, self.analysis)
+    }
+
+    /// An address and port, with the name that the user gives to the host.
+    pub(super) fn endpoint(&self, end: Endpoint) -> String {
+        self.named(end.address, end.to_string())
+    }
+
+    /// An address, with the name that the user gives to the host.
+    pub(super) fn host(&self, address: Host) -> String {
+        self.named(address, address.to_string())
+    }
+
+    fn named(&self, address: Host, text: String) -> String {
+        match self.analysis.hosts.get(&address.to_canonical()) {
+            Some(name) => format!("{name} ({text})"),
+            None => text,
+        }
     }
 
     /// `#12 #13 #40`, the first ones where there are many.
