@@ -101,10 +101,14 @@ impl<'a, 'o> Calls<'a, 'o> {
 /// Who of the second call is who of the first, by order or by address, whatever fits better, and
 /// the steps laid side by side by that.
 fn best_cast(left: &[Sent<'_>], left_cast: &Cast, right: &[Sent<'_>]) -> (Cast, Alignment) {
+    let ways = |sent: &[Sent<'_>], cast: &Cast| -> Vec<Way> {
+        sent.iter().map(|sent| way(sent, cast)).collect()
+    };
+    let left_ways = ways(left, left_cast);
     let aligned = |cast: &Cast| {
+        let right_ways = ways(right, cast);
         let weight = |a: usize, b: usize| {
-            let side = |sent, cast| Side { sent, cast, has_own_transport: false };
-            likeness(side(left.get(a)?, left_cast), side(right.get(b)?, cast))
+            likeness(left.get(a)?, right.get(b)?, left_ways.get(a)? == right_ways.get(b)?)
         };
         align(left.len(), right.len(), SAME, &weight)
     };
@@ -122,9 +126,7 @@ fn best_cast(left: &[Sent<'_>], left_cast: &Cast, right: &[Sent<'_>]) -> (Cast, 
 }
 
 /// How much two steps are alike; none for steps that nobody would take for each other.
-fn likeness(left: Side<'_>, right: Side<'_>) -> Option<u64> {
-    let (one, other) = (left.sent, right.sent);
-    let is_same_way = left.way() == right.way();
+fn likeness(one: &Sent<'_>, other: &Sent<'_>, is_same_way: bool) -> Option<u64> {
     let is_same_place = one.is_in_dialog == other.is_in_dialog;
     let degree = |is_alike: bool| u64::from(is_alike);
     if one.is_same_kind(other) {
@@ -133,9 +135,9 @@ fn likeness(left: Side<'_>, right: Side<'_>) -> Option<u64> {
         }
         let degrees = 1
             + degree(one.ordinal == other.ordinal)
-            + degree(one.has_credentials() == other.has_credentials())
-            + degree(one.message.sdp().is_some() == other.message.sdp().is_some())
-            + degree(one.message.sipfrag_status() == other.message.sipfrag_status());
+            + degree(one.cargo.0 == other.cargo.0)
+            + degree(one.cargo.1 == other.cargo.1)
+            + degree(one.cargo.2 == other.cargo.2);
         let same = if is_same_way { SAME } else { 0 };
         return Some(same + degrees * DEGREE + 1);
     }
@@ -147,14 +149,22 @@ fn likeness(left: Side<'_>, right: Side<'_>) -> Option<u64> {
     Some(degrees * DEGREE + 1)
 }
 
-fn place<'a>(sent: &Sent<'a>, cast: &Cast) -> Place<'a> {
+/// Sender and receiver, by their numbers.
+type Way = (usize, usize);
+
+fn way(sent: &Sent<'_>, cast: &Cast) -> Way {
     let number = |end| cast.number(end).unwrap_or_default();
+    (number(sent.step.source), number(sent.step.destination))
+}
+
+fn place<'a>(sent: &Sent<'a>, cast: &Cast) -> Place<'a> {
+    let (source, destination) = way(sent, cast);
     Place {
         step: sent.step,
         label: label(&sent.message),
-        source: number(sent.step.source),
-        destination: number(sent.step.destination),
+        source,
+        destination,
         repeats: sent.repeats,
-        has_sdp: sent.message.sdp().is_some(),
+        has_sdp: sent.cargo.1,
     }
 }

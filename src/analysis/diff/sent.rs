@@ -25,6 +25,8 @@ pub(super) struct Sent<'a> {
     pub(super) is_in_dialog: bool,
     /// The how manieth request of its kind by its sender it is, or belongs to.
     pub(super) ordinal: usize,
+    /// It has credentials, or SDP, or tells the status of a transfer.
+    pub(super) cargo: (bool, bool, Option<Status>),
 }
 
 /// Requests of a kind by one sender.
@@ -91,7 +93,8 @@ pub(super) fn once(transcript: &[Step]) -> (Vec<Sent<'_>>, u64) {
         };
         places.insert(key, sent.len());
         let ordinal = ordinal(step, &message, &mut numbers);
-        sent.push(Sent { step, message, repeats: 0, is_in_dialog, ordinal });
+        let cargo = (has_credentials(&message), message.sdp().is_some(), message.sipfrag_status());
+        sent.push(Sent { step, message, repeats: 0, is_in_dialog, ordinal, cargo });
     }
     (sent, left_out)
 }
@@ -116,18 +119,16 @@ fn ordinal<'a>(
     })
 }
 
+fn has_credentials(message: &Message<'_>) -> bool {
+    message.has(HeaderName::Authorization) || message.has(HeaderName::ProxyAuthorization)
+}
+
 impl Sent<'_> {
     /// Both are the same request or the same response, whoever sent them.
     pub(super) fn is_same_kind(&self, other: &Sent<'_>) -> bool {
         self.message.is_request() == other.message.is_request()
             && self.message.status() == other.message.status()
             && self.message.method() == other.message.method()
-    }
-
-    /// It has credentials.
-    pub(super) fn has_credentials(&self) -> bool {
-        self.message.has(HeaderName::Authorization)
-            || self.message.has(HeaderName::ProxyAuthorization)
     }
 }
 

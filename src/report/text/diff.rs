@@ -1,4 +1,4 @@
-//! How two captures differ, as text: the verdict, what recurs, then call by call one ladder of both.
+//! How two captures differ, as text: the verdict, what recurs, then a ladder of both for each call.
 //!
 //! `-` marks what only the first capture has, `+` what only the second has, `~` what changed.
 
