@@ -1,8 +1,8 @@
 //! The analysis as Markdown, for a ticket or the description of a change.
 //!
-//! What comes from a capture stands in code spans and fenced blocks, where nothing is markup, a link
-//! or the name of a person who is called. Expectations that were missed come first, then findings as
-//! in the text report: the worst in full, each diagnosis once.
+//! What comes from a capture stands in code spans and fenced blocks, where nothing is markup, a
+//! link or the name of a person who is called. Expectations that were missed come first, then
+//! findings as in the text report: the worst in full, each diagnosis once.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};

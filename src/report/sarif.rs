@@ -1,8 +1,8 @@
 //! The findings as static analysis results: SARIF 2.1.0.
 //!
-//! The capture is the artifact, the call is the logical location; frames are no lines, so they stand
-//! among the properties. An expectation points at its line in the file of expectations. Only rules
-//! with a result are described.
+//! The capture is the artifact, the call is the logical location; frames are no lines, so they
+//! stand among the properties. An expectation points at its line in the file of expectations. Only
+//! rules with a result are described.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

@@ -125,8 +125,8 @@ impl JsonSchema for Confidence {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "How sure something is: the trace alone proves it, another reading would \
-                            be odd, other readings fit as well.",
+            "description": "How sure something is: the trace alone proves it, another reading \
+                            would be odd, other readings fit as well.",
             "type": "string",
             "enum": [Self::Certain.name(), Self::Likely.name(), Self::Possible.name()],
         })
