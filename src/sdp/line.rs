@@ -71,8 +71,8 @@ impl<'a> Iterator for Lines<'a> {
     }
 }
 
-/// Where the line ends. Lines are short, so eight bytes at a time are sooner done than a search that
-/// is made for long ones.
+/// Where the line ends. Lines are short, so eight bytes at a time are sooner done than a search
+/// that is made for long ones.
 #[inline]
 fn line_end(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::from_le_bytes([1; 8]);

@@ -132,8 +132,8 @@ impl<'c> Exchange<'c> {
     }
 }
 
-/// The description in a message, sooner than [`Message::sdp`](crate::sip::Message::sdp) where it has
-/// no body, as most have none.
+/// The description in a message, sooner than [`Message::sdp`](crate::sip::Message::sdp) where it
+/// has no body, as most have none.
 pub(super) fn sdp_of<'c>(message: &Message<'c>) -> Option<&'c [u8]> {
     if message.bytes_after_headers() == 0 {
         return None;
