@@ -1,13 +1,14 @@
 //! The stages of an analysis, each by itself on traffic that is made here.
+#![allow(dead_code, reason = "each bench uses a part of it")]
 
-pub mod traffic;
+mod traffic;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use siptrace::analysis::{Analysis, Detail, Keep, Statistics, judge};
 use siptrace::capture::{Block, FrameId, Source};
-use siptrace::media::{Columns, Feed, FlowNames, Media, RtpFlow, RtpPacket, Streams};
+use siptrace::media::{Columns, Feed, FlowNames, Media, RtpFlow, RtpPacket, Stream, Streams};
 use siptrace::packet::{self, Endpoint, Packet};
 use siptrace::rules::{self, Profile};
 use siptrace::sdp::Session;
@@ -21,30 +22,30 @@ use traffic::{Carrier, Traffic, traffic};
 
 /// What the stages work on.
 #[derive(Debug)]
-pub struct Material {
+pub(crate) struct Material {
     /// Calls of which nearly every frame is media.
-    pub media: Capture,
+    pub(crate) media: Capture,
     /// The same number of bytes of signalling alone.
-    pub signalling: Capture,
+    pub(crate) signalling: Capture,
     /// Signalling over TCP.
-    pub tcp: Capture,
+    pub(crate) tcp: Capture,
     /// The messages of [`Material::signalling`] by call.
-    pub calls: Vec<Vec<Vec<u8>>>,
+    pub(crate) calls: Vec<Vec<Vec<u8>>>,
     /// The session descriptions in them.
-    pub descriptions: Vec<Vec<u8>>,
+    pub(crate) descriptions: Vec<Vec<u8>>,
 }
 
 /// A capture in a file that is gone afterwards, and its blocks.
 #[derive(Debug)]
-pub struct Capture {
-    pub path: PathBuf,
-    pub bytes: u64,
-    pub blocks: Vec<Block>,
+pub(crate) struct Capture {
+    pub(crate) path: PathBuf,
+    pub(crate) bytes: u64,
+    pub(crate) blocks: Vec<Block>,
 }
 
 impl Material {
     /// Captures of about so many thousand bytes.
-    pub fn new(kilobytes: u32) -> Self {
+    pub(crate) fn new(kilobytes: u32) -> Self {
         let signalling = traffic(kilobytes / 4, 0, Carrier::Udp);
         Self {
             media: Capture::new("media", &traffic(kilobytes / 100, 200, Carrier::Udp)),
@@ -56,12 +57,12 @@ impl Material {
     }
 
     /// Bytes of all messages.
-    pub fn message_bytes(&self) -> u64 {
+    pub(crate) fn message_bytes(&self) -> u64 {
         self.calls.iter().flatten().map(|message| message.len() as u64).sum()
     }
 
     /// Bytes of all session descriptions.
-    pub fn description_bytes(&self) -> u64 {
+    pub(crate) fn description_bytes(&self) -> u64 {
         self.descriptions.iter().map(|description| description.len() as u64).sum()
     }
 }
@@ -86,7 +87,7 @@ impl Drop for Capture {
 }
 
 /// Reads a capture and finds its records; returns the number of frames.
-pub fn read(path: &Path) -> u64 {
+pub(crate) fn read(path: &Path) -> u64 {
     let mut source = Source::open(path, 0).expect("a capture");
     let (mut frames, mut spare) = (0, Vec::new());
     while let Some(block) = source.next_block(spare).expect("no error") {
@@ -97,7 +98,7 @@ pub fn read(path: &Path) -> u64 {
 }
 
 /// Decodes the frames; returns how many bytes of payload they carry.
-pub fn decode(capture: &Capture) -> u64 {
+pub(crate) fn decode(capture: &Capture) -> u64 {
     let frames = capture.blocks.iter().flat_map(Block::frames);
     let payload = frames.map(|frame| match packet::decode(&frame) {
         Packet::Udp { payload, .. } => payload.len() as u64,
@@ -108,25 +109,25 @@ pub fn decode(capture: &Capture) -> u64 {
 }
 
 /// Looks at the heads of all messages; returns how many have a Call-ID.
-pub fn heads(material: &Material) -> u64 {
+pub(crate) fn heads(material: &Material) -> u64 {
     let heads = material.calls.iter().flatten().filter_map(|message| sip::head(message));
     heads.filter(|head| head.call_id.is_some()).count() as u64
 }
 
-/// Lexes all messages; returns the number of their header fields.
-pub fn lex(material: &Material) -> u64 {
+/// Lexes all messages; returns how many have a Call-ID.
+pub(crate) fn lex(material: &Material) -> u64 {
     let messages = material.calls.iter().flatten();
     messages.map(|message| u64::from(Message::lex(message).0.call_id().is_some())).sum()
 }
 
 /// Parses all session descriptions; returns the number of their media.
-pub fn describe(material: &Material) -> u64 {
+pub(crate) fn describe(material: &Material) -> u64 {
     let sessions = material.descriptions.iter().map(|description| Session::parse(description).0);
     sessions.map(|session| session.media.len() as u64).sum()
 }
 
 /// Puts TCP streams together; returns the number of messages in them.
-pub fn reassemble(capture: &Capture) -> u64 {
+pub(crate) fn reassemble(capture: &Capture) -> u64 {
     let mut streams = transport::Streams::with_share_of(1);
     let (keys, mut messages) = (KeyLog::default(), 0);
     let mut deliver = |_: Delivery<'_>| messages += 1;
@@ -141,7 +142,7 @@ pub fn reassemble(capture: &Capture) -> u64 {
 }
 
 /// The RTP packets of a capture, on their way to the streams.
-pub fn media_packets(capture: &Capture) -> (Columns<1>, FlowNames<1>) {
+pub(crate) fn media_packets(capture: &Capture) -> (Columns<1>, FlowNames<1>) {
     let mut names = FlowNames::new(1);
     let mut columns = Columns::default();
     columns.clear(&names);
@@ -157,17 +158,17 @@ pub fn media_packets(capture: &Capture) -> (Columns<1>, FlowNames<1>) {
 }
 
 /// Follows the streams; returns the number of packets.
-pub fn follow(packets: &(Columns<1>, FlowNames<1>)) -> u64 {
+pub(crate) fn follow(packets: &(Columns<1>, FlowNames<1>)) -> u64 {
     let (columns, names) = packets;
     let mut streams = Streams::with_share_of(1);
     if let Some(feed) = Feed::of(columns, 0, std::slice::from_ref(names)) {
         streams.take(feed);
     }
-    Media::new(&[streams]).streams().map(|stream| stream.packets()).sum()
+    Media::new(&[streams]).streams().map(Stream::packets).sum()
 }
 
 /// Builds and judges every call by all rules; returns the number of findings.
-pub fn judge_calls(material: &Material) -> u64 {
+pub(crate) fn judge_calls(material: &Material) -> u64 {
     let (coverage, settings) = (Coverage::default(), Settings::default());
     let disruptions = Disruptions::default();
     let (mut facts, mut statistics) = (Facts::default(), Statistics::default());
@@ -214,7 +215,7 @@ pub fn judge_calls(material: &Material) -> u64 {
 }
 
 /// The whole way, by so many threads.
-pub fn analyze(path: &Path, threads: usize) -> Analysis {
+pub(crate) fn analyze(path: &Path, threads: usize) -> Analysis {
     let options = pipeline::Options {
         profile: Profile { rules: rules::ALL.to_vec(), ..Profile::default() },
         keep: Keep::default(),

@@ -5,7 +5,7 @@ const START: u64 = 1_700_000_000_000_000;
 
 /// What carries the signalling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Carrier {
+pub(crate) enum Carrier {
     Udp,
     /// One connection for all calls, in segments that heed no message.
     Tcp,
@@ -13,23 +13,23 @@ pub enum Carrier {
 
 /// A capture in the making.
 #[derive(Debug)]
-pub struct Traffic {
+pub(crate) struct Traffic {
     carrier: Carrier,
     /// When each frame is captured, and its bytes.
     frames: Vec<(u64, Vec<u8>)>,
     /// The next sequence number of each direction.
     sequences: [u32; 2],
     /// The messages of each call.
-    pub calls: Vec<Vec<Vec<u8>>>,
+    pub(crate) calls: Vec<Vec<Vec<u8>>>,
     /// The session descriptions in them.
-    pub descriptions: Vec<Vec<u8>>,
+    pub(crate) descriptions: Vec<Vec<u8>>,
 }
 
 /// Bytes of a TCP segment.
 const SEGMENT: usize = 1000;
 
 /// So many calls of a caller and a callee, with so many packets of G.711 each way.
-pub fn traffic(calls: u32, packets: u32, carrier: Carrier) -> Traffic {
+pub(crate) fn traffic(calls: u32, packets: u32, carrier: Carrier) -> Traffic {
     let mut traffic = Traffic {
         carrier,
         frames: Vec::new(),
@@ -46,7 +46,7 @@ pub fn traffic(calls: u32, packets: u32, carrier: Carrier) -> Traffic {
 
 impl Traffic {
     /// The frames as a pcap file.
-    pub fn pcap(&self) -> Vec<u8> {
+    pub(crate) fn pcap(&self) -> Vec<u8> {
         let mut file = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         file.extend([65_535_u32, 1].map(u32::to_le_bytes).as_flattened());
         for (micros, data) in &self.frames {
