@@ -247,7 +247,7 @@ fn ending(args: &CheckArgs, checked: &Checked) -> Ending {
     }
     let failing = checked.verdicts.iter().map(Verdict::failing);
     let missed: usize = checked.verdicts.iter().map(Verdict::missed).sum();
-    let without_sip = checked.verdicts.iter().filter(|v| !v.is_passed() && !v.has_sip()).count();
+    let without_sip = checked.verdicts.iter().filter(|v| !v.is_passed() && v.is_void()).count();
     Ending::fallen_short(format!(
         "captures that fail: {failed} of {captures}; findings that fail them: {}; expectations \
          missed: {missed}; without SIP: {without_sip}",

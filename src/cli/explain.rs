@@ -24,7 +24,11 @@ Examples:
   siptrace explain q850:27        a cause of the telephone network; q850 alone lists them
   siptrace explain warning:305    a code of the Warning header
   siptrace explain reason:STIR    a protocol of the Reason header
-  siptrace explain REFER --lang fr")]
+  siptrace explain REFER --lang fr
+
+Exit codes:
+  0  done
+  2  wrong usage, no such entry")]
 pub(super) struct ExplainArgs {
     /// Code, rule, family, class, cause or method
     #[arg(value_name = "TOPIC")]
@@ -38,7 +42,11 @@ pub(super) struct ExplainArgs {
 #[command(after_help = "\
 Examples:
   siptrace compare 100 502
-  siptrace compare 486 603 --lang pt")]
+  siptrace compare 486 603 --lang pt
+
+Exit codes:
+  0  done
+  2  wrong usage, no such entry")]
 pub(super) struct CompareArgs {
     /// The one status code
     #[arg(value_name = "A", value_parser = clap::value_parser!(u16).range(100..=699))]
@@ -52,6 +60,10 @@ pub(super) struct CompareArgs {
 
 /// List the rules
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes:
+  0  done
+  2  wrong usage, no such entry")]
 pub(super) struct RulesArgs {
     #[command(flatten)]
     output: CatalogueOutput,

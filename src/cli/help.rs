@@ -83,7 +83,7 @@ fn exchange(command: Command, help: &Help, words: Labels) -> Command {
         .disable_help_flag(true)
         .mut_args(|argument| with_words(argument, words))
         .arg(help_flag.help(words.get("help-help").to_owned()))
-        .after_help(examples(help, words))
+        .after_help(after_help(help, words))
 }
 
 /// The parts of the help below headings of the language, whose colon is not clap's.
@@ -104,17 +104,27 @@ fn with_words(argument: Arg, words: Labels) -> Arg {
     argument.help(text).long_help(None::<&str>).hide_default_value(true).hide_possible_values(true)
 }
 
-fn examples(help: &Help, words: Labels) -> String {
-    if help.examples.is_empty() {
-        return String::new();
+/// Examples and exit codes.
+fn after_help(help: &Help, words: Labels) -> String {
+    let heading = |key: &str| words.pair(words.get(key), "").trim_end().to_owned();
+    let mut lines = Vec::new();
+    if !help.examples.is_empty() {
+        lines.push(heading("help-examples"));
     }
-    let mut out = words.pair(words.get("help-examples"), "").trim_end().to_owned();
     for (example, note) in help.examples {
         let note = if note.is_empty() { "" } else { words.get(note) };
-        let line = format!("{}  {note}", layout::pad(example, EXAMPLE_COLUMNS));
-        out.push_str(&format!("\n  {}", line.trim_end()));
+        let line = format!("  {}  {note}", layout::pad(example, EXAMPLE_COLUMNS));
+        lines.push(line.trim_end().to_owned());
     }
-    out
+    if !help.examples.is_empty() {
+        lines.push(String::new());
+    }
+    lines.push(heading("help-exit-codes"));
+    lines.extend(["0", "2"].map(|code| {
+        let meaning = words.get(&format!("help-exit-{code}")).to_owned();
+        format!("  {code}  {meaning}")
+    }));
+    lines.join("\n")
 }
 
 #[cfg(test)]
@@ -168,7 +178,7 @@ mod tests {
                 assert!(words.get(&format!("help-{id}")).starts_with(&text), "{id}: {text}");
             }
             let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            assert_eq!(after, examples(help, words));
+            assert_eq!(after, after_help(help, words));
         }
     }
 }

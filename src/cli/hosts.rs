@@ -13,8 +13,8 @@ const NAME_CHARS_MAX: usize = 64;
 /// Names by address.
 pub(super) type Hosts = BTreeMap<IpAddr, String>;
 
-/// The names in a file like `/etc/hosts`: an address and a name in a line; `#` begins a comment, and
-/// further names are not used.
+/// The names in a file like `/etc/hosts`: an address and a name in a line; `#` begins a comment,
+/// and further names are not used.
 ///
 /// # Errors
 ///

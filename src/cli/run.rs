@@ -25,7 +25,8 @@ use crate::transport::KeyLog;
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     /// Captures (pcap, pcapng, snoop, compressed or not, .sip scripts), directories of captures, or
-    /// patterns; several are one capture, merged by time; - is standard input
+    /// patterns; several are one capture, merged by time, but for `check`, which takes each by
+    /// itself; - is standard input
     #[arg(value_name = "CAPTURE", required = true)]
     pub(super) captures: Vec<PathBuf>,
     #[command(flatten)]

@@ -18,7 +18,11 @@ use crate::cli::output::{self, OutputArgs, WriteError};
 Examples:
   siptrace completions bash > /etc/bash_completion.d/siptrace
   siptrace completions zsh > ~/.zfunc/_siptrace
-  siptrace completions fish > ~/.config/fish/completions/siptrace.fish")]
+  siptrace completions fish > ~/.config/fish/completions/siptrace.fish
+
+Exit codes:
+  0  written
+  2  wrong usage, or it could not be written")]
 pub(super) struct CompletionsArgs {
     /// The shell
     #[arg(value_enum, value_name = "SHELL")]
@@ -30,7 +34,11 @@ pub(super) struct CompletionsArgs {
 #[command(after_help = "\
 Examples:
   siptrace man | man -l -
-  siptrace man /usr/local/share/man/man1")]
+  siptrace man /usr/local/share/man/man1
+
+Exit codes:
+  0  written
+  2  wrong usage, or it could not be written")]
 pub(super) struct ManArgs {
     /// The folder; it is made if it is not there
     #[arg(value_name = "DIR")]

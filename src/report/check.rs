@@ -56,7 +56,7 @@ impl Checked {
 impl Verdict {
     /// Nothing speaks against it.
     pub fn is_passed(&self) -> bool {
-        let is_free = self.fail_on.is_none() || (self.has_sip() && self.failing() == 0);
+        let is_free = self.fail_on.is_none() || (!self.is_void() && self.failing() == 0);
         is_free && self.missed() == 0
     }
 
@@ -73,9 +73,12 @@ impl Verdict {
         self.expectations.iter().filter(|own| !own.is_met()).count()
     }
 
-    /// There was something to check: a capture without SIP is no proof that calls work.
-    pub const fn has_sip(&self) -> bool {
-        self.analysis.totals.sip_messages > 0
+    /// There was nothing to check: a capture without SIP is no proof that calls work, unless the
+    /// user knows or ignores what was found instead, as a TLS handshake that failed.
+    pub fn is_void(&self) -> bool {
+        let screened = &self.analysis.screened;
+        let set_aside = screened.known.unwrap_or_default() + screened.ignored_count();
+        self.analysis.totals.sip_messages == 0 && set_aside == 0
     }
 
     /// The finding fails it.

@@ -183,6 +183,19 @@ fn a_capture_without_sip_is_no_proof() {
 }
 
 #[test]
+fn what_was_found_instead_of_sip_may_be_known() {
+    let capture = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let capture = capture.join("fixtures/captures/tls-unknown-ca.pcapng");
+    let capture = capture.to_string_lossy();
+    let folder = Folder::new("tls", &[]);
+    let run = folder.run(&["check", &capture, "--write-baseline", "known.toml"]);
+    assert_eq!(run.code, 0, "{}", run.error);
+    assert_eq!(folder.run(&["check", &capture]).code, 1);
+    let run = folder.run(&["check", &capture, "--baseline", "known.toml"]);
+    assert_eq!(run.code, 0, "{}", run.text);
+}
+
+#[test]
 fn the_exit_code_is_explained() {
     let folder = calls("explained");
     let why = |arguments: &[&str]| {
@@ -590,7 +603,8 @@ fn the_manual_has_a_page_for_every_command() {
 #[test]
 fn commands_say_what_their_exit_codes_mean() {
     let folder = Folder::new("codes", &[]);
-    for command in ["analyze", "check", "extract"] {
+    for command in commands() {
+        let command = command.as_str();
         let help = folder.run(&[command, "--help"]).text;
         assert!(help.contains("Exit codes:\n  0  "), "{command}: {help}");
     }

@@ -59,9 +59,12 @@ fn write_head(scene: &Scene<'_>, verdict: &Verdict, sheet: &mut Sheet<'_>) -> io
             format!("{first} {more}")
         }
     }];
-    match verdict.has_sip() {
-        true => parts.push(counts(scene, verdict.analysis.totals.findings)),
-        false => parts.push(words.get("verdict-no-sip").to_owned()),
+    let findings = verdict.analysis.totals.findings;
+    if verdict.is_void() {
+        parts.push(words.get("verdict-no-sip").to_owned());
+    }
+    if !verdict.is_void() || findings.sum() > 0 {
+        parts.push(counts(scene, findings));
     }
     parts.extend(screened::counts(scene));
     if !verdict.expectations.is_empty() {
