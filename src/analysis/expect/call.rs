@@ -22,6 +22,9 @@ use crate::time::{Span, Time};
 /// How long a client waits for an answer, and a server for an ACK (RFC 3261, section 17).
 const WAIT: Span = timers::T1.times(64);
 
+/// Fates of calls that are not over.
+const OPEN: [&str; 4] = ["trying", "ringing", "answered", "unknown"];
+
 /// What one call, or each of several, must show.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ExpectedCall {
@@ -192,7 +195,11 @@ impl ExpectedCall {
         problems.extend(self.times.iter().filter_map(|test| {
             let mut problem = test.check(call, &moments)?;
             if problem.seen == Seen::Nothing {
-                problem.doubts = scene.doubts_after(call.end, WAIT);
+                // What is over would not have gone on.
+                problem.doubts = match OPEN.contains(&call.fate()) {
+                    true => scene.doubts_after(call.end, WAIT),
+                    false => scene.doubts.clone(),
+                };
             }
             Some(problem)
         }));
