@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use siptrace::analysis::diff::{Diff, DiffLine, DiffOptions, Part, diff};
 use siptrace::analysis::{Analysis, Keep};
 use siptrace::capture::Source;
-use siptrace::finding::Severity;
+use siptrace::finding::{Severity, Value};
 use siptrace::rules::Profile;
 use siptrace::time::Span;
 use siptrace::transport::KeyLog;
@@ -441,4 +441,91 @@ fn json_has_the_fields_of_the_contract() {
     assert_eq!(call["findings"][0]["side"], "right");
     let again = siptrace(&["diff", LEFT, RIGHT, "--format", "json", "--threads", "7"]);
     assert_eq!(again.stdout, output.stdout);
+}
+
+/// One OPTIONS with these header fields, and its answer.
+fn options_with(headers: &[&str]) -> String {
+    let headers: String = headers.iter().map(|header| format!("  | {header}\n")).collect();
+    format!(
+        "host alice 192.0.2.1\nhost bob 192.0.2.2\n0 alice > bob raw\n\
+         \x20 | OPTIONS sip:bob@example.com SIP/2.0\n\
+         \x20 | Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKx\n\
+         \x20 | Call-ID: raw@script.invalid\n\
+         \x20 | CSeq: 1 OPTIONS\n{headers}  | Content-Length: 0\n  |\n+20ms bob > alice 200\n"
+    )
+}
+
+#[test]
+fn order_and_compact_forms_say_nothing() {
+    let long = options_with(&[
+        "From: \"\\xc3\\x84nne\" <sip:alice@example.com>;tag=1",
+        "To: <sip:bob@example.com>",
+        "Allow: INVITE, ACK, BYE",
+        "Supported: timer, 100rel",
+        "Max-Forwards: 70",
+    ]);
+    let short = options_with(&[
+        "k: 100rel",
+        "k: timer",
+        "Allow: BYE,ACK,INVITE",
+        "MAX-FORWARDS: 70",
+        "t: <sip:bob@example.com>",
+        "f: \"\\xc3\\x84nne\" <sip:alice@example.com>;tag=2",
+    ]);
+    let (left, right) = (analyze(&long), analyze(&short));
+    let found = diff(&left, &right, &DiffOptions::default());
+    assert!(told(&found).is_empty() && found.recurring.is_empty(), "{:?}", told(&found));
+
+    let fewer = analyze(&short.replace("Allow: BYE,ACK,INVITE", "Allow: ACK,INVITE,UPDATE"));
+    let found = diff(&left, &fewer, &DiffOptions::default());
+    assert_eq!(told(&found), ["OPTIONS: Allow"]);
+    let DiffLine::Both { changes, .. } = &found.calls[0].lines[0] else { panic!("both have it") };
+    let text = |text: &str| Some(Value::Text(text.to_owned()));
+    assert_eq!((&changes[0].left, &changes[0].right), (&text("BYE"), &text("UPDATE")));
+}
+
+#[test]
+fn a_capture_cannot_write_to_the_terminal() {
+    let headers = ["From: <sip:a@b.example>;tag=1", "To: <sip:b@b.example>"];
+    let hostile = "Subject: \\x1b[31mred\\x07";
+    let [plain, colour] =
+        [options_with(&headers), options_with(&[headers[0], headers[1], hostile])];
+    let folder = std::env::temp_dir();
+    let paths = ["plain", "colour"]
+        .map(|name| folder.join(format!("siptrace-diff-{}-{name}.sip", std::process::id())));
+    fs::write(&paths[0], plain).expect("written");
+    fs::write(&paths[1], colour).expect("written");
+    let [left, right] = paths.each_ref().map(|path| path.to_string_lossy().into_owned());
+    for format in ["text", "json"] {
+        let output = siptrace(&["diff", &left, &right, "--format", format]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(!output.stdout.contains(&0x1b) && !output.stdout.contains(&0x07));
+        assert!(String::from_utf8_lossy(&output.stdout).contains("Subject"));
+    }
+    for path in paths {
+        fs::remove_file(path).expect("removed");
+    }
+}
+
+#[test]
+fn calls_of_the_same_users_keep_their_order() {
+    let calls = |ends: [&str; 3], run: &str| {
+        let call = |(at, end): (usize, &&str)| {
+            format!(
+                "call {run}{at}\n{at}0 alice > bob INVITE\n+10ms bob > alice {end}\n\
+                     +10ms alice > bob ACK\n"
+            )
+        };
+        let calls: String = ends.iter().enumerate().map(call).collect();
+        format!("host alice 192.0.2.1\nhost bob 192.0.2.2\n{calls}end 90\n")
+    };
+    let left = analyze(&calls(["603", "486", "603"], "a"));
+    let right = analyze(&calls(["603", "603", "603"], "b"));
+    let found = diff(&left, &right, &DiffOptions::default());
+    assert_eq!((found.totals.same, found.totals.differing), (2, 1));
+    let [call] = found.calls.as_slice() else { panic!("{:?}", found.totals) };
+    assert_eq!(
+        (&*call.left.call_id, &*call.right.call_id),
+        ("a1@script.invalid", "b1@script.invalid")
+    );
 }
