@@ -37,6 +37,12 @@ impl Words {
         }
     }
 
+    /// Frames with their captures, where there are several.
+    fn pairs(self, frames: &[FrameId]) -> Option<Vec<FrameJson>> {
+        let pair = |frame: &FrameId| FrameJson { capture: frame.capture, frame: frame.number };
+        self.has_captures.then(|| frames.iter().map(pair).collect())
+    }
+
     /// What the verdict is called: its name, or its place in the file.
     pub(crate) fn name(self, verdict: &Verdict) -> String {
         match (&verdict.name, &verdict.subject) {
@@ -264,7 +270,9 @@ pub(super) struct VerdictJson<'a> {
     met: bool,
     subject: &'static str,
     call_id: Option<&'a str>,
-    first_frame: Option<String>,
+    first_frame: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capture_frames: Option<Vec<FrameJson>>,
     problems: Vec<ProblemJson<'a>>,
     ladder: Vec<RowJson<'a>>,
 }
@@ -284,11 +292,19 @@ impl<'a> VerdictJson<'a> {
             met: verdict.is_met(),
             subject,
             call_id,
-            first_frame: first.map(|frame| words.frame(frame)),
+            first_frame: first.map(|frame| frame.number),
+            capture_frames: first.and_then(|frame| words.pairs(&[frame])),
             problems: verdict.problems.iter().map(|own| ProblemJson::of(own, words)).collect(),
-            ladder: verdict.ladder.iter().map(RowJson::of).collect(),
+            ladder: verdict.ladder.iter().map(|row| RowJson::of(row, words)).collect(),
         }
     }
+}
+
+/// A frame among several captures.
+#[derive(Serialize)]
+struct FrameJson {
+    capture: u16,
+    frame: u64,
 }
 
 #[derive(Serialize)]
@@ -299,6 +315,8 @@ struct ProblemJson<'a> {
     expected: &'a str,
     seen: SeenJson<'a>,
     frames: Vec<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capture_frames: Option<Vec<FrameJson>>,
     doubts: Vec<DoubtJson>,
     message: String,
 }
@@ -313,6 +331,7 @@ impl<'a> ProblemJson<'a> {
             expected: &problem.expected,
             seen: SeenJson::of(&problem.seen),
             frames: problem.frames.iter().map(|frame| frame.number).collect(),
+            capture_frames: words.pairs(&problem.frames),
             doubts: problem.doubts.iter().map(doubt).collect(),
             message: words.problem(problem),
         }
@@ -353,6 +372,8 @@ struct RowJson<'a> {
     mark: &'static str,
     line: Option<usize>,
     frame: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capture_frames: Option<Vec<FrameJson>>,
     time: Option<Time>,
     from: &'a str,
     to: &'a str,
@@ -360,7 +381,7 @@ struct RowJson<'a> {
 }
 
 impl<'a> RowJson<'a> {
-    fn of(row: &'a Row) -> Self {
+    fn of(row: &'a Row, words: Words) -> Self {
         Self {
             mark: match row.mark {
                 Mark::Same => "same",
@@ -369,10 +390,104 @@ impl<'a> RowJson<'a> {
             },
             line: row.line,
             frame: row.frame.map(|frame| frame.number),
+            capture_frames: row.frame.and_then(|frame| words.pairs(&[frame])),
             time: row.time,
             from: &row.from,
             to: &row.to,
             message: &row.what,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_numbers_with_their_captures_where_there_are_several() {
+        let frame = FrameId { capture: 1, number: 7 };
+        let row = Row {
+            mark: Mark::Unexpected,
+            line: None,
+            frame: Some(frame),
+            time: None,
+            from: "alice".to_owned(),
+            to: "bob".to_owned(),
+            what: "BYE".to_owned(),
+        };
+        let problem = Problem {
+            line: 3,
+            about: About::UnexpectedStep,
+            expected: String::new(),
+            seen: Seen::Text("alice > bob BYE".to_owned()),
+            frames: vec![frame],
+            doubts: vec![Doubt::Damaged],
+        };
+        let call_id = "one".to_owned();
+        let verdict = Verdict {
+            file: "t.toml".to_owned(),
+            name: None,
+            line: 2,
+            subject: Subject::Call { call_id, first: frame, last: frame },
+            problems: vec![problem],
+            ladder: vec![row],
+        };
+        let told = |has_captures: bool| {
+            let words = Words { labels: labels(Lang::En), has_captures };
+            serde_json::to_value(VerdictJson::of(&verdict, words)).expect("JSON")
+        };
+        let one = told(false);
+        assert_eq!(one["name"], "call of line 2");
+        assert_eq!(one["first_frame"], 7);
+        assert_eq!(one["problems"][0]["frames"], serde_json::json!([7]));
+        assert_eq!(one["problems"][0].get("capture_frames"), None);
+        assert_eq!(one["problems"][0]["doubts"][0]["doubt"], "damaged");
+        let pair = serde_json::json!([{ "capture": 1, "frame": 7 }]);
+        let several = told(true);
+        assert_eq!(several["capture_frames"], pair);
+        assert_eq!(several["problems"][0]["capture_frames"], pair);
+        assert_eq!(several["ladder"][0]["capture_frames"], pair);
+    }
+
+    #[test]
+    fn every_word_of_a_verdict_has_a_label() {
+        let abouts = [
+            About::NoSuchCall,
+            About::Calls,
+            About::UnexpectedCall,
+            About::Status,
+            About::State,
+            About::MissingStep,
+            About::UnexpectedStep,
+            About::Steps,
+            About::Header("Via".to_owned()),
+            About::Uri,
+            About::Reason,
+            About::Sdp("codecs".to_owned()),
+            About::Time("pdd".to_owned()),
+            About::Rtp("loss".to_owned()),
+            About::Findings("count"),
+        ];
+        let doubts = [
+            Doubt::EndsSoon { after: crate::time::Span::from_secs(1) },
+            Doubt::Damaged,
+            Doubt::Lost { packets: 2 },
+            Doubt::Rule("capture-packet-loss"),
+            Doubt::TranscriptDropped,
+            Doubt::TooMany,
+            Doubt::MessageCut,
+            Doubt::NoRtpAtAll,
+        ];
+        for lang in Lang::ALL {
+            let words = Words { labels: labels(lang), has_captures: false };
+            for about in &abouts {
+                let told = words.about(about);
+                assert!(!told.starts_with("expect-") && !told.contains('{'), "{lang:?}: {told}");
+            }
+            for doubt in &doubts {
+                let told = words.doubt(doubt);
+                assert!(!told.starts_with("expect-") && !told.contains('{'), "{lang:?}: {told}");
+            }
         }
     }
 }
