@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::analysis::{Analysis, Baseline, Ignored, Keep, expect, gather};
 use crate::capture::Source;
-use crate::catalogue::Lang;
+use crate::catalogue::{Lang, labels};
 use crate::cli::baseline::BaselineArgs;
 use crate::cli::config::Config;
 use crate::cli::ending::Ending;
@@ -216,8 +216,15 @@ fn write(
 fn side_by_side(checked: &Checked, lang: Lang) -> (Analysis, Vec<Missed>) {
     let mut cases = Vec::new();
     let mut captures = 0;
+    let is_several = checked.verdicts.len() > 1;
     for verdict in &checked.verdicts {
+        if !verdict.is_passed() && verdict.is_void() {
+            cases.push(without_sip(verdict, lang));
+        }
         for mut case in missed(&verdict.expectations, &verdict.analysis, lang) {
+            if is_several {
+                case.case = format!("{} ({})", case.case, case.capture);
+            }
             case.frames.iter_mut().for_each(|frame| {
                 frame.capture = frame.capture.saturating_add(captures);
             });
@@ -234,6 +241,14 @@ fn side_by_side(checked: &Checked, lang: Lang) -> (Analysis, Vec<Missed>) {
         analysis
     });
     (gather(parts), cases)
+}
+
+/// A capture fails because there is nothing in it to check.
+fn without_sip(verdict: &Verdict, lang: Lang) -> Missed {
+    let capture = verdict.paths().into_iter().next().unwrap_or_default();
+    let message = labels(lang).get("verdict-no-sip").to_owned();
+    let case = format!("{message} ({capture})");
+    Missed { suite: "siptrace check".to_owned(), case, capture, message, ..Missed::default() }
 }
 
 fn ending(args: &CheckArgs, checked: &Checked) -> Ending {

@@ -61,7 +61,7 @@ impl SelectionArgs {
                 return Err(SelectionError { given: given.clone() });
             }
         }
-        let is_in = |rule: &Rule, selectors: &[String]| selectors.iter().any(|s| fits(rule, s));
+        let is_in = |rule: &Rule, selectors: &[String]| selectors.iter().any(|s| rule.fits(s));
         let select = match self.select.is_empty() {
             true => choice.select.as_deref(),
             false => Some(self.select.as_slice()),
@@ -88,14 +88,7 @@ impl SelectionArgs {
 
 /// The rules that a code, prefix or name stands for.
 pub(super) fn rules_of(selector: &str) -> Vec<&'static Rule> {
-    rules::ALL.iter().copied().filter(|rule| fits(rule, selector)).collect()
-}
-
-fn fits(rule: &Rule, selector: &str) -> bool {
-    let selector = selector.trim();
-    let is_prefix =
-        rule.code.get(..selector.len()).is_some_and(|start| start.eq_ignore_ascii_case(selector));
-    !selector.is_empty() && (is_prefix || rule.name == selector)
+    rules::ALL.iter().copied().filter(|rule| rule.fits(selector)).collect()
 }
 
 #[cfg(test)]

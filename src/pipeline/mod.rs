@@ -117,7 +117,10 @@ pub fn follow(
     let is_waiting = sources.len() > 1 && sources.iter().all(|source| !source.is_live());
     let mut teller = match is_waiting {
         true => Teller::Silent,
-        false => Teller::Telling(Telling::new(options.keep, sources.len() > 1), tell),
+        false => {
+            let telling = Telling::new(options.keep, sources.len() > 1);
+            Teller::Telling(Box::new(telling), tell)
+        }
     };
     pool(options)?.install(|| compared(sources, options, progress, &mut teller))
 }
@@ -133,7 +136,7 @@ fn pool(options: &Options) -> Result<rayon::ThreadPool, Error> {
 /// Whether results are told on the way.
 enum Teller<'t, 's> {
     Silent,
-    Telling(Telling, &'t mut Tell<'s>),
+    Telling(Box<Telling>, &'t mut Tell<'s>),
 }
 
 /// Runs, and once more by one clock where the captures show that their clocks differ.
@@ -414,7 +417,8 @@ impl<'o> Run<'o> {
         match teller {
             Teller::Silent => Tally::finish(parts, &self.options.profile),
             Teller::Telling(telling, _) => {
-                let telling = std::mem::replace(telling, Telling::new(self.options.keep, false));
+                let telling =
+                    std::mem::replace(&mut **telling, Telling::new(self.options.keep, false));
                 Tally::finish_after(parts, &self.options.profile, telling)
             }
         }

@@ -159,7 +159,7 @@ fn calls(index: &Index<'_>, out: &mut dyn Write) -> io::Result<()> {
     )?;
     let mut codes = vec![Vec::new(); index.analysis.calls.len()];
     for finding in &index.analysis.findings {
-        let place = finding.call_id.as_deref().and_then(|call_id| index.place(call_id));
+        let place = index.place(finding);
         if let Some(codes) = place.and_then(|place| codes.get_mut(place)) {
             codes.push(finding.rule.code);
         }

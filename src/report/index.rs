@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
 use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
@@ -23,15 +24,26 @@ pub(crate) struct Index<'a> {
     pub(crate) analysis: &'a Analysis,
     pub(crate) words: Labels,
     calls: FxHashMap<&'a str, usize>,
+    /// Calls whose Call-ID an earlier one has, by their captures, which were judged each by itself.
+    again: FxHashMap<(&'a str, u16), usize>,
     rules: RefCell<BTreeMap<&'static str, Rc<RuleText>>>,
 }
 
 impl<'a> Index<'a> {
     /// The index of an analysis that is told in that language.
     pub(crate) fn new(analysis: &'a Analysis, lang: Lang) -> Self {
-        let calls = analysis.calls.iter().enumerate();
-        let calls = calls.rev().map(|(place, call)| (call.call_id.as_str(), place)).collect();
-        Self { analysis, words: labels(lang), calls, rules: RefCell::default() }
+        let mut calls = FxHashMap::default();
+        let mut again = FxHashMap::default();
+        for (place, call) in analysis.calls.iter().enumerate() {
+            let call_id = call.call_id.as_str();
+            match calls.entry(call_id) {
+                Entry::Vacant(free) => drop(free.insert(place)),
+                Entry::Occupied(_) => {
+                    drop(again.insert((call_id, call.first_frame.capture), place))
+                }
+            }
+        }
+        Self { analysis, words: labels(lang), calls, again, rules: RefCell::default() }
     }
 
     /// The words on the rule of a finding, looked up once.
@@ -52,15 +64,16 @@ impl<'a> Index<'a> {
         format!("{} {}", finding.rule.code, self.rule(finding).entry.title)
     }
 
-    /// The place of a call among those that are listed.
-    pub(crate) fn place(&self, call_id: &str) -> Option<usize> {
-        self.calls.get(call_id).copied()
+    /// The place of the call of a finding among those that are listed.
+    pub(crate) fn place(&self, finding: &Finding) -> Option<usize> {
+        let call_id = finding.call_id.as_deref()?;
+        let capture = finding.frames.first().map_or(0, |frame| frame.capture);
+        self.again.get(&(call_id, capture)).or_else(|| self.calls.get(call_id)).copied()
     }
 
     /// The call of a finding, if it is listed.
     pub(crate) fn call(&self, finding: &Finding) -> Option<&'a CallSummary> {
-        let place = self.place(finding.call_id.as_deref()?)?;
-        self.analysis.calls.get(place)
+        self.analysis.calls.get(self.place(finding)?)
     }
 
     /// The place of the capture in which a finding begins; the first one where it has no frame.

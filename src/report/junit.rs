@@ -148,7 +148,7 @@ fn of_captures(outcome: &Outcome<'_>, index: &Index<'_>) -> Vec<Suite> {
     let mut of_calls: FxHashMap<usize, Vec<&Finding>> = FxHashMap::default();
     let mut of_rules: BTreeMap<(usize, &str), Vec<&Finding>> = BTreeMap::new();
     for finding in &analysis.findings {
-        match finding.call_id.as_deref().and_then(|call_id| index.place(call_id)) {
+        match index.place(finding) {
             Some(place) => of_calls.entry(place).or_default().push(finding),
             None => {
                 let rule = (index.capture(finding), finding.rule.code);
