@@ -36,11 +36,10 @@ impl<'a> Index<'a> {
         let mut again = FxHashMap::default();
         for (place, call) in analysis.calls.iter().enumerate() {
             let call_id = call.call_id.as_str();
-            match calls.entry(call_id) {
-                Entry::Vacant(free) => drop(free.insert(place)),
-                Entry::Occupied(_) => {
-                    drop(again.insert((call_id, call.first_frame.capture), place))
-                }
+            if let Entry::Vacant(free) = calls.entry(call_id) {
+                free.insert(place);
+            } else {
+                again.insert((call_id, call.first_frame.capture), place);
             }
         }
         Self { analysis, words: labels(lang), calls, again, rules: RefCell::default() }
