@@ -195,8 +195,11 @@ pub(crate) fn first_and_parameters(value: &[u8]) -> (&[u8], Parameters<'_>) {
 /// The value of the first of `parameters`, if they begin with `prefix`: a semicolon, a name and an
 /// equals sign. The same as [`Parameters::get`] finds, sooner.
 #[inline]
-pub(crate) fn leading<'a>(parameters: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
-    let value = parameters.strip_prefix(prefix)?;
+pub(crate) fn leading<'a, const N: usize>(
+    parameters: &'a [u8],
+    prefix: &[u8; N],
+) -> Option<&'a [u8]> {
+    let (_, value) = parameters.split_first_chunk().filter(|(begin, _)| *begin == prefix)?;
     let end = find(value, b';').unwrap_or(value.len());
     value.get(..end).map(trim)
 }

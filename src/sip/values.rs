@@ -93,9 +93,12 @@ impl<'a> Message<'a> {
 
     /// The branch of the last hop.
     pub fn branch(&self) -> Option<&'a [u8]> {
+        if let Some(branch) = self.header(HeaderName::Via).and_then(via::plain_branch) {
+            return Some(branch);
+        }
         match self.value(HeaderName::Via)? {
             // The long way passes over values that name no hop; this one does.
-            value @ [b'S', b'I', b'P', b'/', b'2', b'.', b'0', b'/', ..] => via::branch_of(value),
+            value if value.starts_with(b"SIP/2.0/") => via::branch_of(value),
             _ => self.top_via()?.branch(),
         }
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::anomaly::{Anomalies, Anomaly};
 use super::host::{Host, HostPort};
 use super::lws::{self, trim, word};
-use super::quoted::{self, Parameters};
+use super::quoted::Parameters;
 use crate::bytes;
 
 /// What a branch begins with that is unique for its request (RFC 3261, section 8.1.1.7).
@@ -112,13 +112,29 @@ impl<'a> Via<'a> {
     }
 }
 
+/// The branch of the first hop in `values`, as nearly all of them have it: right behind the sender,
+/// without quotation marks. Where there is one, it is that of the long way.
+pub(crate) fn plain_branch(values: &[u8]) -> Option<&[u8]> {
+    const STOPS: [u8; 4] = [b';', b',', b'"', b'<'];
+    let [b'S', b'I', b'P', b'/', b'2', b'.', b'0', b'/', hop @ ..] = values else { return None };
+    let parameters = hop.get(bytes::find_any(STOPS, hop)?..)?;
+    let [b';', b'b', b'r', b'a', b'n', b'c', b'h', b'=', value @ ..] = parameters else {
+        return None;
+    };
+    let (branch, rest) = match bytes::find_any(STOPS, value) {
+        Some(end) => value.split_at_checked(end)?,
+        None => (value, &[][..]),
+    };
+    match rest.first() {
+        None | Some(b';' | b',') => Some(trim(branch)).filter(|branch| !branch.is_empty()),
+        Some(_) => None,
+    }
+}
+
 /// The branch in one value, without a look at the hop itself.
 pub(crate) fn branch_of(value: &[u8]) -> Option<&[u8]> {
     let parameters = value.get(bytes::find(b';', value)?..)?;
-    match quoted::leading(parameters, b";branch=") {
-        Some(branch) => Some(branch).filter(|branch| !branch.is_empty()),
-        None => Parameters::of(parameters).value("branch"),
-    }
+    Parameters::of(parameters).value("branch")
 }
 
 /// `SIP / 2.0`, and what follows the slash after it.
@@ -183,13 +199,23 @@ mod tests {
             ";BRANCH=1",
             ";branch=;branch=1",
             ";branch=\"1;2\";x",
+            ";branch=<1;2>",
             ";branch",
             "",
         ] {
             let value = format!("SIP/2.0/UDP a.example{parameters}");
             let via = Via::of(value.as_bytes());
             assert_eq!(branch_of(value.as_bytes()), via.branch(), "{value}");
+            for list in
+                [value.clone(), format!("{value}, SIP/2.0/UDP b;branch=2"), format!("{value},")]
+            {
+                if let Some(branch) = plain_branch(list.as_bytes()) {
+                    assert_eq!(Some(branch), via.branch(), "{list}");
+                }
+            }
         }
+        assert_eq!(plain_branch(b"SIP/2.0/UDP a;branch=1 ;rport"), Some(&b"1"[..]));
+        assert_eq!(plain_branch(b"SIP/2.0/UDP a;branch=1,SIP/2.0/UDP b"), Some(&b"1"[..]));
     }
 
     #[test]
