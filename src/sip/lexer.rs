@@ -61,8 +61,8 @@ impl<'a> Lines<'a> {
         self.anomalies
     }
 
-    /// Passes over the next line if its first byte cannot begin what is wanted, and tells whether it
-    /// did. The line that a folded one goes on in begins with white space.
+    /// Passes over the next line if its first byte cannot begin what is wanted, and tells whether
+    /// it did. The line that a folded one goes on in begins with white space.
     #[inline]
     pub(crate) fn pass_over(&mut self, is_wanted: impl Fn(u8) -> bool) -> bool {
         let Some(&first) = self.rest.first() else { return false };
