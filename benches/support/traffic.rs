@@ -37,8 +37,11 @@ pub(crate) fn traffic(calls: u32, packets: u32, carrier: Carrier) -> Traffic {
         calls: Vec::new(),
         descriptions: Vec::new(),
     };
-    for call in 0..calls {
-        traffic.call(call, packets);
+    let mut steps: Vec<_> = (0..calls).flat_map(|call| traffic.call(call, packets)).collect();
+    // What one connection carries is in order of time.
+    steps.sort_by_key(|(micros, _, _)| *micros);
+    for (micros, from, message) in steps {
+        traffic.send(micros, from, &message);
     }
     traffic.frames.sort_by_key(|(micros, _)| *micros);
     traffic
@@ -58,8 +61,9 @@ impl Traffic {
         file
     }
 
-    /// A call that is answered after three seconds and ended by the caller.
-    fn call(&mut self, call: u32, packets: u32) {
+    /// A call that is answered after three seconds and ended by the caller: when each message is
+    /// sent, by which side, and the message.
+    fn call(&mut self, call: u32, packets: u32) -> Vec<(u64, usize, Vec<u8>)> {
         let begin = START + u64::from(call) * 2_000;
         let ports = [10_000 + (call % 20_000) as u16 * 2, 50_000 - (call % 20_000) as u16 * 2];
         let [offer, answer] = [description(1, ports[0]), description(2, ports[1])];
@@ -74,13 +78,13 @@ impl Traffic {
             (ended, 0, "BYE", None, ""),
             (ended + 20_000, 1, "BYE", Some("200 OK"), ""),
         ];
-        let mut messages = Vec::new();
-        for (micros, from, method, status, body) in steps {
-            let message = message(call, method, status, body);
-            self.send(micros, from, &message);
-            messages.push(message);
-        }
-        self.calls.push(messages);
+        let steps: Vec<_> = steps
+            .into_iter()
+            .map(|(micros, from, method, status, body)| {
+                (micros, from, message(call, method, status, body))
+            })
+            .collect();
+        self.calls.push(steps.iter().map(|(_, _, message)| message.clone()).collect());
         self.descriptions.extend([offer, answer].map(String::into_bytes));
         for number in 0..packets {
             for side in [0, 1] {
@@ -90,6 +94,7 @@ impl Traffic {
                 self.frames.push((micros, frame(side, 17, &udp(ways, &packet))));
             }
         }
+        steps
     }
 
     /// Sends a message from one side to the other.
@@ -98,12 +103,12 @@ impl Traffic {
             self.frames.push((micros, frame(from, 17, &udp([5060, 5060], message))));
             return;
         }
-        for (piece, number) in message.chunks(SEGMENT).zip(0..) {
+        for piece in message.chunks(SEGMENT) {
             let ports = [5060_u16; 2].map(u16::to_be_bytes);
             let numbers = [self.sequences[from], self.sequences[1 - from]].map(u32::to_be_bytes);
             let rest = [0x50, 0x18, 0xff, 0xff, 0, 0, 0, 0];
             let segment = [ports.as_flattened(), numbers.as_flattened(), &rest, piece].concat();
-            self.frames.push((micros + number, frame(from, 6, &segment)));
+            self.frames.push((micros, frame(from, 6, &segment)));
             self.sequences[from] = self.sequences[from].wrapping_add(piece.len() as u32);
         }
     }
