@@ -1,8 +1,8 @@
 //! RTP packets on their way from a block of frames to the streams of a shard.
 //!
-//! The addresses and the SSRC of a packet become a number when the packet is decoded, and the streams
-//! of a shard remember which number is which stream. So a packet is 40 bytes, and a stream is found
-//! without another hash.
+//! The addresses and the SSRC of a packet become a number when the packet is decoded, and the
+//! streams of a shard remember which number is which stream. So a packet is 40 bytes, and a stream
+//! is found without another hash.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};

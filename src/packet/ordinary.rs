@@ -1,8 +1,8 @@
 //! The ordinary datagram, read at fixed offsets.
 //!
-//! Nearly every frame of a capture is a whole UDP datagram over IPv4 without options or IPv6 without
-//! extension headers, behind an Ethernet header with one tag at most, a Linux cooked header or
-//! none. What differs in anything goes down layer by layer, which for these gives the same.
+//! Nearly every frame of a capture is a whole UDP datagram over IPv4 without options or IPv6
+//! without extension headers, behind an Ethernet header with one tag at most, a Linux cooked header
+//! or none. What differs in anything goes down layer by layer, which for these gives the same.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

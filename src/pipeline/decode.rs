@@ -315,11 +315,8 @@ impl<'b> Decoded<'b> {
                     if is_cut {
                         self.cut_rtp.add(order.1, time, b"");
                     }
-                    let Path { source, destination, ip_id, .. } = path;
-                    let flow = RtpFlow { source, destination, ssrc: header.ssrc };
-                    let name = names.any(flow, |flow| shard_of(flow, hash));
-                    let packet = RtpPacket::new(time, order.1, ip_id, &header, payload);
-                    self.rtp.push(name, packet);
+                    let packet = RtpPacket::new(time, order.1, path.ip_id, &header, payload);
+                    self.take_media(path, header.ssrc, packet, names, hash);
                 } else {
                     self.ways.insert((path.source.address, path.destination.address));
                     let kind = rtp::Kind::of(payload);
@@ -389,6 +386,18 @@ impl<'b> Decoded<'b> {
         };
         self.rtp.push(name, RtpPacket::new(frame.time, frame.id, ip_id, &header, payload));
         true
+    }
+
+    fn take_media(
+        &mut self,
+        Path { source, destination, .. }: Path,
+        ssrc: u32,
+        packet: RtpPacket,
+        names: &mut FlowNames,
+        hash: &FixedState,
+    ) {
+        let flow = RtpFlow { source, destination, ssrc };
+        self.rtp.push(names.any(flow, |flow| shard_of(flow, hash)), packet);
     }
 
     /// Frames were captured.

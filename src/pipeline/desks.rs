@@ -1,5 +1,5 @@
-//! What a thread needs to decode blocks, lent for a block at a time: the numbers of RTP flows, and room
-//! for packets.
+//! What a thread needs to decode blocks, lent for a block at a time: the numbers of RTP flows, and
+//! room for packets.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
