@@ -34,3 +34,4 @@ mod tidy;
 mod torture;
 mod transcript;
 mod transports;
+mod verdicts;
