@@ -12,7 +12,11 @@ use crate::report::schema::{self, Described};
 #[command(after_help = "\
 Examples:
   siptrace schema -o siptrace.schema.json
-  siptrace schema jsonl")]
+  siptrace schema jsonl
+
+Exit codes:
+  0  written
+  2  wrong usage, output that cannot be written")]
 pub(super) struct SchemaArgs {
     /// The format
     #[arg(value_enum, value_name = "FORMAT", default_value_t)]
