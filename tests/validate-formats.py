@@ -130,6 +130,27 @@ def found(patterns):
     return None
 
 
+def check_suite(siptrace, outcome, sarif):
+    """What `check` writes of the interop suite: met, and with an expectation that none of its captures meets."""
+    with tempfile.TemporaryDirectory() as folder:
+        odd = os.path.join(folder, "odd.toml")
+        with open(odd, "w", encoding="utf-8") as file:
+            file.write("[[call]]\nstatus = 603\nsteps = [\"caller > callee INVITE\", \"callee > caller 603\"]\n")
+        for more in [], ["--expect", odd]:
+            out = {name: os.path.join(folder, name) for name in ("json", "junit", "sarif")}
+            formats = [f"--format={name}={path}" for name, path in out.items()]
+            argv = [siptrace, "check", "fixtures/ci", *formats, *more]
+            code = subprocess.run(argv, cwd=ROOT, check=False, stdout=subprocess.DEVNULL).returncode
+            assert code == (1 if more else 0), f"{argv}: exit code {code}"
+            document = json.load(open(out["json"]))
+            outcome.validate(document)
+            verdicts = [own["met"] for capture in document["captures"] for own in capture["expectations"]]
+            assert verdicts and all(verdicts) == (not more), verdicts
+            check_junit(out["junit"], None)
+            if sarif:
+                sarif.validate(json.load(open(out["sarif"])))
+
+
 def main():
     siptrace, captures = sys.argv[1], sys.argv[2:]
     if not captures:
@@ -142,6 +163,7 @@ def main():
     sarif_schema = os.environ.get("SARIF_SCHEMA") or found([home + "/registry/src/*/serde-sarif-*/src/schema.json"])
     sarif = validator(json.load(open(sarif_schema))) if sarif_schema else None
     xsd = os.environ.get("JUNIT_XSD") or found([os.path.join(ROOT, "../shared/schemas/junit-10.xsd")])
+    check_suite(siptrace, validator(closed(json.loads(run(siptrace, "schema", "check")))), sarif)
     rows = 0
     with tempfile.TemporaryDirectory() as folder:
         for place, capture in enumerate(sorted(captures)):

@@ -101,9 +101,13 @@ impl Opened {
         let place = self.sources.len();
         let (mut files, mut count, mut found) = (Vec::new(), 0, 0_u64);
         for path in paths {
+            let is = |other: &str| path.extension().is_some_and(|extension| extension == other);
+            // Settings and expectations belong beside captures, and nobody need be told.
+            if is("toml") {
+                continue;
+            }
             // A script is text; it has to be named itself.
-            let is_script = path.extension().is_some_and(|extension| extension == "sip");
-            let opened = if is_script { None } else { self.file(&path).ok() };
+            let opened = if is("sip") { None } else { self.file(&path).ok() };
             if opened.is_some() {
                 found += 1;
                 continue;
@@ -146,6 +150,7 @@ mod tests {
         folder.write("notes.txt", b"who called whom");
         folder.write("empty.pcap", b"");
         folder.write("case.sip", b"# a script");
+        folder.write("case.expect.toml", b"[[call]]");
         folder.write("inner/deep.pcap", &pcap(3));
         folder
     }

@@ -7,12 +7,13 @@ use clap::{Args, ValueEnum};
 use crate::cli::output::{OutputArgs, WriteError};
 use crate::report::schema::{self, Described};
 
-/// Print the JSON Schema of the formats json and jsonl
+/// Print the JSON Schema of the formats json and jsonl, and of json as check writes it
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   siptrace schema -o siptrace.schema.json
   siptrace schema jsonl
+  siptrace schema check
 
 Exit codes:
   0  written
@@ -33,6 +34,8 @@ enum JsonFormat {
     Json,
     /// A line
     Jsonl,
+    /// The outcome of `siptrace check`
+    Check,
 }
 
 /// Runs the command.
@@ -44,6 +47,7 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<(), WriteError> {
     let described = match args.format {
         JsonFormat::Json => Described::Json,
         JsonFormat::Jsonl => Described::Jsonl,
+        JsonFormat::Check => Described::Check,
     };
     let output = OutputArgs { output: args.output.clone(), ..OutputArgs::default() };
     output.write(|out| schema::schema(described, out))

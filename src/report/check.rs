@@ -2,13 +2,14 @@
 
 use std::io::{self, Write};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::analysis::{Analysis, BySeverity, Ignored, KnownFinding, expect};
 use crate::bytes::printable_str;
 use crate::catalogue::{Lang, labels};
 use crate::finding::{Finding, Severity};
-use crate::report::expect as expected;
+use crate::report::expect::{self as expected, ExpectationJson};
 use crate::report::json::{FindingJson, RuleTexts, SCHEMA_VERSION, TOOL, Tool};
 use crate::report::screened::{self, IgnoredJson, VanishedJson};
 
@@ -108,7 +109,9 @@ pub fn json(checked: &Checked, lang: Lang, out: &mut dyn Write) -> io::Result<()
         tool: TOOL,
         verdict: word(checked.failed() == 0),
         findings: checked.findings().into(),
-        captures: verdicts.map(|verdict| VerdictJson::of(verdict, lang, &mut rules)).collect(),
+        captures: verdicts
+            .map(|verdict| CheckedCaptureJson::of(verdict, lang, &mut rules))
+            .collect(),
         unused_ignores: screened::ignored(&checked.never).unwrap_or_default(),
         vanished: screened::vanished(&checked.vanished),
     };
@@ -116,41 +119,62 @@ pub fn json(checked: &Checked, lang: Lang, out: &mut dyn Write) -> io::Result<()
     writeln!(out)
 }
 
-#[derive(Serialize)]
-struct CheckJson<'a> {
+/// The outcome of a check.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct CheckJson<'a> {
+    /// Raised when a field changes its meaning or goes away; new fields do not raise it.
     schema_version: u32,
+    /// The program that wrote the document.
     tool: Tool,
+    /// `pass` if every capture passes, else `fail`.
     verdict: &'static str,
+    /// The findings of all captures.
     findings: CountsJson,
-    captures: Vec<VerdictJson<'a>>,
+    /// What became of each capture, in the order given.
+    captures: Vec<CheckedCaptureJson<'a>>,
+    /// Ignores that are about these captures and fitted nothing.
     unused_ignores: Vec<IgnoredJson<'a>>,
+    /// What the baseline knows of these captures and was not found.
     vanished: Vec<VanishedJson<'a>>,
 }
 
-#[derive(Serialize)]
+/// Findings by severity.
+#[derive(Serialize, JsonSchema)]
 struct CountsJson {
+    /// Errors.
     error: u64,
+    /// Warnings.
     warn: u64,
+    /// Notes.
     info: u64,
 }
 
-#[derive(Serialize)]
-struct VerdictJson<'a> {
+/// What became of a capture, or of several that are one.
+#[derive(Serialize, JsonSchema)]
+struct CheckedCaptureJson<'a> {
+    /// The paths of the files, safe to show.
     paths: Vec<String>,
+    /// `pass` or `fail`.
     verdict: &'static str,
-    /// None where nothing fails it.
+    /// How bad a finding must be to fail it; nothing where no finding fails it.
     fail_on: Option<Severity>,
+    /// SIP messages after reassembly.
     sip_messages: u64,
+    /// Call-IDs that were used for a call.
     calls: u64,
+    /// Its findings by severity.
     counts: CountsJson,
     /// All findings, those that do not fail it as well.
     findings: Vec<FindingJson<'a>>,
+    /// Ignores that are configured, with what each took.
     ignored: Vec<IgnoredJson<'a>>,
+    /// Findings that the baseline knows.
     known: u64,
-    expectations: Vec<expected::VerdictJson<'a>>,
+    /// What came of the expectations that are about it.
+    expectations: Vec<ExpectationJson<'a>>,
 }
 
-impl<'a> VerdictJson<'a> {
+impl<'a> CheckedCaptureJson<'a> {
     fn of(verdict: &'a Verdict, lang: Lang, rules: &mut RuleTexts) -> Self {
         let analysis = &verdict.analysis;
         let is_several = analysis.captures.len() > 1;

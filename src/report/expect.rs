@@ -1,6 +1,7 @@
 //! Verdicts on expectations: as JSON, as cases of a test report, and the words that all have in
 //! common.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::analysis::Analysis;
@@ -256,28 +257,39 @@ pub(super) fn list<'a>(
     verdicts: &'a [Verdict],
     analysis: &Analysis,
     lang: Lang,
-) -> Vec<VerdictJson<'a>> {
+) -> Vec<ExpectationJson<'a>> {
     let words = Words::of(analysis, lang);
-    verdicts.iter().map(|own| VerdictJson::of(own, words)).collect()
+    verdicts.iter().map(|own| ExpectationJson::of(own, words)).collect()
 }
 
 /// What came of an expectation.
-#[derive(Serialize)]
-pub(super) struct VerdictJson<'a> {
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ExpectationJson<'a> {
+    /// The path of the file of expectations.
     file: &'a str,
+    /// Its line in that file, 1 for the first.
     line: usize,
+    /// What it is called: the name that the file gives it, or its place.
     name: String,
+    /// The capture meets it.
     met: bool,
+    /// What it is about: `call`, `no-call` (no call was found that it could be about), `capture` or
+    /// `other-calls` (Call-IDs that nothing is expected of).
     subject: &'static str,
+    /// The call that was found for it.
     call_id: Option<&'a str>,
+    /// The first frame of that call.
     first_frame: Option<u64>,
+    /// The same frame with its capture, only where there are several captures.
     #[serde(skip_serializing_if = "Option::is_none")]
     capture_frames: Option<Vec<FrameJson>>,
+    /// Why it is not met; empty if it is.
     problems: Vec<ProblemJson<'a>>,
+    /// The messages, expected and seen; empty if all were as expected.
     ladder: Vec<RowJson<'a>>,
 }
 
-impl<'a> VerdictJson<'a> {
+impl<'a> ExpectationJson<'a> {
     fn of(verdict: &'a Verdict, words: Words) -> Self {
         let (subject, call_id, first) = match &verdict.subject {
             Subject::Call { call_id, first, .. } => ("call", Some(call_id.as_str()), Some(*first)),
@@ -301,23 +313,36 @@ impl<'a> VerdictJson<'a> {
 }
 
 /// A frame among several captures.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CaptureFrame")]
 struct FrameJson {
+    /// The place of the capture among the inputs, 0 for the first.
     capture: u16,
+    /// The number of the frame in it, 1 for the first.
     frame: u64,
 }
 
-#[derive(Serialize)]
+/// A reason why an expectation is not met.
+#[derive(Serialize, JsonSchema)]
 struct ProblemJson<'a> {
+    /// The line of the file that says so, 1 for the first.
     line: usize,
+    /// What it is about, such as `final-status`, `header` or `missing-step`.
     about: &'static str,
+    /// Which one, such as the name of a header field.
     name: Option<&'a str>,
+    /// What was expected, as the file says it.
     expected: &'a str,
+    /// What was seen.
     seen: SeenJson<'a>,
+    /// The frames that show it.
     frames: Vec<u64>,
+    /// The same frames with their captures, only where there are several captures.
     #[serde(skip_serializing_if = "Option::is_none")]
     capture_frames: Option<Vec<FrameJson>>,
+    /// Why the capture may not show what happened.
     doubts: Vec<DoubtJson>,
+    /// The same in words.
     message: String,
 }
 
@@ -338,20 +363,29 @@ impl<'a> ProblemJson<'a> {
     }
 }
 
-#[derive(Serialize)]
+/// Why the capture may not show what happened.
+#[derive(Serialize, JsonSchema)]
 struct DoubtJson {
+    /// The reason, a word that does not change.
     doubt: &'static str,
+    /// The same in words.
     message: String,
 }
 
 /// Nothing, a text, or a number with its unit in the name.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
 enum SeenJson<'a> {
     Nothing,
     Text(&'a str),
-    Span { ms: f64 },
-    Percent { percent: f64 },
+    Span {
+        /// The time, in milliseconds.
+        ms: f64,
+    },
+    Percent {
+        /// Of a hundred.
+        percent: f64,
+    },
     Count(u64),
 }
 
@@ -367,16 +401,25 @@ impl<'a> SeenJson<'a> {
     }
 }
 
-#[derive(Serialize)]
+/// A message that was expected, seen, or both.
+#[derive(Serialize, JsonSchema)]
 struct RowJson<'a> {
+    /// `same`, `missing` (expected and not seen) or `unexpected` (seen and not expected).
     mark: &'static str,
+    /// The line of the file that expects it, 1 for the first.
     line: Option<usize>,
+    /// The frame in which it was seen.
     frame: Option<u64>,
+    /// The same frame with its capture, only where there are several captures.
     #[serde(skip_serializing_if = "Option::is_none")]
     capture_frames: Option<Vec<FrameJson>>,
+    /// When that was.
     time: Option<Time>,
+    /// Who sent it, by the name in the file.
     from: &'a str,
+    /// Who was to receive it, by the name in the file.
     to: &'a str,
+    /// The message in short.
     message: &'a str,
 }
 
@@ -434,7 +477,7 @@ mod tests {
         };
         let told = |has_captures: bool| {
             let words = Words { labels: labels(Lang::En), has_captures };
-            serde_json::to_value(VerdictJson::of(&verdict, words)).expect("JSON")
+            serde_json::to_value(ExpectationJson::of(&verdict, words)).expect("JSON")
         };
         let one = told(false);
         assert_eq!(one["name"], "call of line 2");

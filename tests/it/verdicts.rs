@@ -203,7 +203,7 @@ fn recorded_expectations_are_met_by_what_they_were_recorded_from() {
     assert_eq!(code, 0, "{error}");
     let (code, text, _) = folder.check(&["a.sip"]);
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains("Expectations met: 1 of 1"), "{text}");
+    assert!(text.contains("Expectations met: 2 of 2"), "{text}");
     let (code, _, error) = folder.check(&["--record", "a.sip", "--format", "json"]);
     assert_eq!(code, 2);
     assert!(error.contains("--record") && error.contains("--format"), "{error}");
