@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use proptest::prelude::*;
 
 /// A call that is answered and ended.
-const GOOD: &str = "\
+pub(crate) const GOOD: &str = "\
 call good
 host alice 192.0.2.10
 host bob   198.51.100.1
@@ -33,12 +33,12 @@ end 70
 ";
 
 /// A folder of its own with captures and settings; it is removed at the end.
-struct Folder {
-    path: PathBuf,
+pub(crate) struct Folder {
+    pub(crate) path: PathBuf,
 }
 
 impl Folder {
-    fn new(name: &str, files: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(name: &str, files: &[(&str, &str)]) -> Self {
         let name = format!("siptrace-check-{}-{name}", std::process::id());
         let path = std::env::temp_dir().join(name);
         fs::create_dir_all(&path).expect("made");
@@ -55,11 +55,11 @@ impl Folder {
         fs::write(path, text).expect("written");
     }
 
-    fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path.join(name)).expect("a file")
     }
 
-    fn run(&self, arguments: &[&str]) -> Run {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         self.run_with(arguments, &[])
     }
 
@@ -93,10 +93,10 @@ impl Drop for Folder {
     }
 }
 
-struct Run {
-    code: i32,
-    text: String,
-    error: String,
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) text: String,
+    pub(crate) error: String,
 }
 
 impl Run {

@@ -1,29 +1,13 @@
 //! The whole of `siptrace check`: captures, expectations, settings and formats together.
 
-use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
-
 use roxmltree::Document;
 use serde_json::Value;
 
-/// A call that is answered and ended.
-const GOOD: &str = "\
-call one
-host alice 192.0.2.10
-host bob   198.51.100.1
-0      alice > bob INVITE sip:bob@example.com
-+10ms  bob > alice 180
-+10ms  bob > alice 200
-+10ms  alice > bob ACK
-5      alice > bob BYE
-+10ms  bob > alice 200
-end 60
-";
+use crate::check::{Folder, GOOD};
 
 /// A call under the same Call-ID that the server gives up after six seconds.
 const FAILING: &str = "\
-call one
+call good
 host alice 192.0.2.10
 host bob   198.51.100.1
 0      alice > bob INVITE sip:bob@example.com
@@ -45,37 +29,11 @@ status = 500
 require = \"trying-then-server-failure\"
 ";
 
-/// A folder of its own; it is removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str, files: &[(&str, &str)]) -> Self {
-        let name = format!("siptrace-verdicts-{}-{name}", std::process::id());
-        let folder = Self(std::env::temp_dir().join(name));
-        fs::create_dir_all(&folder.0).expect("made");
-        for (name, text) in files {
-            fs::write(folder.0.join(name), text).expect("written");
-        }
-        folder
-    }
-
-    /// The exit code, standard output and standard error.
-    fn check(&self, arguments: &[&str]) -> (i32, String, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_siptrace"));
-        command.arg("check").args(arguments).current_dir(&self.0).env("LANG", "C");
-        for name in ["LC_ALL", "LC_MESSAGES", "CLICOLOR_FORCE", "COLUMNS"] {
-            command.env_remove(name);
-        }
-        let output = command.output().expect("the program runs");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-        (output.status.code().expect("a code"), text(output.stdout), text(output.stderr))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// The exit code, standard output and standard error of a check in that folder.
+fn check(folder: &Folder, arguments: &[&str]) -> (i32, String, String) {
+    let arguments: Vec<&str> = ["check"].iter().chain(arguments).copied().collect();
+    let run = folder.run(&arguments);
+    (run.code, run.text, run.error)
 }
 
 /// Names of the cases, each with the failure that it has.
@@ -93,25 +51,26 @@ fn cases(xml: &str) -> Vec<(String, Option<String>)> {
 #[test]
 fn an_expectation_that_is_missed_fails_the_capture_that_misses_it() {
     let files = [("a.sip", GOOD), ("b.sip", FAILING), ("all.toml", ANSWERED)];
-    let folder = Folder::new("missed", &files);
+    let folder = Folder::new("verdicts-missed", &files);
     let arguments = ["a.sip", "b.sip", "--expect", "all.toml", "--fail-on", "never"];
-    let (code, text, _) = folder.check(&arguments);
+    let (code, text, _) = check(&folder, &arguments);
     assert_eq!(code, 1, "{text}");
     let heads: Vec<&str> =
         text.lines().filter(|l| l.starts_with("PASS ") || l.starts_with("FAIL ")).collect();
     let [first, second] = heads.as_slice() else { panic!("{text}") };
     assert!(first.starts_with("PASS a.sip") && second.starts_with("FAIL b.sip"), "{text}");
     assert!(text.contains("all.toml:3") || text.contains("line 3"), "{text}");
-    let (code, _, error) = folder.check(&["a.sip", "--expect", "all.toml", "--explain-exit"]);
+    let (code, _, error) = check(&folder, &["a.sip", "--expect", "all.toml", "--explain-exit"]);
     assert_eq!((code, error.as_str()), (0, "siptrace: exit code 0: all captures pass: 1\n"));
 }
 
 #[test]
 fn a_finding_that_is_expected_fails_nothing() {
     let files = [("b.sip", FAILING), ("given-up.toml", GIVEN_UP)];
-    let folder = Folder::new("excused", &files);
-    assert_eq!(folder.check(&["b.sip"]).0, 1);
-    let (code, xml, _) = folder.check(&["b.sip", "--expect", "given-up.toml", "--format", "junit"]);
+    let folder = Folder::new("verdicts-excused", &files);
+    assert_eq!(check(&folder, &["b.sip"]).0, 1);
+    let (code, xml, _) =
+        check(&folder, &["b.sip", "--expect", "given-up.toml", "--format", "junit"]);
     assert_eq!(code, 0, "{xml}");
     assert!(cases(&xml).iter().all(|(_, failure)| failure.is_none()), "{xml}");
 }
@@ -119,9 +78,9 @@ fn a_finding_that_is_expected_fails_nothing() {
 #[test]
 fn test_cases_are_those_of_each_capture() {
     let files = [("a.sip", GOOD), ("b.sip", FAILING), ("all.toml", ANSWERED)];
-    let folder = Folder::new("cases", &files);
+    let folder = Folder::new("verdicts-cases", &files);
     let (code, xml, _) =
-        folder.check(&["a.sip", "b.sip", "--expect", "all.toml", "--format", "junit"]);
+        check(&folder, &["a.sip", "b.sip", "--expect", "all.toml", "--format", "junit"]);
     assert_eq!(code, 1);
     let call = "call sip:alice@192.0.2.10 > sip:bob@example.com";
     let told = cases(&xml);
@@ -136,8 +95,8 @@ fn test_cases_are_those_of_each_capture() {
 
 #[test]
 fn a_capture_without_sip_is_a_failed_case() {
-    let folder = Folder::new("void", &[("empty.sip", "end 60\n")]);
-    let (code, xml, _) = folder.check(&["empty.sip", "--format", "junit"]);
+    let folder = Folder::new("verdicts-void", &[("empty.sip", "end 60\n")]);
+    let (code, xml, _) = check(&folder, &["empty.sip", "--format", "junit"]);
     assert_eq!(code, 1, "{xml}");
     assert_eq!(cases(&xml).iter().filter(|(_, failure)| failure.is_some()).count(), 1, "{xml}");
 }
@@ -158,8 +117,8 @@ expect = [\"given-up.toml\"]
         ("given-up.toml", GIVEN_UP),
         ("siptrace.toml", settings),
     ];
-    let folder = Folder::new("settings", &files);
-    let (code, json, _) = folder.check(&["a.sip", "b.sip", "--format", "json"]);
+    let folder = Folder::new("verdicts-settings", &files);
+    let (code, json, _) = check(&folder, &["a.sip", "b.sip", "--format", "json"]);
     assert_eq!(code, 1);
     let value: Value = serde_json::from_str(&json).expect("JSON");
     let met: Vec<Vec<bool>> = value["captures"]
@@ -177,16 +136,16 @@ expect = [\"given-up.toml\"]
 #[test]
 fn every_format_is_written_at_once() {
     let files = [("a.sip", GOOD), ("b.sip", FAILING), ("all.toml", ANSWERED)];
-    let folder = Folder::new("formats", &files);
+    let folder = Folder::new("verdicts-formats", &files);
     let mut arguments = vec!["a.sip", "b.sip", "--expect", "all.toml", "--format", "github"];
     for format in ["junit=j.xml", "sarif=s.json", "gitlab=g.json", "csv=c.csv", "markdown=m.md"] {
         arguments.extend(["--format", format]);
     }
-    let (code, annotations, error) = folder.check(&arguments);
+    let (code, annotations, error) = check(&folder, &arguments);
     assert_eq!(code, 1, "{error}");
     assert!(annotations.lines().all(|line| line.starts_with("::")), "{annotations}");
     assert!(annotations.contains("file=all.toml"), "{annotations}");
-    let read = |name: &str| fs::read_to_string(folder.0.join(name)).expect("a file");
+    let read = |name: &str| folder.read(name);
     let sarif: Value = serde_json::from_str(&read("s.json")).expect("SARIF");
     assert_eq!(sarif["runs"][0]["invocations"][0]["exitCode"], 1);
     let gitlab: Value = serde_json::from_str(&read("g.json")).expect("JSON");
@@ -198,13 +157,13 @@ fn every_format_is_written_at_once() {
 
 #[test]
 fn recorded_expectations_are_met_by_what_they_were_recorded_from() {
-    let folder = Folder::new("record", &[("a.sip", GOOD)]);
-    let (code, _, error) = folder.check(&["--record", "a.sip", "-o", "a.expect.toml"]);
+    let folder = Folder::new("verdicts-record", &[("a.sip", GOOD)]);
+    let (code, _, error) = check(&folder, &["--record", "a.sip", "-o", "a.expect.toml"]);
     assert_eq!(code, 0, "{error}");
-    let (code, text, _) = folder.check(&["a.sip"]);
+    let (code, text, _) = check(&folder, &["a.sip"]);
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("Expectations met: 2 of 2"), "{text}");
-    let (code, _, error) = folder.check(&["--record", "a.sip", "--format", "json"]);
+    let (code, _, error) = check(&folder, &["--record", "a.sip", "--format", "json"]);
     assert_eq!(code, 2);
     assert!(error.contains("--record") && error.contains("--format"), "{error}");
 }

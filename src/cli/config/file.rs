@@ -92,18 +92,55 @@ struct RawCapture {
     rules: RuleTables,
 }
 
+/// What may be set for all captures and for some.
+struct RawChoice<'r> {
+    select: Option<&'r [Spanned<String>]>,
+    ignore: &'r [Spanned<String>],
+    min_severity: Option<&'r Spanned<String>>,
+    fail_on: Option<&'r Spanned<String>>,
+    expect: &'r [PathBuf],
+    rules: &'r RuleTables,
+}
+
+/// Both tables have these fields; one that holds them for both would not know which others are
+/// mistakes.
+macro_rules! has_choice {
+    ($table:ty) => {
+        impl $table {
+            fn choice(&self) -> RawChoice<'_> {
+                RawChoice {
+                    select: self.select.as_deref(),
+                    ignore: &self.ignore,
+                    min_severity: self.min_severity.as_ref(),
+                    fail_on: self.fail_on.as_ref(),
+                    expect: &self.expect,
+                    rules: &self.rules,
+                }
+            }
+        }
+    };
+}
+
+has_choice!(Raw);
+has_choice!(RawCapture);
+
+fn choice(raw: &RawChoice<'_>) -> Result<Choice, Fault> {
+    let mut choice = Choice {
+        select: selectors(raw.select)?,
+        ignore: selectors(Some(raw.ignore))?.unwrap_or_default(),
+        min_severity: severity(raw.min_severity)?,
+        fail_on: fail_on(raw.fail_on)?,
+        expect: raw.expect.to_vec(),
+        ..Choice::default()
+    };
+    set_rules(&mut choice, raw.rules)?;
+    Ok(choice)
+}
+
 /// What the text sets.
 pub(super) fn parse(text: &str) -> Result<Config, Fault> {
     let raw: Raw = toml_file::parse(text)?;
-    let mut choice = Choice {
-        select: selectors(raw.select.as_deref())?,
-        ignore: selectors(Some(&raw.ignore))?.unwrap_or_default(),
-        min_severity: severity(raw.min_severity.as_ref())?,
-        fail_on: fail_on(raw.fail_on.as_ref())?,
-        expect: raw.expect.clone(),
-        ..Choice::default()
-    };
-    set_rules(&mut choice, &raw.rules)?;
+    let mut choice = choice(&raw.choice())?;
     let mut settings = settings(&raw)?;
     for (threshold, amount) in choice.thresholds.drain(..) {
         settings.set(threshold, amount);
@@ -146,16 +183,7 @@ fn hosts(raw: &HostTable) -> Result<Hosts, Fault> {
 }
 
 fn capture(raw: &RawCapture) -> Result<Override, Fault> {
-    let mut choice = Choice {
-        select: selectors(raw.select.as_deref())?,
-        ignore: selectors(Some(&raw.ignore))?.unwrap_or_default(),
-        min_severity: severity(raw.min_severity.as_ref())?,
-        fail_on: fail_on(raw.fail_on.as_ref())?,
-        expect: raw.expect.clone(),
-        ..Choice::default()
-    };
-    set_rules(&mut choice, &raw.rules)?;
-    Ok(Override { path: glob(&raw.path)?, choice })
+    Ok(Override { path: glob(&raw.path)?, choice: choice(&raw.choice())? })
 }
 
 fn ignore(raw: &Spanned<RawIgnore>, text: &str) -> Result<Ignore, Fault> {
