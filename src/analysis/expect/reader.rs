@@ -5,10 +5,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::WrongAt;
 use super::steps::Wrong;
-use crate::catalogue::edit_distance;
-
-/// A name longer than that is no slip of the pen.
-const NAME_MAX: usize = 40;
+use crate::catalogue::nearest;
 
 /// Where the lines of a text begin.
 #[derive(Debug)]
@@ -215,16 +212,8 @@ impl<'v, 't> Value<'v, 't> {
 
 /// That there is no such thing, and what may have been meant.
 pub(super) fn unknown_name(what: &str, name: &str, known: &[&str]) -> String {
-    let far = (name.chars().count() / 3).clamp(1, 3);
-    let is_short = name.chars().count() <= NAME_MAX;
-    let near = known
-        .iter()
-        .filter(|_| is_short)
-        .map(|other| (edit_distance(&name.to_lowercase(), &other.to_lowercase()), *other))
-        .filter(|(distance, _)| *distance <= far)
-        .min();
-    match near {
-        Some((_, other)) => format!("there is no {what} `{name}`; did you mean `{other}`?"),
+    match nearest(name, known.iter().copied()) {
+        Some(other) => format!("there is no {what} `{name}`; did you mean `{other}`?"),
         None if known.is_empty() => format!("there is no {what} `{name}`"),
         None => {
             let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
