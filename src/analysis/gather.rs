@@ -1,6 +1,6 @@
 //! Several analyses side by side, for a report on captures that were judged each by itself.
 
-use crate::analysis::{Analysis, BySeverity, CallSummary, Screened, StreamSummary, Totals};
+use crate::analysis::{Analysis, CallSummary, Screened, StreamSummary};
 use crate::capture::FrameId;
 use crate::finding::{Finding, Sign};
 
@@ -26,7 +26,7 @@ fn add(sum: &mut Analysis, mut part: Analysis) {
         incident.findings.iter_mut().for_each(|place| *place += before);
     }
     sum.captures.append(&mut part.captures);
-    add_totals(&mut sum.totals, &part.totals);
+    sum.totals.add(&part.totals);
     sum.calls.append(&mut part.calls);
     sum.streams.append(&mut part.streams);
     sum.findings.append(&mut part.findings);
@@ -76,28 +76,6 @@ fn move_finding(finding: &mut Finding, by: u16) {
     if let Some(fallback) = &mut finding.fallback {
         move_finding(fallback, by);
     }
-}
-
-fn add_totals(sum: &mut Totals, part: &Totals) {
-    *sum = Totals {
-        frames: sum.frames + part.frames,
-        sip_messages: sum.sip_messages + part.sip_messages,
-        copies: sum.copies + part.copies,
-        requests: sum.requests + part.requests,
-        responses: sum.responses + part.responses,
-        retransmissions: sum.retransmissions + part.retransmissions,
-        without_call_id: sum.without_call_id + part.without_call_id,
-        call_ids: sum.call_ids + part.call_ids,
-        calls: sum.calls + part.calls,
-        dialogs: sum.dialogs + part.dialogs,
-        transactions: sum.transactions + part.transactions,
-        rtp_streams: sum.rtp_streams + part.rtp_streams,
-        findings: BySeverity {
-            error: sum.findings.error + part.findings.error,
-            warn: sum.findings.warn + part.findings.warn,
-            info: sum.findings.info + part.findings.info,
-        },
-    };
 }
 
 fn add_screened(sum: &mut Screened, part: Screened) {

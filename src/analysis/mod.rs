@@ -117,6 +117,25 @@ pub struct Totals {
     pub findings: BySeverity,
 }
 
+impl Totals {
+    /// Adds the counts of another part.
+    fn add(&mut self, part: &Self) {
+        self.frames += part.frames;
+        self.sip_messages += part.sip_messages;
+        self.copies += part.copies;
+        self.requests += part.requests;
+        self.responses += part.responses;
+        self.retransmissions += part.retransmissions;
+        self.without_call_id += part.without_call_id;
+        self.call_ids += part.call_ids;
+        self.calls += part.calls;
+        self.dialogs += part.dialogs;
+        self.transactions += part.transactions;
+        self.rtp_streams += part.rtp_streams;
+        self.findings.merge(part.findings);
+    }
+}
+
 /// A count for each severity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BySeverity {
@@ -136,6 +155,13 @@ impl BySeverity {
             Severity::Warn => self.warn += 1,
             Severity::Info => self.info += 1,
         }
+    }
+
+    /// Adds the counts of another part.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.error += other.error;
+        self.warn += other.warn;
+        self.info += other.info;
     }
 
     /// How many are at least as bad.

@@ -263,7 +263,7 @@ impl Tally {
             found.push(part.findings);
             legs.extend(part.legs);
             analysis.streams.extend(part.streams);
-            add_totals(&mut analysis.totals, &part.totals);
+            analysis.totals.add(&part.totals);
             analysis.statistics.merge(part.statistics);
             facts.merge(part.facts);
             named.merge(part.named);
@@ -507,18 +507,4 @@ fn merge_continuations(mut calls: Vec<CallSummary>) -> Vec<CallSummary> {
         }
     }
     merged
-}
-
-fn add_totals(sum: &mut Totals, part: &Totals) {
-    sum.frames += part.frames;
-    sum.sip_messages += part.sip_messages;
-    sum.requests += part.requests;
-    sum.responses += part.responses;
-    sum.retransmissions += part.retransmissions;
-    sum.without_call_id += part.without_call_id;
-    sum.call_ids += part.call_ids;
-    sum.calls += part.calls;
-    sum.dialogs += part.dialogs;
-    sum.transactions += part.transactions;
-    sum.rtp_streams += part.rtp_streams;
 }

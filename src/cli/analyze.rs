@@ -178,10 +178,6 @@ fn follow(
 
 impl AnalyzeArgs {
     fn verbosity(&self) -> Verbosity {
-        match (self.quiet, self.verbose) {
-            (true, _) => Verbosity::Quiet,
-            (false, true) => Verbosity::Verbose,
-            (false, false) => Verbosity::Normal,
-        }
+        Verbosity::of(self.quiet, self.verbose)
     }
 }

@@ -190,11 +190,7 @@ fn write(
     checked: &Checked,
     ending: &Ending,
 ) -> Result<(), WriteError> {
-    let verbosity = match (args.quiet, args.verbose) {
-        (true, _) => Verbosity::Quiet,
-        (false, true) => Verbosity::Verbose,
-        (false, false) => Verbosity::Normal,
-    };
+    let verbosity = Verbosity::of(args.quiet, args.verbose);
     let (analysis, cases) = match outputs.are_only(&[Format::Text, Format::Json]) {
         true => (Analysis::default(), Vec::new()),
         false => side_by_side(checked, lang),

@@ -43,14 +43,11 @@ impl Checked {
 
     /// The findings of all captures.
     pub fn findings(&self) -> BySeverity {
-        self.verdicts.iter().fold(BySeverity::default(), |sum, verdict| {
-            let own = verdict.analysis.totals.findings;
-            BySeverity {
-                error: sum.error + own.error,
-                warn: sum.warn + own.warn,
-                info: sum.info + own.info,
-            }
-        })
+        let mut sum = BySeverity::default();
+        for verdict in &self.verdicts {
+            sum.merge(verdict.analysis.totals.findings);
+        }
+        sum
     }
 }
 

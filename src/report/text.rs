@@ -58,6 +58,17 @@ pub enum Verbosity {
     Verbose,
 }
 
+impl Verbosity {
+    /// What `--quiet` and `--verbose` ask for.
+    pub(crate) const fn of(is_quiet: bool, is_verbose: bool) -> Self {
+        match (is_quiet, is_verbose) {
+            (true, _) => Self::Quiet,
+            (false, true) => Self::Verbose,
+            (false, false) => Self::Normal,
+        }
+    }
+}
+
 /// Writes the report.
 ///
 /// # Errors
