@@ -46,6 +46,23 @@ impl Lists {
 
 static LABELS: Lists = Lists::new("labels.md");
 
+/// Words of one command or format each, read when one of them is first asked for: keys that begin
+/// with the name, as `show-hidden` in `show.md`.
+static BOOKS: [(&str, Lists); 6] = [
+    ("browse", Lists::new("browse.md")),
+    ("calls", Lists::new("calls.md")),
+    ("extract", Lists::new("extract.md")),
+    ("page", Lists::new("page.md")),
+    ("redact", Lists::new("redact.md")),
+    ("show", Lists::new("show.md")),
+];
+
+/// The file that has the key.
+fn book_of(key: &str) -> &'static Lists {
+    let own = key.split_once('-').map_or(key, |(name, _)| name);
+    BOOKS.iter().find(|(name, _)| *name == own).map_or(&LABELS, |(_, book)| book)
+}
+
 /// The words of one language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Labels {
@@ -74,7 +91,11 @@ impl Labels {
     }
 
     fn lookup(self, key: &str) -> Option<&'static str> {
-        LABELS.lookup(self.lang, key)
+        match book_of(key).lookup(self.lang, key) {
+            // The name of a command may be a word of its own.
+            None => LABELS.lookup(self.lang, key),
+            found => found,
+        }
     }
 
     fn of(self, group: &str, token: &str) -> Option<&'static str> {
@@ -240,14 +261,15 @@ mod tests {
 
     #[test]
     fn every_language_has_the_same_keys_and_places() {
-        let english = LABELS.texts(Lang::En);
-        assert!(english.len() > 250);
-        for lang in Lang::ALL {
-            let texts = LABELS.texts(lang);
+        assert!(LABELS.texts(Lang::En).len() > 250);
+        let books = BOOKS.iter().map(|(_, book)| book).chain([&LABELS]);
+        for (book, lang) in books.flat_map(|book| Lang::ALL.map(|lang| (book, lang))) {
+            let (english, texts) = (book.texts(Lang::En), book.texts(lang));
             let keys: BTreeSet<_> = english.keys().collect();
             let own: BTreeSet<_> = texts.keys().collect();
             let missing: Vec<_> = keys.symmetric_difference(&own).collect();
-            assert!(missing.is_empty(), "labels of {lang} lack or have more: {missing:?}");
+            let name = book.name;
+            assert!(missing.is_empty(), "{name} of {lang} lacks or has more: {missing:?}");
             for (key, text) in texts {
                 assert!(!text.is_empty(), "{lang}: {key}");
                 let expected: BTreeSet<_> = places(&english[key]).into_iter().collect();
@@ -258,14 +280,20 @@ mod tests {
 
     #[test]
     fn keys_are_kebab_case_and_unique() {
-        for lang in Lang::ALL {
-            let file = files::file(lang, "labels.md").expect("listed");
+        let names = BOOKS.iter().map(|(name, book)| (Some(*name), book.name));
+        let names: Vec<_> = names.chain([(None, "labels.md")]).collect();
+        for ((book, name), lang) in
+            names.iter().flat_map(|name| Lang::ALL.map(|lang| (*name, lang)))
+        {
+            let file = files::file(lang, name).expect("listed");
             let pairs = entries::pairs(file);
             let unique: BTreeSet<_> = pairs.iter().map(|pair| pair.0).collect();
             assert_eq!(unique.len(), pairs.len(), "{lang}");
             for key in unique {
                 let kebab = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
                 assert!(key.chars().all(kebab), "{lang}: {key}");
+                let own = book_of(key).name == name;
+                assert!(own || book.is_none(), "{lang}: {key} would not be found in {name}");
             }
         }
     }
