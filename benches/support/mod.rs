@@ -201,7 +201,7 @@ pub(crate) fn judge_calls(material: &Material) -> u64 {
         };
         let detail = Detail {
             has_summary: false,
-            has_transcript: false,
+            has_transcript: &|_, _| false,
             has_leg: true,
             has_ladder: &|_| false,
         };

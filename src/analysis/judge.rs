@@ -22,8 +22,8 @@ use crate::signaling::{Call, Facts, Message, Surroundings};
 pub struct Detail<'d> {
     /// The entry in the list of calls.
     pub has_summary: bool,
-    /// The messages in that entry.
-    pub has_transcript: bool,
+    /// The messages in that entry, by the Call-ID and by what was found.
+    pub has_transcript: &'d dyn Fn(&str, &[Finding]) -> bool,
     /// What ties it to other calls.
     pub has_leg: bool,
     /// The ladder of this finding.
@@ -109,7 +109,9 @@ pub fn judge(
     let listed = if detail.has_leg { streams(&call, media) } else { Vec::new() };
     let claimed = listed.iter().map(|stream| stream.first.frame).collect();
     let mut summary = detail.has_summary.then(|| summarize(&call, listed)).flatten();
-    if let Some(summary) = summary.as_mut().filter(|_| detail.has_transcript) {
+    if let Some(summary) = &mut summary
+        && (detail.has_transcript)(&call_id, &findings)
+    {
         summary.transcript = transcript(&call);
     }
     let leg = if detail.has_leg { Leg::of(&call) } else { None };

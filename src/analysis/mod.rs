@@ -52,7 +52,7 @@ pub use screen::{HostPattern, Ignore, Ignored, Policy, Screen, Screened};
 pub use statistics::{MessageCounts, Peer, Statistics};
 pub use stream::{Batch, Telling, Told};
 pub use summary::summarize;
-pub use tally::{Keep, Tally};
+pub use tally::{Keep, Tally, TranscriptsOf};
 pub use timeline::{Interval, Timeline};
 pub use transcript::Step;
 

@@ -1,6 +1,8 @@
 //! Results gathered in any order, folded at the end.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
@@ -28,12 +30,14 @@ use crate::time::{Span, Time};
 const MOMENT: Span = Span::from_millis(100);
 
 /// How much of a large capture is kept for the report; the rest is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keep {
     /// Calls listed.
     pub calls: usize,
     /// Bytes of messages kept in the transcripts of those calls.
     pub transcripts: usize,
+    /// Whose transcripts are kept.
+    pub transcripts_of: TranscriptsOf,
     /// Findings with all their evidence.
     pub findings: usize,
     /// Findings of one rule that keep their ladder.
@@ -45,8 +49,46 @@ pub struct Keep {
 impl Default for Keep {
     /// Nothing but counts.
     fn default() -> Self {
-        Self { calls: 0, transcripts: 0, findings: 0, ladders: 0, min_severity: Severity::Info }
+        Self {
+            calls: 0,
+            transcripts: 0,
+            transcripts_of: TranscriptsOf::All,
+            findings: 0,
+            ladders: 0,
+            min_severity: Severity::Info,
+        }
     }
+}
+
+impl Keep {
+    /// The messages of a call are to be kept if there is room for them.
+    fn wants_transcript(
+        &self,
+        examples: &HashMap<&'static str, usize>,
+        call_id: &str,
+        found: &[Finding],
+    ) -> bool {
+        match &self.transcripts_of {
+            TranscriptsOf::All => true,
+            TranscriptsOf::Chosen(chosen) => chosen.contains(call_id),
+            TranscriptsOf::Examples(most) => found.iter().any(|finding| {
+                let so_far = examples.get(finding.rule.code).copied().unwrap_or_default();
+                finding.severity >= self.min_severity && so_far < *most
+            }),
+        }
+    }
+}
+
+/// Calls whose messages are kept, as far as there is room.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum TranscriptsOf {
+    /// Every call.
+    #[default]
+    All,
+    /// Calls with these Call-IDs, as reports show them.
+    Chosen(Arc<BTreeSet<String>>),
+    /// The first calls with a finding, so many for each rule and part of the run.
+    Examples(usize),
 }
 
 /// What one part of the run gathered.
@@ -62,6 +104,8 @@ pub struct Tally {
     ladders: HashMap<&'static str, usize>,
     /// Bytes in the transcripts kept so far.
     transcripts: usize,
+    /// Transcripts kept as examples of a rule.
+    examples: HashMap<&'static str, usize>,
     totals: Totals,
     statistics: Statistics,
     /// What belongs to the finding on a tool that names itself.
@@ -87,6 +131,7 @@ impl Tally {
             claimed: FxHashSet::default(),
             ladders: HashMap::new(),
             transcripts: 0,
+            examples: HashMap::new(),
             totals: Totals::default(),
             statistics: Statistics::default(),
             named: NamedSigns::default(),
@@ -125,12 +170,17 @@ impl Tally {
         rules: &[&'static Rule],
         is_continuation: bool,
     ) {
-        let (ladders, keep) = (&self.ladders, self.keep);
+        let (ladders, examples, keep) = (&self.ladders, &self.examples, &self.keep);
         let bytes: usize = messages.iter().map(|message| message.bytes().len()).sum();
         let has_summary = self.calls.len() < keep.calls;
+        let has_room = has_summary && self.transcripts + bytes <= keep.transcripts;
+        let is_wanted = Cell::new(keep.transcripts_of == TranscriptsOf::All);
         let detail = Detail {
             has_summary,
-            has_transcript: has_summary && self.transcripts + bytes <= keep.transcripts,
+            has_transcript: &|call_id, found| {
+                is_wanted.set(keep.wants_transcript(examples, call_id, found));
+                is_wanted.get() && has_room
+            },
             has_leg: keep.calls > 0 || keep.findings > 0,
             has_ladder: &|finding| {
                 ladders.get(finding.rule.code).copied().unwrap_or_default() < keep.ladders
@@ -145,9 +195,13 @@ impl Tally {
             &mut self.statistics,
             detail,
         );
-        if detail.has_transcript {
+        let has_transcript = judged.summary.as_ref().is_some_and(|own| !own.transcript.is_empty());
+        if has_transcript {
             self.transcripts += bytes;
-        } else if keep.transcripts > 0 {
+            for finding in &judged.findings {
+                *self.examples.entry(finding.rule.code).or_default() += 1;
+            }
+        } else if self.keep.transcripts > 0 && is_wanted.get() {
             self.drop("transcripts", 1);
         }
         self.add(judged, is_continuation);

@@ -105,13 +105,7 @@ pub(super) fn extract(args: &ExtractArgs, config: &Config) -> Result<(), Extract
     }
     let options = pipeline::Options {
         profile: Profile { rules: Vec::new(), settings: config.settings.clone() },
-        keep: Keep {
-            calls: CALLS_MAX,
-            transcripts: 0,
-            findings: 0,
-            ladders: 0,
-            min_severity: Severity::Error,
-        },
+        keep: Keep { calls: CALLS_MAX, min_severity: Severity::Error, ..Keep::default() },
         media: true,
         keys: KeyLog::default(),
         threads: None,

@@ -118,7 +118,7 @@ pub fn follow(
     let mut teller = match is_waiting {
         true => Teller::Silent,
         false => {
-            let telling = Telling::new(options.keep, sources.len() > 1);
+            let telling = Telling::new(options.keep.clone(), sources.len() > 1);
             Teller::Telling(Box::new(telling), tell)
         }
     };
@@ -209,9 +209,9 @@ impl<'o> Run<'o> {
             flows: (0..SHARDS).map(|_| Flows::new(hash.clone())).collect(),
             keys: options.keys.clone(),
             rtp: (0..SHARDS).map(|_| RtpStreams::with_share_of(SHARDS)).collect(),
-            calls: (0..SHARDS).map(|_| CallShard::new(options.keep)).collect(),
+            calls: (0..SHARDS).map(|_| CallShard::new(options.keep.clone())).collect(),
             disruptions: Disruptions::default(),
-            tally: Tally::new(options.keep),
+            tally: Tally::new(options.keep.clone()),
             clocks: Clocks::default(),
             desks: Desks::default(),
             hash,
@@ -417,8 +417,10 @@ impl<'o> Run<'o> {
         match teller {
             Teller::Silent => Tally::finish(parts, &self.options.profile),
             Teller::Telling(telling, _) => {
-                let telling =
-                    std::mem::replace(&mut **telling, Telling::new(self.options.keep, false));
+                let telling = std::mem::replace(
+                    &mut **telling,
+                    Telling::new(self.options.keep.clone(), false),
+                );
                 Tally::finish_after(parts, &self.options.profile, telling)
             }
         }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use siptrace::analysis::diff::{Diff, DiffLine, DiffOptions, Part, diff};
 use siptrace::analysis::{Analysis, Keep};
 use siptrace::capture::Source;
-use siptrace::finding::{Severity, Value};
+use siptrace::finding::Value;
 use siptrace::rules::Profile;
 use siptrace::time::Span;
 use siptrace::transport::KeyLog;
@@ -84,13 +84,7 @@ fn analyze(script: &str) -> Analysis {
 fn analyze_source(source: Source) -> Analysis {
     let options = pipeline::Options {
         profile: Profile { rules: rules::ALL.to_vec(), ..Profile::default() },
-        keep: Keep {
-            calls: 10_000,
-            transcripts: 1 << 24,
-            findings: 10_000,
-            ladders: 0,
-            min_severity: Severity::Info,
-        },
+        keep: Keep { calls: 10_000, transcripts: 1 << 24, findings: 10_000, ..Keep::default() },
         media: true,
         keys: KeyLog::default(),
         threads: Some(1),

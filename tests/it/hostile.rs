@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use siptrace::analysis::{Analysis, Keep};
 use siptrace::capture::Source;
 use siptrace::catalogue::Lang;
-use siptrace::finding::Severity;
 use siptrace::pipeline::{self, Options};
 use siptrace::rules::Profile;
 use siptrace::{report, rules};
@@ -30,13 +29,7 @@ fn analyse(bytes: Vec<u8>) -> Option<Analysis> {
     let source = Source::from_reader("damaged", Box::new(Cursor::new(bytes)), 0).ok()?;
     let options = Options {
         profile: Profile { rules: rules::ALL.to_vec(), ..Profile::default() },
-        keep: Keep {
-            calls: 1000,
-            transcripts: 0,
-            findings: 1000,
-            ladders: 1000,
-            min_severity: Severity::Info,
-        },
+        keep: Keep { calls: 1000, findings: 1000, ladders: 1000, ..Keep::default() },
         media: true,
         keys: siptrace::transport::KeyLog::default(),
         threads: Some(1),

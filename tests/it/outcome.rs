@@ -6,7 +6,6 @@ use std::path::Path;
 use serde_json::Value;
 use siptrace::analysis::{Analysis, Keep};
 use siptrace::capture::Source;
-use siptrace::finding::Severity;
 use siptrace::rules::Profile;
 use siptrace::transport::KeyLog;
 use siptrace::{pipeline, rules};
@@ -17,13 +16,7 @@ use crate::run::json;
 pub(crate) fn options() -> pipeline::Options {
     pipeline::Options {
         profile: Profile { rules: rules::ALL.to_vec(), ..Profile::default() },
-        keep: Keep {
-            calls: 10_000,
-            transcripts: 0,
-            findings: 10_000,
-            ladders: 0,
-            min_severity: Severity::Info,
-        },
+        keep: Keep { calls: 10_000, findings: 10_000, ..Keep::default() },
         media: true,
         keys: KeyLog::default(),
         threads: Some(2),

@@ -5,7 +5,7 @@ use std::path::Path;
 use siptrace::analysis::{Analysis, Keep};
 use siptrace::capture::{FrameId, Source};
 use siptrace::catalogue::Lang;
-use siptrace::finding::{Finding, Severity, Value};
+use siptrace::finding::{Finding, Value};
 use siptrace::rules::Profile;
 use siptrace::signaling::Settings;
 use siptrace::{pipeline, report, rules};
@@ -16,10 +16,9 @@ fn options(threads: Option<usize>) -> pipeline::Options {
         profile: Profile { rules: rules::ALL.to_vec(), ..Profile::default() },
         keep: Keep {
             calls: usize::MAX,
-            transcripts: 0,
             findings: usize::MAX,
             ladders: usize::MAX,
-            min_severity: Severity::Info,
+            ..Keep::default()
         },
         media: true,
         keys: siptrace::transport::KeyLog::default(),

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use siptrace::analysis::{Analysis, Keep};
 use siptrace::capture::Source;
-use siptrace::finding::Severity;
 use siptrace::pipeline;
 use siptrace::rules::Profile;
 use siptrace::transport::KeyLog;
@@ -35,13 +34,7 @@ fn analyze(name: &str, transcripts: usize) -> Analysis {
     std::fs::remove_file(&path).expect("removed");
     let options = pipeline::Options {
         profile: Profile::default(),
-        keep: Keep {
-            calls: 10,
-            transcripts,
-            findings: 0,
-            ladders: 0,
-            min_severity: Severity::Info,
-        },
+        keep: Keep { calls: 10, transcripts, findings: 0, ..Keep::default() },
         media: true,
         keys: KeyLog::default(),
         threads: Some(2),
