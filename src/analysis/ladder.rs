@@ -4,7 +4,7 @@ use crate::bytes::{printable, printable_str};
 use crate::capture::FrameId;
 use crate::finding::LadderLine;
 use crate::signaling::{Call, Message};
-use crate::sip::{ContentType, Method, Start, Status};
+use crate::sip::{self, ContentType, Method, Start, Status};
 use crate::time::Time;
 
 /// Lines that a ladder has at the most.
@@ -113,7 +113,7 @@ fn is_repeat(message: &Message<'_>, known: &Message<'_>) -> bool {
 }
 
 /// `INVITE sip:bob@example.com`, `183 Session Progress`, `NOTIFY … (sipfrag 503)`; safe to show.
-fn label(message: &Message<'_>) -> String {
+pub(super) fn label(message: &sip::Message<'_>) -> String {
     let method = printable(message.method().as_bytes());
     if let Some(status) = message.status() {
         let phrase = message.reason_phrase().unwrap_or_default();
@@ -141,7 +141,7 @@ fn label(message: &Message<'_>) -> String {
 }
 
 /// The Request-URI as it was sent, without white space around it.
-fn request_uri<'c>(message: &Message<'c>) -> &'c [u8] {
+fn request_uri<'c>(message: &sip::Message<'c>) -> &'c [u8] {
     match message.start() {
         Start::Request { uri, .. } => {
             let is_text = |byte: &u8| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
@@ -154,7 +154,7 @@ fn request_uri<'c>(message: &Message<'c>) -> &'c [u8] {
 }
 
 /// What a NOTIFY reports; nearly all messages have another body or none.
-fn sipfrag_status(message: &Message<'_>) -> Option<Status> {
+fn sipfrag_status(message: &sip::Message<'_>) -> Option<Status> {
     if message.bytes_after_headers() == 0 {
         return None;
     }
