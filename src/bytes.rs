@@ -21,6 +21,12 @@ pub(crate) fn array<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; 
     bytes.get(offset..)?.first_chunk().copied()
 }
 
+/// Where `part` begins in `whole`; nothing where it is no part of it in memory.
+pub(crate) fn offset_in(whole: &[u8], part: &[u8]) -> Option<usize> {
+    let offset = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
+    (offset.checked_add(part.len())? <= whole.len()).then_some(offset)
+}
+
 /// A one in each byte of a word.
 const ONES: u64 = u64::MAX / 0xff;
 

@@ -76,6 +76,10 @@ pub const TCP_WAITING_BYTES_MAX: usize = 256 << 10;
 /// give theirs up.
 pub const TCP_HELD_BYTES_MAX: usize = 64 << 20;
 
+/// TCP segments whose places are kept until they have been read, where messages are traced to their
+/// frames; a connection that exceeds it gives its own up, and its messages have no place.
+pub const TRACED_SEGMENTS_MAX: usize = 1 << 19;
+
 /// SCTP flows with SIP or fragments followed at a time; the one that was silent longest gives way.
 pub const SCTP_FLOWS_MAX: usize = 65_536;
 

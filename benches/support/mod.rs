@@ -189,6 +189,7 @@ pub(crate) fn judge_calls(material: &Material) -> u64 {
                 ip_id: 0,
                 is_cut: false,
                 is_fragmented: false,
+                place: None,
                 bytes: bytes.into(),
             };
             log.push(&delivery, &sip::head(bytes).expect("a message"));

@@ -7,10 +7,11 @@ use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
 
+use crate::bytes;
 use crate::capture::{Frame, FrameId};
 use crate::limits;
 use crate::packet::ip::{self, Body};
-use crate::packet::{Descent, Endpoint, Fragment, Packet, Path};
+use crate::packet::{Descent, Endpoint, Fragment, Packet, Path, Piece};
 use crate::time::{Span, Time};
 
 /// How long a packet waits for its missing fragments: the larger value of RFC 8200, section 4.5.
@@ -53,14 +54,16 @@ struct Waiting {
     path: Path,
     protocol: u8,
     /// In the order of their offsets, without overlap.
-    pieces: Vec<Piece>,
+    pieces: Vec<Part>,
     /// Length of the whole, once the last fragment came.
     total: Option<u32>,
     frames: Vec<FrameId>,
+    /// Where the bytes of every fragment lie, of those that came again as well.
+    lies: Vec<Piece>,
 }
 
 #[derive(Debug)]
-struct Piece {
+struct Part {
     offset: u32,
     /// Where the piece ends; its bytes may end before, cut off by the snap length.
     end: u32,
@@ -80,6 +83,8 @@ pub struct Reassembled {
     pub is_cut: bool,
     /// The frames of its fragments, in the order of the capture.
     pub frames: Vec<FrameId>,
+    /// Where its bytes lie; of a fragment that was captured twice in both frames.
+    lies: Vec<Piece>,
 }
 
 /// Packets that never became whole.
@@ -120,10 +125,12 @@ impl Defragmenter {
     /// fragment in it, the fragment is taken in turn.
     pub fn push(&mut self, frame: &Frame<'_>, fragment: Fragment<'_>) -> Option<Reassembled> {
         self.expire(frame.time);
-        let mut whole = self.add(frame.time, &[frame.id], &fragment)?;
+        let lies = Piece::of(frame, fragment.payload);
+        let mut whole = self.add(frame.time, &[frame.id], lies.as_slice(), &fragment)?;
         for _ in 0..limits::ENCAPSULATION_DEPTH_MAX {
             let Packet::Fragment(inner) = whole.packet() else { break };
-            whole = self.add(frame.time, &whole.frames, &inner)?;
+            let lies = whole.pieces(inner.payload);
+            whole = self.add(frame.time, &whole.frames, &lies, &inner)?;
         }
         Some(whole)
     }
@@ -132,6 +139,7 @@ impl Defragmenter {
         &mut self,
         time: Time,
         frames: &[FrameId],
+        lies: &[Piece],
         fragment: &Fragment<'_>,
     ) -> Option<Reassembled> {
         self.incomplete.later += u64::from(fragment.offset > 0);
@@ -140,7 +148,7 @@ impl Defragmenter {
             self.begin(key, time, fragment);
         }
         let waiting = self.waiting.get_mut(&key)?;
-        waiting.add(frames, fragment);
+        waiting.add(frames, lies, fragment);
         if !waiting.is_whole() {
             return None;
         }
@@ -172,6 +180,7 @@ impl Defragmenter {
             pieces: Vec::new(),
             total: None,
             frames: Vec::new(),
+            lies: Vec::new(),
         };
         self.waiting.insert(key, waiting);
         self.order.push_back((key, self.serial));
@@ -249,9 +258,11 @@ impl Key {
 }
 
 impl Waiting {
-    fn add(&mut self, frames: &[FrameId], fragment: &Fragment<'_>) {
-        let room = limits::FRAGMENTS_PER_DATAGRAM_MAX.saturating_sub(self.frames.len());
-        self.frames.extend(frames.iter().take(room));
+    fn add(&mut self, frames: &[FrameId], lies: &[Piece], fragment: &Fragment<'_>) {
+        let room = |taken: usize| limits::FRAGMENTS_PER_DATAGRAM_MAX.saturating_sub(taken);
+        self.frames.extend(frames.iter().take(room(self.frames.len())));
+        let lies = lies.iter().map(|piece| piece.behind(fragment.offset as usize));
+        self.lies.extend(lies.take(room(self.lies.len())));
         let claimed = (fragment.payload.len() as u32).saturating_add(fragment.missing);
         let end = fragment.offset.saturating_add(claimed);
         if end > PACKET_BYTES_MAX || self.pieces.len() >= limits::FRAGMENTS_PER_DATAGRAM_MAX {
@@ -287,7 +298,7 @@ impl Waiting {
             let to = payload.len().min((stop - offset) as usize);
             let Some(bytes) = payload.get(from..to) else { continue };
             let place = self.pieces.partition_point(|piece| piece.offset < start);
-            let piece = Piece { offset: start, end: stop, bytes: bytes.to_vec() };
+            let piece = Part { offset: start, end: stop, bytes: bytes.to_vec() };
             self.pieces.insert(place, piece);
         }
     }
@@ -323,7 +334,8 @@ impl Waiting {
         let total = self.total.unwrap_or(0) as usize;
         data.truncate(total);
         let is_cut = data.len() < total;
-        Reassembled { path: self.path, protocol: self.protocol, data, is_cut, frames: self.frames }
+        let Self { path, protocol, frames, lies, .. } = self;
+        Reassembled { path, protocol, data, is_cut, frames, lies }
     }
 
     fn lost(self) -> Lost {
@@ -354,7 +366,7 @@ impl Waiting {
     }
 }
 
-impl Piece {
+impl Part {
     /// Where the bytes end that are there.
     fn known_end(&self) -> u32 {
         self.offset.saturating_add(self.bytes.len() as u32)
@@ -367,6 +379,13 @@ impl Reassembled {
         let body = Body { bytes: &self.data, missing: u32::from(self.is_cut) };
         let descent = Descent { vlan: self.path.vlan, ..Descent::default() };
         ip::upper(self.protocol, body, self.path, descent).unwrap_or_else(Packet::Unread)
+    }
+
+    /// Where bytes of the packet lie in the frames. A fragment that was captured twice has them
+    /// twice.
+    pub fn pieces(&self, bytes: &[u8]) -> Vec<Piece> {
+        let Some(from) = bytes::offset_in(&self.data, bytes) else { return Vec::new() };
+        self.lies.iter().filter_map(|piece| piece.within(from, bytes.len())).collect()
     }
 }
 

@@ -9,6 +9,7 @@ mod icmp;
 mod ip;
 mod link;
 mod ordinary;
+mod piece;
 mod ppp;
 #[cfg(test)]
 mod samples;
@@ -24,6 +25,7 @@ use crate::limits;
 pub use fragments::{Defragmenter, Incomplete, Lost, Reassembled};
 pub use icmp::{IcmpError, IcmpKind};
 pub use ordinary::{Addresses, Datagram};
+pub use piece::Piece;
 
 /// An address and a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -83,6 +83,7 @@ impl Sighting<'static> {
                 is_cut,
                 is_fragmented,
                 bytes,
+                place: None,
             },
             look,
             shard,
@@ -457,6 +458,7 @@ impl<'b> Decoded<'b> {
             is_cut,
             is_fragmented: self.is_reassembled,
             bytes: Cow::Borrowed(bytes),
+            place: None,
         };
         let shard = shard(hash, call_id);
         if let Some(column) = self.sip.get_mut(shard) {

@@ -28,6 +28,7 @@ mod desks;
 mod extract;
 mod flows;
 mod merge;
+mod origin;
 
 use calls::{CallShard, Grounds};
 use clocks::{Clocks, Link};
@@ -37,6 +38,7 @@ use flows::Flows;
 use merge::{Merge, Round};
 
 pub use extract::{Picked, pick};
+pub use origin::{Event, Origin, Seen, origins};
 
 /// Tables that flows and calls are spread over; fixed, so that results do not depend on the number
 /// of threads.

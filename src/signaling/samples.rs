@@ -31,6 +31,7 @@ pub(super) fn log(samples: &[Sample<'_>]) -> CallLog {
             ip_id: 0,
             is_cut: false,
             is_fragmented: false,
+            place: None,
             bytes: Cow::Owned(bytes),
         };
         let head = sip::head(&delivery.bytes).expect("a SIP message");

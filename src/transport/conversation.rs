@@ -5,13 +5,14 @@
 //! passed over without being kept, and costs a look at the start of each segment. Knows nothing of
 //! sequence numbers.
 
+use crate::bytes;
 use crate::limits::{MESSAGE_BYTES_MAX, TCP_WAITING_BYTES_MAX};
-use crate::packet::hep;
+use crate::packet::{Path, hep};
 use crate::transport::framing::{Framed, frame, header_end};
 use crate::transport::tcp::{Deliver, Holes, Seen, StreamCounts};
 use crate::transport::tls::{self, Alert, KeyLog};
 use crate::transport::websocket::{self, Read};
-use crate::transport::{Delivery, Transport, message_in_datagram, start_line};
+use crate::transport::{Delivery, InStream, Transport, message_in_datagram, start_line};
 
 /// Bytes without anything known after which a side counts as another protocol.
 const FOREIGN_BYTES: usize = 16 << 10;
@@ -28,6 +29,8 @@ pub(super) struct Sink<'s, 'd> {
     pub(super) delivered: u64,
     /// Opens what is encrypted.
     pub(super) keys: &'s KeyLog,
+    /// Messages are handed on with their places in the stream.
+    pub(super) is_traced: bool,
 }
 
 impl Sink<'_, '_> {
@@ -51,6 +54,8 @@ struct Side {
     kind: Kind,
     /// The beginning of what has not come to its end.
     unread: Vec<u8>,
+    /// The sequence number behind the latest byte that was taken.
+    end: u32,
     /// Where the unread bytes were seen, the latest of them.
     seen: Option<Seen>,
     /// Bytes that were nothing known since the last message.
@@ -127,6 +132,11 @@ impl Conversation {
         self.sides.iter().map(held).sum()
     }
 
+    /// Bytes of a side that have not come to their end.
+    pub(super) fn unread(&self, side: usize) -> usize {
+        self.sides.get(side).map_or(0, |side| side.unread.len())
+    }
+
     /// The bytes of this side are wanted in order.
     pub(super) fn is_patient(&self, side: usize) -> bool {
         self.sides.get(side).is_some_and(|side| !matches!(side.kind, Kind::Foreign))
@@ -169,6 +179,7 @@ impl Conversation {
 
 impl Side {
     fn take(&mut self, bytes: &[u8], seen: Seen, is_secure: bool, sink: &mut Sink<'_, '_>) {
+        self.end = seen.sequence.wrapping_add(bytes.len() as u32);
         let bytes = bytes.get(self.pass_over(bytes.len())..).unwrap_or_default();
         if matches!(self.kind, Kind::Foreign) {
             if !is_recognised(bytes) {
@@ -305,7 +316,9 @@ impl Side {
         match frame(bytes) {
             Framed::Message(length) => {
                 let message = bytes.get(..length).unwrap_or(bytes);
-                sink.hand_on(seen.delivery(message, transport, false));
+                let place = self.place(bytes, message, message, (None, seen), sink);
+                let place = place.filter(|_| transport == Transport::Tcp);
+                sink.hand_on(Delivery { place, ..seen.delivery(message, transport, false) });
                 self.kind = Kind::Sip;
                 self.foreign = 0;
                 Step::Used(length)
@@ -328,9 +341,10 @@ impl Side {
         if let Some(hep) = hep::parse(packet)
             && let Some(message) = message_in_datagram(hep.payload)
         {
+            let place = self.place(bytes, packet, message, (None, seen), sink);
             let seen = Seen { path: hep.path, ..seen };
             let transport = Transport::of_protocol(hep.protocol);
-            sink.hand_on(seen.delivery(message, transport, hep.is_cut));
+            sink.hand_on(Delivery { place, ..seen.delivery(message, transport, hep.is_cut) });
         }
         Step::Used(length)
     }
@@ -344,16 +358,24 @@ impl Side {
     ) -> Step {
         let Kind::WebSocket(reader) = &mut self.kind else { return Step::Again };
         match reader.read(bytes) {
-            Read::Message { used, message } => {
-                match message_in_datagram(&message) {
-                    Some(message) => {
-                        let transport = if is_secure { Transport::Wss } else { Transport::Ws };
-                        sink.hand_on(seen.delivery(message, transport, false));
-                        reader.is_sip = true;
-                        self.foreign = 0;
-                    }
-                    None => return self.is_foreign(used),
-                }
+            Read::Message { used, message, place } => {
+                let Some(own) = message_in_datagram(&message) else {
+                    return self.is_foreign(used);
+                };
+                reader.is_sip = true;
+                self.foreign = 0;
+                let unit = bytes.get(..used).unwrap_or(bytes);
+                let place = place.filter(|_| !is_secure).and_then(|(header, mask)| {
+                    let lead = message.len() - own.len();
+                    let lies = unit.get(header + lead..)?;
+                    let mask = mask.map(|mut mask| {
+                        mask.rotate_left(lead % 4);
+                        mask
+                    });
+                    self.place(bytes, unit, lies, (mask, seen), sink)
+                });
+                let transport = if is_secure { Transport::Wss } else { Transport::Ws };
+                sink.hand_on(Delivery { place, ..seen.delivery(own, transport, false) });
                 Step::Used(used)
             }
             Read::Part(used) => self.is_foreign(used),
@@ -371,6 +393,23 @@ impl Side {
                 self.is_foreign(1)
             }
         }
+    }
+
+    /// Where a message lies that is a part of a unit that the unread bytes begin with, if that is
+    /// wanted.
+    fn place(
+        &self,
+        unread: &[u8],
+        unit: &[u8],
+        message: &[u8],
+        (mask, seen): (Option<[u8; 4]>, Seen),
+        sink: &Sink<'_, '_>,
+    ) -> Option<Box<InStream>> {
+        let offset = bytes::offset_in(unit, message).filter(|_| sink.is_traced)?;
+        let sequence = self.end.wrapping_sub(unread.len() as u32);
+        let Path { source, destination, .. } = seen.path;
+        let length = unit.len();
+        Some(Box::new(InStream { source, destination, sequence, length, offset, mask }))
     }
 
     fn is_sip(&self) -> bool {
@@ -426,7 +465,9 @@ impl Side {
         sink.counts.unfinished += 1;
         if header_end(&bytes).is_some() {
             let transport = if is_secure { Transport::Tls } else { Transport::Tcp };
-            sink.hand_on(seen.delivery(&bytes, transport, true));
+            let place = self.place(&bytes, &bytes, &bytes, (None, seen), sink);
+            let place = place.filter(|_| !is_secure);
+            sink.hand_on(Delivery { place, ..seen.delivery(&bytes, transport, true) });
         }
     }
 }

@@ -111,6 +111,26 @@ pub struct Delivery<'a> {
     pub is_fragmented: bool,
     /// Its bytes, from the start line on.
     pub bytes: Cow<'a, [u8]>,
+    /// Where it lies in a TCP stream, if that was asked for and it lies there as it is.
+    pub place: Option<Box<InStream>>,
+}
+
+/// Where in a TCP stream a message lies: as a part of a unit, which is a WebSocket frame, a HEP
+/// packet or the message itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InStream {
+    /// The sender of the stream.
+    pub source: Endpoint,
+    /// Its receiver.
+    pub destination: Endpoint,
+    /// The sequence number of the first byte of the unit.
+    pub sequence: u32,
+    /// The length of the unit.
+    pub length: usize,
+    /// Where in the unit the message begins.
+    pub offset: usize,
+    /// The bytes of the message are masked with these, one after another and again.
+    pub mask: Option<[u8; 4]>,
 }
 
 /// The SIP message in a datagram, without the line ends that may come before it (RFC 3261, section

@@ -80,6 +80,11 @@ impl Order {
         self.held
     }
 
+    /// The sequence number that comes next, where it is known.
+    pub(super) fn next(&self) -> Option<u32> {
+        self.next
+    }
+
     /// Segments wait.
     pub(super) fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()
@@ -223,6 +228,7 @@ impl Order {
         let lost = missing - known.saturating_sub(length);
         let advance = length.saturating_add(missing) - known;
         self.begun = self.begun.or(self.next);
+        let seen = Seen { sequence: self.next.unwrap_or(seen.sequence), ..seen };
         self.next = self.next.map(|next| next.wrapping_add(advance));
         if !fresh.is_empty() {
             reader.take(fresh, seen);

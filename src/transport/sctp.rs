@@ -92,7 +92,8 @@ impl Associations {
 
     /// Takes the next packet in order of capture and hands on every message that it completes.
     pub fn push(&mut self, arrival: &SctpArrival<'_>, deliver: &mut Deliver<'_>) {
-        let seen = Seen { frame: arrival.frame, time: arrival.time, path: arrival.path };
+        let SctpArrival { frame, time, path, .. } = *arrival;
+        let seen = Seen { frame, time, path, sequence: 0 };
         let mut rest = arrival.chunks;
         for _ in 0..CHUNKS_MAX {
             let (Some(kind), Some(length)) = (rest.first(), be16(rest, 2)) else { return };

@@ -104,10 +104,14 @@ pub struct Streams {
     waits_since: Option<Time>,
     /// How connections began and ended since somebody asked.
     turns: Vec<Turn>,
+    /// Messages are handed on with their places in the stream.
+    is_traced: bool,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Flow {
+    /// The frame that it began with.
+    first: FrameId,
     /// From the lower endpoint to the higher, and back.
     orders: [Order; 2],
     /// The bytes up to there have reached the other end.
@@ -141,6 +145,8 @@ pub(super) struct Seen {
     pub(super) frame: FrameId,
     pub(super) time: Time,
     pub(super) path: Path,
+    /// The sequence number of its first byte.
+    pub(super) sequence: u32,
 }
 
 /// Receives whole messages.
@@ -161,17 +167,31 @@ impl Streams {
         }
     }
 
+    /// The same, for who wants to know the places of messages in their streams.
+    #[must_use]
+    pub fn traced(self) -> Self {
+        Self { is_traced: true, ..self }
+    }
+
+    /// The frame that the connection between two ends began with, if it is followed.
+    pub fn connection(&self, source: Endpoint, destination: Endpoint) -> Option<FrameId> {
+        self.flows.get(&key(source, destination).0).map(|flow| flow.first)
+    }
+
+    /// The sequence number up to which everything from `source` to `destination` has been read.
+    pub fn read_until(&self, source: Endpoint, destination: Endpoint) -> Option<u32> {
+        let (key, side) = key(source, destination);
+        self.flows.get(&key)?.unread_from(side)
+    }
+
     /// Takes the next segment in order of capture and hands on every message that it completes.
     pub fn push(&mut self, arrival: &Arrival<'_>, keys: &KeyLog, deliver: &mut Deliver<'_>) {
         let Path { source, destination, .. } = arrival.segment.path;
-        let (key, side): (_, usize) = match source <= destination {
-            true => ((source, destination), 0),
-            false => ((destination, source), 1),
-        };
+        let (key, side) = key(source, destination);
         if self.flows.len() >= self.flows_max && !self.flows.contains_key(&key) {
             self.make_room();
         }
-        let flow = self.flows.entry(key).or_default();
+        let flow = self.flows.entry(key).or_insert_with(|| Flow::beginning_with(arrival.frame));
         flow.last = flow.last.max(arrival.time);
         if flow.is_reused(side, &arrival.segment) {
             flow.end(&mut Sink {
@@ -180,14 +200,22 @@ impl Streams {
                 delivered: 0,
                 deliver,
                 keys,
+                is_traced: self.is_traced,
             });
-            let next = Flow { last: flow.last, held: flow.held, ..Flow::default() };
+            let (last, held) = (flow.last, flow.held);
+            let next = Flow { last, held, ..Flow::beginning_with(arrival.frame) };
             let over = std::mem::replace(flow, next);
             take_down(&mut self.handshakes, &mut self.encrypted, key, &over);
         }
         let gaps = self.counts.gaps;
-        let mut sink =
-            Sink { counts: &mut self.counts, holes: &mut self.holes, delivered: 0, deliver, keys };
+        let mut sink = Sink {
+            counts: &mut self.counts,
+            holes: &mut self.holes,
+            delivered: 0,
+            deliver,
+            keys,
+            is_traced: self.is_traced,
+        };
         flow.push(side, arrival, &mut sink);
         flow.watch.has_sip |= sink.delivered > 0;
         flow.watch.has_gaps |= self.counts.gaps > gaps;
@@ -224,6 +252,7 @@ impl Streams {
                 delivered: 0,
                 deliver,
                 keys,
+                is_traced: self.is_traced,
             };
             flow.each_side(&mut sink, |order, reader| order.expire(now, reader));
             flow.watch.has_sip |= sink.delivered > 0;
@@ -245,6 +274,7 @@ impl Streams {
                 delivered: 0,
                 deliver,
                 keys,
+                is_traced: self.is_traced,
             });
             take_down(&mut self.handshakes, &mut self.encrypted, key, &flow);
         }
@@ -314,6 +344,7 @@ impl Streams {
                 delivered: 0,
                 deliver,
                 keys,
+                is_traced: self.is_traced,
             };
             flow.end(&mut sink);
             flow.each_side(&mut sink, |_, reader| reader.lose(0));
@@ -321,6 +352,14 @@ impl Streams {
             self.held = self.held.saturating_add(held.now).saturating_sub(held.before);
             self.counts.relieved += 1;
         }
+    }
+}
+
+/// The key of the flow between two ends, and the side that `source` is.
+fn key(source: Endpoint, destination: Endpoint) -> ((Endpoint, Endpoint), usize) {
+    match source <= destination {
+        true => ((source, destination), 0),
+        false => ((destination, source), 1),
     }
 }
 
@@ -344,9 +383,26 @@ struct Held {
 }
 
 impl Flow {
+    fn beginning_with(first: FrameId) -> Self {
+        Self { first, ..Self::default() }
+    }
+
+    /// The sequence number of the first byte of a side that has not been read; nothing where the
+    /// beginning is not known.
+    fn unread_from(&self, side: usize) -> Option<u32> {
+        let next = self.orders.get(side)?.next()?;
+        let unread = match &self.talk {
+            Talk::Plain(conversation) => conversation.unread(side),
+            // What is inside has no place in the stream.
+            Talk::Tls(_) => 0,
+        };
+        Some(next.wrapping_sub(unread as u32))
+    }
+
     fn push(&mut self, side: usize, arrival: &Arrival<'_>, sink: &mut Sink<'_, '_>) {
         let segment = &arrival.segment;
-        let seen = Seen { frame: arrival.frame, time: arrival.time, path: segment.path };
+        let Arrival { frame, time, .. } = *arrival;
+        let seen = Seen { frame, time, path: segment.path, sequence: segment.sequence };
         if segment.flags & ACK != 0
             && let Some(known) = self.acknowledged.get_mut(side ^ 1)
         {
@@ -511,7 +567,7 @@ impl Reader for SideReader<'_, '_, '_> {
         };
         let has_come = self.acknowledged.is_some_and(|known| distance(known, until) >= 0);
         if bytes > 0 && is_sip && has_come {
-            let Seen { frame, time, path } = seen;
+            let Seen { frame, time, path, .. } = seen;
             let Path { source, destination, .. } = path;
             self.sink.holes.add(Hole { source, destination, bytes, frame, time });
         }
@@ -544,6 +600,7 @@ impl Seen {
             is_cut,
             is_fragmented: false,
             bytes: Cow::Borrowed(bytes),
+            place: None,
         }
     }
 }

@@ -37,6 +37,9 @@ pub(super) enum Read<'b> {
         used: usize,
         /// The whole message.
         message: Cow<'b, [u8]>,
+        /// The length of the header and the mask of the payload, where the message is the payload
+        /// of this frame.
+        place: Option<(usize, Option<[u8; 4]>)>,
     },
     /// A frame of so many bytes that ends none.
     Part(usize),
@@ -192,7 +195,8 @@ impl Reader {
             self.fragments.clear();
             if header.is_final && !header.is_deflated {
                 self.is_open = false;
-                return Read::Message { used, message: header.unmasked(payload) };
+                let place = Some((header.header, header.mask));
+                return Read::Message { used, message: header.unmasked(payload), place };
             }
         }
         self.add_fragment(header, payload);
@@ -203,7 +207,7 @@ impl Reader {
         self.is_open = false;
         let message = std::mem::take(&mut self.fragments);
         match is_whole.then(|| self.opened(message)).flatten() {
-            Some(message) => Read::Message { used, message: Cow::Owned(message) },
+            Some(message) => Read::Message { used, message: Cow::Owned(message), place: None },
             None => Read::Part(used),
         }
     }

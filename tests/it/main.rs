@@ -21,6 +21,7 @@ mod merged;
 mod mutations;
 mod oracle;
 mod ordinary;
+mod origin;
 mod outcome;
 mod peers;
 mod pipes;
