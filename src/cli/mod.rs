@@ -10,6 +10,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 mod analyze;
 mod baseline;
 mod check;
+mod chosen;
 mod config;
 mod diff;
 mod ending;
