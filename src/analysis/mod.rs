@@ -22,6 +22,7 @@ pub mod diff;
 pub mod flow;
 mod gather;
 pub mod expect;
+pub mod filter;
 mod incident;
 mod judge;
 mod kept;
@@ -45,6 +46,7 @@ mod transcript;
 
 pub use baseline::{Baseline, Fingerprint, KnownFinding};
 pub use delays::Delays;
+pub use filter::{Filter, FilterError};
 pub use gather::gather;
 pub use incident::Incident;
 pub use judge::{Detail, Judged, judge};

@@ -11,6 +11,7 @@ mod determinism;
 mod diff;
 mod expect;
 mod figures;
+mod filters;
 mod flow;
 mod formats;
 mod hostile;

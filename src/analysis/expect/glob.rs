@@ -2,7 +2,7 @@
 
 /// A pattern that a whole text fits or does not fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Glob {
+pub(in crate::analysis) struct Glob {
     pieces: Vec<Piece>,
 }
 
@@ -15,7 +15,7 @@ enum Piece {
 
 impl Glob {
     /// The pattern that the text spells; every text does.
-    pub(super) fn new(text: &str) -> Self {
+    pub(in crate::analysis) fn new(text: &str) -> Self {
         let mut pieces = Vec::new();
         let mut chars = text.chars().peekable();
         while let Some(c) = chars.next() {
@@ -33,7 +33,7 @@ impl Glob {
     }
 
     /// Whether the text fits as a whole.
-    pub(super) fn fits(&self, text: &str) -> bool {
+    pub(in crate::analysis) fn fits(&self, text: &str) -> bool {
         self.fits_by(text, |own, other| own == other)
     }
 

@@ -40,6 +40,7 @@ use parties::Parties;
 use reader::{Fields, Lines, Value};
 use steps::Wrong;
 
+pub(in crate::analysis) use glob::Glob;
 pub use record::record;
 pub use verdict::{About, Doubt, Mark, Problem, Row, Seen, Subject, Verdict};
 
