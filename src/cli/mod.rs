@@ -9,6 +9,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 mod analyze;
 mod baseline;
+mod calls;
 mod check;
 mod chosen;
 mod config;
@@ -46,6 +47,7 @@ struct Arguments {
 enum Command {
     Analyze(Box<analyze::AnalyzeArgs>),
     Check(Box<check::CheckArgs>),
+    Calls(Box<calls::CallsArgs>),
     Extract(extract::ExtractArgs),
     Diff(Box<diff::DiffArgs>),
     Explain(explain::ExplainArgs),
@@ -63,6 +65,7 @@ impl Command {
         match self {
             Self::Analyze(args) => Some(&args.run),
             Self::Check(args) => Some(&args.run),
+            Self::Calls(args) => Some(&args.run),
             Self::Diff(args) => Some(&args.run),
             Self::Extract(_)
             | Self::Explain(_)
@@ -111,6 +114,10 @@ fn carry_out(command: &Command) -> Ending {
             .unwrap_or_else(|error| fail(&error, error.hint().as_deref())),
         Command::Check(args) => check::check(args, &config)
             .unwrap_or_else(|error| fail(&error, error.hint().as_deref())),
+        Command::Calls(args) => match calls::run(args, &config) {
+            Ok(()) => Ending::done("listed"),
+            Err(error) => fail(&error, error.hint().as_deref()),
+        },
         Command::Extract(args) => match extract::extract(args, &config) {
             Ok(()) => Ending::done("written"),
             Err(error) => fail(&error, error.hint().as_deref()),

@@ -51,13 +51,13 @@ pub fn csv(analysis: &Analysis, table: Table, lang: Lang, out: &mut dyn Write) -
 
 /// A line, put together field by field.
 #[derive(Default)]
-struct Row {
+pub(super) struct Row {
     line: String,
 }
 
 impl Row {
     /// A field of words or of captured text.
-    fn text(self, text: impl AsRef<str>) -> Self {
+    pub(super) fn text(self, text: impl AsRef<str>) -> Self {
         let safe = printable_str(text.as_ref());
         match is_formula(&safe) {
             true => self.field(&format!("'{safe}")),
@@ -73,7 +73,7 @@ impl Row {
     }
 
     /// A field that is a number and may have a sign.
-    fn number(self, number: impl ToString) -> Self {
+    pub(super) fn number(self, number: impl ToString) -> Self {
         self.field(&number.to_string())
     }
 
@@ -97,7 +97,7 @@ impl Row {
         self
     }
 
-    fn write(mut self, out: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn write(mut self, out: &mut dyn Write) -> io::Result<()> {
         self.line.pop();
         out.write_all(self.line.as_bytes())?;
         out.write_all(b"\r\n")
@@ -110,13 +110,13 @@ fn is_formula(text: &str) -> bool {
     text.starts_with(['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'])
 }
 
-fn head(columns: &[&str], out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn head(columns: &[&str], out: &mut dyn Write) -> io::Result<()> {
     let row = columns.iter().fold(Row::default(), Row::text);
     row.write(out)
 }
 
 /// Numbers apart by spaces; with several captures `2#7` is frame 7 of the second one.
-fn frames(frames: &[FrameId], analysis: &Analysis) -> String {
+pub(super) fn frames(frames: &[FrameId], analysis: &Analysis) -> String {
     let is_several = analysis.captures.len() > 1;
     let name = |frame: &FrameId| match is_several {
         true => format!("{}#{}", u32::from(frame.capture) + 1, frame.number),
@@ -133,7 +133,8 @@ fn time(time: Time) -> String {
     time.to_string()
 }
 
-fn calls(index: &Index<'_>, out: &mut dyn Write) -> io::Result<()> {
+/// The first line of the table of calls.
+pub(super) fn calls_head(out: &mut dyn Write) -> io::Result<()> {
     head(
         &[
             "call_id",
@@ -156,7 +157,11 @@ fn calls(index: &Index<'_>, out: &mut dyn Write) -> io::Result<()> {
             "findings",
         ],
         out,
-    )?;
+    )
+}
+
+fn calls(index: &Index<'_>, out: &mut dyn Write) -> io::Result<()> {
+    calls_head(out)?;
     let mut codes = vec![Vec::new(); index.analysis.calls.len()];
     for finding in &index.analysis.findings {
         let place = index.place(finding);
@@ -168,7 +173,7 @@ fn calls(index: &Index<'_>, out: &mut dyn Write) -> io::Result<()> {
     rows.into_iter().try_for_each(|(call, codes)| of_call(index, call, &codes).write(out))
 }
 
-fn of_call(index: &Index<'_>, call: &CallSummary, codes: &[&str]) -> Row {
+pub(super) fn of_call(index: &Index<'_>, call: &CallSummary, codes: &[&str]) -> Row {
     let linked: Vec<&str> = call.linked.iter().map(|linked| linked.call_id.as_str()).collect();
     Row::default()
         .text(&call.call_id)

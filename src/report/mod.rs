@@ -1,5 +1,6 @@
 //! From the analysis to an output format, one file per format; no threads, no files.
 
+pub mod calls;
 pub(crate) mod catalogue;
 pub mod check;
 pub(crate) mod compare;

@@ -9,7 +9,7 @@ use crate::analysis::Analysis;
 use crate::catalogue::Lang;
 use crate::report::document::Page;
 
-mod calls;
+pub(super) mod calls;
 mod capture;
 mod check;
 mod clock;

@@ -1,6 +1,7 @@
 //! What the crate promises, tested from outside.
 
 mod build;
+mod calls;
 mod captures;
 mod check;
 mod cli;
