@@ -5,6 +5,9 @@ use crate::time::Span;
 /// Steps that each doubling is divided into: a percentile is at most an eighth too high.
 const STEPS: u64 = 8;
 
+/// What delays are counted in.
+const MICRO: Span = Span::from_micros(1);
+
 /// Times of one kind. The sums of two parts are the sum of the whole, in any order.
 ///
 /// Takes the room of an address while there are none: most hosts show few kinds.
@@ -80,6 +83,15 @@ impl Delays {
         }
         None
     }
+
+    /// How many fell into each step that has some, from its beginning up to its end.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = (Span, Span, u64)> + '_ {
+        let steps = self.sums.as_ref().map(|own| own.steps.as_slice()).unwrap_or_default();
+        steps.iter().map(|(step, count)| {
+            let start = step.checked_sub(1).map_or(Span::ZERO, |before| end_of(before) + MICRO);
+            (start, end_of(*step) + MICRO, *count)
+        })
+    }
 }
 
 impl Sums {
@@ -141,6 +153,16 @@ mod tests {
         assert_eq!(delays.mean(), Some(Span::from_micros(500_500)));
         assert_eq!(Delays::default().percentile(50), None);
         assert_eq!(Delays::default().mean(), None);
+    }
+
+    #[test]
+    fn steps_hold_all_and_touch() {
+        let mut delays = Delays::default();
+        (0..1000).for_each(|micros| delays.add(Span::from_micros(micros)));
+        let steps: Vec<_> = delays.steps().collect();
+        assert_eq!(steps.iter().map(|(_, _, count)| count).sum::<u64>(), 1000);
+        assert_eq!(steps[0], (Span::ZERO, MICRO, 1));
+        assert!(steps.windows(2).all(|pair| pair[0].1 == pair[1].0));
     }
 
     proptest! {

@@ -140,7 +140,8 @@ fn inline(text: &str) -> String {
     out
 }
 
-fn escaped(text: &str) -> String {
+/// Text in which nothing is markup, for attributes too.
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -22,6 +22,7 @@ pub mod junit;
 pub(crate) mod layout;
 pub mod markdown;
 pub mod outcome;
+pub mod page;
 pub(crate) mod rules;
 pub mod sarif;
 pub mod schema;

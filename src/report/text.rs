@@ -12,7 +12,7 @@ use crate::report::document::Page;
 pub(super) mod calls;
 mod capture;
 mod check;
-mod clock;
+pub(crate) mod clock;
 mod diagnosis;
 pub(super) mod diff;
 mod expect;

@@ -4,29 +4,29 @@ use crate::time::{Span, Time};
 
 /// The day on which the capture begins, so that other days are named.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Clock {
+pub(crate) struct Clock {
     day: String,
 }
 
 impl Clock {
     /// A clock that has named the day of that moment.
-    pub(super) fn from(start: Option<Time>) -> Self {
+    pub(crate) fn from(start: Option<Time>) -> Self {
         Self { day: start.map(date).unwrap_or_default() }
     }
 
     /// `01:34:15.944`, on another day `2026-11-22 01:34:15.944`.
-    pub(super) fn time(&self, time: Time) -> String {
+    pub(crate) fn time(&self, time: Time) -> String {
         if date(time) == self.day { clock(time) } else { Self::full(time) }
     }
 
     /// `2026-11-21 01:34:15.944`.
-    pub(super) fn full(time: Time) -> String {
+    pub(crate) fn full(time: Time) -> String {
         format!("{} {}", date(time), clock(time))
     }
 }
 
 /// `+0.704`, `-1.250`: seconds from the first line of a ladder.
-pub(super) fn relative(span: Span) -> String {
+pub(crate) fn relative(span: Span) -> String {
     let millis = span.nanos().unsigned_abs() / 1_000_000;
     let sign = if span.nanos() < 0 { '-' } else { '+' };
     format!("{sign}{}.{:03}", millis / 1000, millis % 1000)

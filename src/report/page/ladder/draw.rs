@@ -1,0 +1,293 @@
+//! The drawing: a head that stays in sight, below it a row for each message and stream.
+
+use std::fmt::Write;
+
+use crate::analysis::StreamSummary;
+use crate::analysis::flow::{Content, Flow, Row, Sent};
+use crate::finding::Finding;
+use crate::report::html::escaped;
+use crate::report::index::{Index, name_of};
+use crate::report::page::ladder::kept::Kept;
+use crate::report::page::ladder::plan::{COLUMN, FRAME_END, Plan, TIME_END, addresses};
+use crate::report::page::svg::{Text, fitting, line, number, rect};
+use crate::report::text::clock::{Clock, relative};
+use crate::time::{Span, Time};
+
+/// A silence that a reader should see.
+const PAUSE: Span = Span::from_secs(2);
+
+const HEAD: f64 = 46.0;
+/// From the top of a row to its arrow, and below the arrow.
+const ABOVE: f64 = 24.0;
+const BELOW: f64 = 8.0;
+/// One more line of text.
+const LINE: f64 = 14.0;
+const BREAK: f64 = 26.0;
+/// An arrow to where it came from.
+const LOOP: f64 = 34.0;
+
+/// A ladder that is drawn.
+pub(super) struct Drawing<'d, 'a> {
+    pub(super) flow: &'d Flow<'a>,
+    pub(super) findings: &'d [&'d Finding],
+    pub(super) id: &'d str,
+    pub(super) index: &'d Index<'a>,
+    pub(super) plan: &'d Plan,
+    pub(super) start: Time,
+}
+
+impl<'a> Drawing<'_, 'a> {
+    /// The names of the parties.
+    pub(super) fn head(&self, out: &mut String) {
+        let width = number(self.plan.width);
+        let _ = write!(
+            out,
+            "<svg class=\"ladder-head\" viewBox=\"0 0 {width} {HEAD}\" width=\"{width}\" \
+             height=\"{HEAD}\" aria-hidden=\"true\">"
+        );
+        for (party, at) in self.flow.parties.iter().zip(0..) {
+            let (x, room) = (self.plan.x(at), self.plan.name_room());
+            let (name, addresses) = (party.label(), addresses(party));
+            let all: Vec<String> =
+                party.addresses().iter().map(|(address, _)| address.to_string()).collect();
+            let told = escaped(&format!("{name} ({})", self.index.words.list(&all)));
+            let _ = write!(out, "<g><title>{told}</title>");
+            rect([x - room / 2.0, 3.0, room, HEAD - 7.0], "party", out);
+            let one_line = addresses.is_empty();
+            let y = if one_line { 28.0 } else { 20.0 };
+            let text = fitting(&name, room - 8.0, COLUMN);
+            Text { x, y, class: "party-name mid", text: &text }.draw(out);
+            if !one_line {
+                let text = fitting(&addresses, room - 8.0, COLUMN * 0.92);
+                Text { x, y: 35.0, class: "party-address mid", text: &text }.draw(out);
+            }
+            out.push_str("</g>");
+        }
+        out.push_str("</svg>\n");
+    }
+
+    /// The rows between the lines of the parties.
+    pub(super) fn rows(&self, kept: &Kept, out: &mut String) {
+        let mut body = String::new();
+        let mut y = 4.0;
+        let mut before = self.start;
+        let mut next = 0;
+        for (place, row) in kept.rows(self.flow) {
+            let pause = row.time.since(before);
+            if place > next {
+                let count = self.index.words.count((place - next) as u64);
+                let text = self.index.words.fill("page-ladder-left-out", &[("count", &count)]);
+                y += self.draw_break(&text, y, &mut body);
+            } else if pause >= PAUSE {
+                y += self.draw_break(&self.index.words.duration(pause), y, &mut body);
+            }
+            next = place + 1;
+            before = before.max(last_of(row));
+            y += self.draw_row(place, row, y, &mut body);
+        }
+        let height = y + 8.0;
+        let (width, tall) = (number(self.plan.width), number(height));
+        let id = self.id;
+        let title = escaped(self.index.words.get("ladder"));
+        let _ = write!(
+            out,
+            "<svg class=\"ladder-rows\" viewBox=\"0 0 {width} {tall}\" width=\"{width}\" \
+             height=\"{tall}\" role=\"group\" aria-labelledby=\"{id}-title\">\
+             <title id=\"{id}-title\">{title}</title>"
+        );
+        for at in 0..self.flow.parties.len() {
+            let x = self.plan.x(at);
+            line([x, 0.0, x, height], "life", out);
+        }
+        out.push_str(&body);
+        out.push_str("</svg>\n");
+    }
+
+    /// Silence, or rows that are not shown: the lines of the parties break.
+    fn draw_break(&self, text: &str, y: f64, out: &mut String) -> f64 {
+        rect([0.0, y + 4.0, self.plan.width, BREAK - 8.0], "break", out);
+        let middle = (self.plan.x(0) + self.plan.x(self.flow.parties.len().max(1) - 1)) / 2.0;
+        for at in 0..self.flow.parties.len() {
+            let x = self.plan.x(at);
+            line([x, y + 4.0, x, y + BREAK - 4.0], "life-break", out);
+        }
+        Text { x: middle, y: y + BREAK / 2.0 + 4.0, class: "break-label mid", text }.draw(out);
+        BREAK
+    }
+
+    fn draw_row(&self, place: usize, row: &Row<'a>, y: f64, out: &mut String) -> f64 {
+        let notes = self.notes(row);
+        let height = ABOVE + BELOW + LINE * notes.len() as f64;
+        if !row.evidence_of.is_empty() {
+            rect([0.0, y, self.plan.width, height], "evidence", out);
+        }
+        self.draw_margin(row, y, out);
+        match &row.content {
+            Content::Message(sent) => {
+                let id = self.id;
+                let told = escaped(&self.told(row, sent));
+                let class = class_of(sent);
+                let _ = write!(
+                    out,
+                    "<a href=\"#{id}-m{place}\" class=\"arrow {class}\" aria-label=\"{told}\">\
+                     <title>{told}</title>"
+                );
+                // The whole row can be hit, not only what is drawn of it.
+                rect([TIME_END + 6.0, y, self.plan.width - TIME_END - 40.0, height], "hit", out);
+                self.draw_arrow(row, &sent.label, &notes, y, out);
+                out.push_str("</a>\n");
+            }
+            Content::Stream(stream) => {
+                let label = self.stream_label(stream);
+                let _ = write!(out, "<g class=\"stream\"><title>{}</title>", escaped(&label));
+                self.draw_arrow(row, &label, &notes, y, out);
+                out.push_str("</g>\n");
+            }
+        }
+        self.draw_marks(row, y, out);
+        height
+    }
+
+    fn draw_margin(&self, row: &Row<'_>, y: f64, out: &mut String) {
+        let y = y + ABOVE;
+        let frame = name_of(row.frame, self.index.analysis);
+        Text { x: FRAME_END, y, class: "frame end", text: &frame }.draw(out);
+        let absolute = escaped(&Clock::full(row.time));
+        let _ = write!(out, "<g><title>{absolute} UTC</title>");
+        let time = relative(row.time.since(self.start));
+        Text { x: TIME_END, y, class: "time end", text: &time }.draw(out);
+        out.push_str("</g>");
+    }
+
+    fn draw_arrow(&self, row: &Row<'_>, label: &str, notes: &[String], y: f64, out: &mut String) {
+        let (from, to) = (self.plan.x(row.from), self.plan.x(row.to));
+        let at = y + ABOVE;
+        let is_loop = row.from == row.to;
+        let (left, right) = if is_loop { (from, from) } else { (from.min(to), from.max(to)) };
+        let room = if is_loop { self.plan.name_room() } else { right - left - 18.0 };
+        let middle = if is_loop { from } else { f64::midpoint(left, right) };
+        match is_loop {
+            true => {
+                let (x, far, below) = (number(from), number(from + LOOP), number(at + 5.0));
+                let _ = write!(
+                    out,
+                    "<path d=\"M{x} {} H{far} V{below} H{x}\" class=\"shaft\"/>",
+                    number(at - 5.0)
+                );
+                head(from, at + 5.0, -1.0, out);
+            }
+            false => {
+                let way = if to > from { 1.0 } else { -1.0 };
+                line([from, at, to - 7.0 * way, at], "shaft", out);
+                head(to, at, way, out);
+            }
+        }
+        let text = fitting(label, room, COLUMN);
+        Text { x: middle, y: at - 7.0, class: "label mid", text: &text }.draw(out);
+        for (note, line) in notes.iter().zip(1..) {
+            let text = fitting(note, room, COLUMN * 0.88);
+            let y = at + LINE * f64::from(line);
+            Text { x: middle, y, class: "note mid", text: &text }.draw(out);
+        }
+    }
+
+    /// Numbers of the findings that are told here.
+    fn draw_marks(&self, row: &Row<'_>, y: f64, out: &mut String) {
+        // More marks than fit beside each other stand on each other's edge.
+        for (place, at) in row.findings.iter().zip(0..3) {
+            let Some(finding) = self.findings.get(*place) else { continue };
+            let (x, y) = (self.plan.mark() - 12.0 * f64::from(at), y + ABOVE - 4.0);
+            let title = escaped(&self.index.title(finding));
+            let severity = finding.severity.name();
+            let (cx, cy) = (number(x), number(y));
+            let _ = write!(
+                out,
+                "<g class=\"finding {severity}\"><title>{title}</title>\
+                 <circle cx=\"{cx}\" cy=\"{cy}\" r=\"9\"/>"
+            );
+            let text = (place + 1).to_string();
+            Text { x, y: y + 4.0, class: "mid", text: &text }.draw(out);
+            out.push_str("</g>");
+        }
+    }
+
+    /// The lines below an arrow: its SDP, and how often it was sent again.
+    fn notes(&self, row: &Row<'_>) -> Vec<String> {
+        let Content::Message(sent) = &row.content else { return Vec::new() };
+        let words = self.index.words;
+        let mut notes = Vec::new();
+        notes.extend(sent.sdp.clone());
+        if let Some(last) = sent.last_repeat() {
+            let count = words.count(sent.repeats.len() as u64);
+            let until = relative(last.since(self.start));
+            notes.push(words.fill("ladder-repeats", &[("count", &count), ("time", &until)]));
+        }
+        notes
+    }
+
+    /// The row in words, for those who hear it and for those who point at it.
+    fn told(&self, row: &Row<'_>, sent: &Sent<'_>) -> String {
+        let name = |party: usize| {
+            self.flow.parties.get(party).map(|party| party.label()).unwrap_or_default()
+        };
+        let frame = name_of(row.frame, self.index.analysis);
+        let after = relative(row.time.since(self.start));
+        let mut told =
+            format!("{frame} {after} {} → {}: {}", name(row.from), name(row.to), sent.label);
+        for note in self.notes(row) {
+            let _ = write!(told, " · {note}");
+        }
+        told
+    }
+
+    /// `RTP PCMU · 250 packets · 1.2 % lost · jitter 3 ms, at most 9 ms`.
+    fn stream_label(&self, stream: &StreamSummary) -> String {
+        let words = self.index.words;
+        let kind = if stream.is_encrypted { "SRTP" } else { "RTP" };
+        let name = stream.codec.as_ref().map_or(kind.to_owned(), |codec| format!("{kind} {codec}"));
+        let packets = words.count(stream.packets);
+        let mut parts = vec![name, words.fill("stream-packets", &[("count", &packets)])];
+        if stream.lost > 0 {
+            let percent = words.decimal(stream.lost_percent, 1);
+            parts.push(words.fill("stream-lost", &[("percent", &percent)]));
+        }
+        if let (Some(mean), Some(max)) = (stream.jitter, stream.jitter_max) {
+            let [mean, max] = [mean, max].map(|span| words.duration(span));
+            parts.push(words.fill("stream-jitter", &[("mean", &mean), ("max", &max)]));
+        }
+        parts.join(" · ")
+    }
+}
+
+/// The head of an arrow that points to `x`.
+fn head(x: f64, y: f64, way: f64, out: &mut String) {
+    let back = number(x - 9.0 * way);
+    let _ = write!(
+        out,
+        "<path d=\"M{} {} L{back} {} V{} Z\" class=\"point\"/>",
+        number(x - way),
+        number(y),
+        number(y - 4.5),
+        number(y + 4.5)
+    );
+}
+
+/// What an arrow is: a request, or a response by what it means.
+fn class_of(sent: &Sent<'_>) -> &'static str {
+    let message = sent.step.message();
+    match message.status().map(|status| status.code()) {
+        None => "request",
+        Some(100..=199) => "provisional",
+        Some(200..=299) => "good",
+        Some(300..=399 | 401 | 407) => "plain",
+        Some(_) => "bad",
+    }
+}
+
+/// When the last frame of a row was captured, as far as silence goes.
+fn last_of(row: &Row<'_>) -> Time {
+    match &row.content {
+        Content::Message(sent) => sent.last_repeat().unwrap_or(row.time).max(row.time),
+        Content::Stream(_) => row.time,
+    }
+}

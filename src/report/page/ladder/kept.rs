@@ -1,0 +1,61 @@
+//! Which rows a ladder shows where there are too many: those with findings, evidence, and what
+//! stands next to them.
+
+use crate::analysis::flow::{Flow, Row};
+
+/// Rows of one ladder: more than a reader follows, few enough for a page with many ladders.
+const ROWS_MAX: usize = 150;
+
+/// Rows kept at the beginning, where the call is set up.
+const FIRST: usize = 10;
+
+/// The rows that are shown, as places among those of the flow, in their order.
+pub(super) struct Kept {
+    places: Vec<usize>,
+}
+
+impl Kept {
+    pub(super) fn of(flow: &Flow<'_>) -> Self {
+        let count = flow.rows.len();
+        if count <= ROWS_MAX {
+            return Self { places: (0..count).collect() };
+        }
+        let is_proof = |row: &Row<'_>| !row.findings.is_empty() || !row.evidence_of.is_empty();
+        let proofs: Vec<usize> =
+            (0..).zip(&flow.rows).filter(|(_, row)| is_proof(row)).map(|(at, _)| at).collect();
+        let mut keep = vec![false; count];
+        keep.iter_mut().take(FIRST).for_each(|kept| *kept = true);
+        let mut room = ROWS_MAX - FIRST;
+        // The rows next to a proof come before those farther away, and the beginning is next to
+        // nothing.
+        let around = proofs.iter().copied().chain([FIRST]);
+        'all: for distance in 0..count {
+            for at in around.clone() {
+                for near in [at.checked_sub(distance), at.checked_add(distance)] {
+                    let Some(kept) = near.and_then(|near| keep.get_mut(near)) else { continue };
+                    if !*kept {
+                        *kept = true;
+                        room -= 1;
+                    }
+                    if room == 0 {
+                        break 'all;
+                    }
+                }
+            }
+        }
+        Self { places: (0..).zip(keep).filter(|(_, kept)| *kept).map(|(at, _)| at).collect() }
+    }
+
+    /// The rows with their places.
+    pub(super) fn rows<'f, 'a>(
+        &'f self,
+        flow: &'f Flow<'a>,
+    ) -> impl Iterator<Item = (usize, &'f Row<'a>)> {
+        self.places.iter().filter_map(|place| Some((*place, flow.rows.get(*place)?)))
+    }
+
+    /// How many are not shown.
+    pub(super) fn left_out(&self, flow: &Flow<'_>) -> usize {
+        flow.rows.len() - self.places.len()
+    }
+}
