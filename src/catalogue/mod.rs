@@ -48,7 +48,7 @@ fn spaced(documents: &str) -> String {
 }
 
 /// Whole sentences one after the other, with the space that the language puts between them.
-fn sentences(sentences: &[&str]) -> String {
+pub(crate) fn sentences(sentences: &[&str]) -> String {
     let mut out = String::new();
     for sentence in sentences.iter().filter(|sentence| !sentence.is_empty()) {
         if !out.is_empty() && !out.ends_with('。') {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use clap::Args;
 
-use crate::analysis::{Analysis, Baseline, Ignored, Keep, expect, gather};
+use crate::analysis::{Analysis, Baseline, Ignored, Keep, TranscriptsOf, expect, gather};
 use crate::capture::Source;
 use crate::catalogue::{Lang, labels};
 use crate::cli::baseline::BaselineArgs;
@@ -158,11 +158,15 @@ fn verdict(
     let fail_on = args.fail_on.or(own.choice.fail_on).unwrap_or(FailOn::Error);
     let paths: Vec<&Path> = paths.iter().map(std::path::PathBuf::as_path).collect();
     let expectations = args.expect.read(&paths, &own.choice.expect)?;
-    let transcripts = match expectations.is_empty() {
-        true => keep.transcripts,
-        false => TRANSCRIPT_BYTES_PER_SHARD_MAX,
+    let keep = match expectations.is_empty() {
+        true => keep,
+        false => Keep {
+            transcripts: TRANSCRIPT_BYTES_PER_SHARD_MAX,
+            transcripts_of: TranscriptsOf::All,
+            ..keep
+        },
     };
-    let keep = Keep { calls: CALLS_MAX, transcripts, ..keep };
+    let keep = Keep { calls: CALLS_MAX, ..keep };
     let mut analysis = args.run.judged(sources, config, keep, baseline)?;
     let expectations = verdicts(&expectations, &mut analysis);
     Ok(Verdict { analysis, fail_on: fail_on.severity(), expectations })

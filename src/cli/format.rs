@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
-use crate::analysis::{Analysis, Keep};
+use crate::analysis::{Analysis, Keep, TranscriptsOf};
 use crate::catalogue::{Lang, labels};
 use crate::cli::output::{OutputArgs, WriteError};
 use crate::limits::{CALLS_MAX, FINDINGS_MAX, TRANSCRIPT_BYTES_PER_SHARD_MAX};
@@ -20,7 +20,11 @@ use crate::report::{self, Outcome};
 const LISTED_CALLS: usize = 64;
 
 /// Findings of one rule, in one shard of the calls, that keep their ladder.
-const LADDERS: usize = 32;
+pub(super) const LADDERS: usize = 32;
+
+/// Calls with findings of one rule, in one shard of the calls, whose messages are kept for a report
+/// that shows examples.
+pub(super) const EXAMPLES: usize = 3;
 
 /// Formats, each with the file that it goes to.
 #[derive(Clone, Debug, Default, Args)]
@@ -48,6 +52,8 @@ pub(super) enum Format {
     Csv,
     /// For a ticket or the description of a change
     Markdown,
+    /// The incident report as one page; `siptrace report` has more options for it
+    Html,
     /// Test results for Jenkins, GitLab and others
     Junit,
     /// Static analysis results, version 2.1.0
@@ -209,6 +215,7 @@ impl Format {
             Self::Jsonl => "jsonl",
             Self::Csv => "csv",
             Self::Markdown => "markdown",
+            Self::Html => "html",
             Self::Junit => "junit",
             Self::Sarif => "sarif",
             Self::Github => "github",
@@ -233,11 +240,18 @@ impl Outputs {
     pub(super) fn keep(&self) -> Keep {
         let has = |format| self.all.iter().any(|(own, _)| *own == format);
         let is_only_text = self.all.iter().all(|(format, _)| *format == Format::Text);
-        let has_ladders = has(Format::Text) || has(Format::Markdown);
+        let has_ladders = has(Format::Text) || has(Format::Markdown) || has(Format::Html);
         let has_messages = has(Format::Csv) && self.table == Table::Messages;
+        let has_examples = has(Format::Html);
+        let transcripts_of = match has_examples && !has_messages {
+            true => TranscriptsOf::Examples(EXAMPLES),
+            false => TranscriptsOf::All,
+        };
+        let wants_messages = has_messages || has_examples;
         Keep {
             calls: if is_only_text { LISTED_CALLS } else { CALLS_MAX },
-            transcripts: if has_messages { TRANSCRIPT_BYTES_PER_SHARD_MAX } else { 0 },
+            transcripts: if wants_messages { TRANSCRIPT_BYTES_PER_SHARD_MAX } else { 0 },
+            transcripts_of,
             findings: FINDINGS_MAX,
             ladders: if has_ladders { LADDERS } else { 0 },
             ..Keep::default()
@@ -318,6 +332,7 @@ impl Outputs {
                 report::csv::csv(analysis, self.table, lang, out)
             }
             Format::Markdown => report::markdown::markdown(outcome, lang, out),
+            Format::Html => report::page::page(outcome, lang, None, out),
             Format::Junit => report::junit::junit(outcome, lang, out),
             Format::Sarif => report::sarif::sarif(outcome, lang, out),
             Format::Github => report::github::github(outcome, lang, out),

@@ -22,6 +22,7 @@ mod format;
 mod help;
 mod hosts;
 mod output;
+mod report;
 mod run;
 mod schema;
 mod selection;
@@ -48,6 +49,7 @@ enum Command {
     Analyze(Box<analyze::AnalyzeArgs>),
     Check(Box<check::CheckArgs>),
     Calls(Box<calls::CallsArgs>),
+    Report(Box<report::ReportArgs>),
     Extract(extract::ExtractArgs),
     Diff(Box<diff::DiffArgs>),
     Explain(explain::ExplainArgs),
@@ -66,6 +68,7 @@ impl Command {
             Self::Analyze(args) => Some(&args.run),
             Self::Check(args) => Some(&args.run),
             Self::Calls(args) => Some(&args.run),
+            Self::Report(args) => Some(&args.run),
             Self::Diff(args) => Some(&args.run),
             Self::Extract(_)
             | Self::Explain(_)
@@ -116,6 +119,10 @@ fn carry_out(command: &Command) -> Ending {
             .unwrap_or_else(|error| fail(&error, error.hint().as_deref())),
         Command::Calls(args) => match calls::run(args, &config) {
             Ok(()) => Ending::done("listed"),
+            Err(error) => fail(&error, error.hint().as_deref()),
+        },
+        Command::Report(args) => match report::report(args, &config) {
+            Ok(()) => Ending::done("written"),
             Err(error) => fail(&error, error.hint().as_deref()),
         },
         Command::Extract(args) => match extract::extract(args, &config) {

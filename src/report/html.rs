@@ -124,7 +124,7 @@ fn write_table(rows: &[Vec<Cell>], out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Escaped text with what stands between backticks as code.
-fn inline(text: &str) -> String {
+pub(super) fn inline(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut parts = text.split('`');
     out.push_str(&escaped(parts.next().unwrap_or_default()));

@@ -7,10 +7,11 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use crate::analysis::{CallSummary, Incident};
+use crate::analysis::CallSummary;
 use crate::bytes::printable_str;
 use crate::catalogue::{self, Lang};
 use crate::finding::{Finding, Severity};
+use crate::report::entries::{Entry, entries};
 use crate::report::evidence;
 use crate::report::filter::display_filter;
 use crate::report::index::{Index, name_of};
@@ -63,13 +64,6 @@ struct Report<'a, 'o> {
     out: &'o mut dyn Write,
 }
 
-/// A finding, or several that are one incident.
-struct Entry<'a> {
-    finding: &'a Finding,
-    severity: Severity,
-    incident: Option<&'a Incident>,
-}
-
 impl<'a> Report<'a, '_> {
     fn word(&self, key: &str) -> String {
         self.index.words.get(key).to_owned()
@@ -94,17 +88,14 @@ impl<'a> Report<'a, '_> {
     }
 
     fn fenced(&mut self, text: &str) -> io::Result<()> {
-        let fence = "`".repeat(longest_run(text).max(2) + 1);
-        writeln!(self.out, "\n{fence}text\n{}\n{fence}", text.trim_end_matches('\n'))
+        writeln!(self.out, "\n{}", fenced(text))
     }
 
     fn table(&mut self, head: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
         let head: Vec<String> = head.iter().map(|key| self.word(key)).collect();
         writeln!(self.out, "\n| {} |\n|{}", head.join(" | "), " --- |".repeat(head.len()))?;
         rows.iter().try_for_each(|row| {
-            // A backslash before the one that keeps a bar in its cell would let it go.
-            let cell = |cell: &String| cell.replace("\\|", "\\ |").replace('|', "\\|");
-            let cells: Vec<String> = row.iter().map(cell).collect();
+            let cells: Vec<String> = row.iter().map(|text| cell(text)).collect();
             writeln!(self.out, "| {} |", cells.join(" | "))
         })
     }
@@ -153,30 +144,9 @@ impl<'a> Report<'a, '_> {
         Ok(())
     }
 
-    /// Incidents, then what belongs to none, the worst of each severity first.
-    fn entries(&self) -> Vec<Entry<'a>> {
-        let analysis = self.index.analysis;
-        let incidents = analysis.incidents.iter();
-        let folded: BTreeSet<usize> =
-            incidents.clone().flat_map(|i| &i.findings).copied().collect();
-        let incidents = incidents.filter_map(|incident| {
-            let of = incident.findings.iter().filter_map(|place| analysis.findings.get(*place));
-            let finding = of.clone().find(|finding| !finding.ladder.is_empty());
-            let finding = finding.or(of.clone().next())?;
-            Some(Entry { finding, severity: incident.severity, incident: Some(incident) })
-        });
-        let single = analysis.findings.iter().enumerate();
-        let single = single
-            .filter(|(place, _)| !folded.contains(place))
-            .map(|(_, finding)| Entry { finding, severity: finding.severity, incident: None });
-        let mut entries: Vec<Entry<'a>> = incidents.chain(single).collect();
-        entries.sort_by_key(|entry| std::cmp::Reverse(entry.severity));
-        entries
-    }
-
     fn findings(&mut self) -> io::Result<()> {
         self.heading(2, self.word("findings"))?;
-        let entries = self.entries();
+        let entries = entries(self.index.analysis);
         if entries.is_empty() {
             return self.paragraph(&self.word("no-findings"));
         }
@@ -195,10 +165,7 @@ impl<'a> Report<'a, '_> {
     fn row(&self, entry: &Entry<'_>) -> Vec<String> {
         let (words, finding) = (self.index.words, entry.finding);
         let title = &self.index.rule(finding).entry.title;
-        let title = match entry.incident {
-            Some(incident) => format!("{title} x{}", words.count(incident.count)),
-            None => title.clone(),
-        };
+        let title = format!("{title}{}", entry.times(words));
         vec![
             words.severity(entry.severity).to_owned(),
             finding.rule.code.to_owned(),
@@ -323,8 +290,20 @@ impl<'a> Report<'a, '_> {
     }
 }
 
+/// Lines in a block of their own.
+pub(super) fn fenced(text: &str) -> String {
+    let fence = "`".repeat(longest_run(text).max(2) + 1);
+    format!("{fence}text\n{}\n{fence}", text.trim_end_matches('\n'))
+}
+
+/// The Markdown as it stands in a cell of a table.
+pub(super) fn cell(text: &str) -> String {
+    // A backslash before the one that keeps a bar in its cell would let it go.
+    text.replace("\\|", "\\ |").replace('|', "\\|")
+}
+
 /// Captured text as a code span: there, nothing is markup, a link, an issue or a person.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     let text = printable_str(text);
     if text.is_empty() {
         return String::new();
@@ -345,7 +324,7 @@ fn longest_run(text: &str) -> usize {
 
 /// Words of ours in which names from outside may stand: markup is escaped, and what pages turn into
 /// links (`@name`, `#1`, `http://`, `www.`) is held in code spans.
-fn prose(text: &str) -> String {
+pub(super) fn prose(text: &str) -> String {
     let text = printable_str(text);
     let mut out = String::with_capacity(text.len() + 16);
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();

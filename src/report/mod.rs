@@ -7,6 +7,7 @@ pub(crate) mod compare;
 pub mod csv;
 pub mod diff;
 pub(crate) mod document;
+mod entries;
 pub(crate) mod evidence;
 pub mod expect;
 pub(crate) mod explain;

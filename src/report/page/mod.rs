@@ -1,34 +1,113 @@
-//! The incident report as one HTML page.
+//! The incident report: one page of HTML that works from a mail attachment, and the same story as
+//! Markdown.
+//!
+//! The page is one file: its style and its script stand in it, nothing is loaded, and a policy in
+//! its head keeps anything else from running. It reads without the script, too: that only sorts and
+//! filters the calls and shows messages beside their arrows. Its size is bounded: what there is no
+//! room for is counted.
 
-use crate::analysis::flow::{Flow, FlowOptions};
-use crate::analysis::{Analysis, CallSummary};
-use crate::catalogue::{Lang, labels};
-use crate::finding::Finding;
-use crate::report::index::Index;
-
+mod calls;
 mod chart;
+mod entry;
+mod examples;
+mod figures;
+mod gist;
 mod ladder;
+mod markup;
+mod policy;
+mod quality;
+mod scene;
+mod story;
+mod summary;
 mod svg;
 
-/// The drawings of an analysis, with the ladders of these calls.
-pub fn drawings(analysis: &Analysis, calls: &[&CallSummary], lang: Lang) -> String {
-    let (index, words) = (Index::new(analysis, lang), labels(lang));
-    let statistics = &analysis.statistics;
-    let responses = chart::response_times(statistics);
-    let mut out = [
-        chart::calls_over_time(&index),
-        chart::codes(statistics, words),
-        chart::delays("page-chart-set-up", &statistics.kpi.post_dial_delay, words),
-        chart::delays("page-chart-response", &responses, words),
-        chart::quality(&index),
-    ]
-    .concat();
-    for (call, number) in calls.iter().zip(1..) {
-        let is_own = |finding: &&Finding| finding.call_id.as_ref() == Some(&call.call_id);
-        let findings: Vec<&Finding> = analysis.findings.iter().filter(is_own).collect();
-        let flow = Flow::of(&[call], &findings, &analysis.hosts, &FlowOptions::default());
-        out.push_str(&ladder::ladder(&flow, &findings, &format!("ladder-{number}"), &index));
+use std::io::{self, Write};
+
+use crate::catalogue::Lang;
+use crate::report::html::{escaped, language_tag};
+use crate::report::outcome::Outcome;
+use crate::report::page::examples::Examples;
+use crate::report::page::gist::Gist;
+use crate::report::page::markup::section;
+use crate::report::page::scene::Scene;
+
+pub use story::story;
+
+/// How everything looks; follows the reader's choice of light or dark.
+const STYLES: [&str; 1] = [include_str!("page.css")];
+
+/// What runs: sorting and filtering of calls, messages beside their arrows.
+const SCRIPTS: [&str; 1] = [include_str!("page.js")];
+
+/// Writes the page.
+///
+/// # Errors
+///
+/// When `out` cannot be written to.
+pub fn page(
+    outcome: &Outcome<'_>,
+    lang: Lang,
+    title: Option<&str>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let scene = Scene::new(outcome, lang, title);
+    let examples = Examples::of_scene(&scene);
+    let sections = sections(&scene, &examples);
+    let script = SCRIPTS.concat();
+    head(&scene, &script, out)?;
+    header(&scene, &sections, out)?;
+    writeln!(out, "<main>")?;
+    for (id, heading, body) in &sections {
+        out.write_all(section(id, heading, body).as_bytes())?;
     }
-    out.push_str(&chart::spark(&statistics.fates.values().copied().collect::<Vec<_>>()));
-    out
+    writeln!(out, "</main>\n<script>{script}</script>\n</body>\n</html>")
+}
+
+/// Name, heading and body of each section that has something to tell.
+fn sections(scene: &Scene<'_>, examples: &Examples) -> Vec<(&'static str, String, String)> {
+    let gist = Gist::of(scene, &|name| name);
+    let all = [
+        ("summary", "page-summary", summary::summary(scene, &gist)),
+        ("expectations", "expectations", entry::expectations(scene)),
+        ("time-line", "page-time-line", summary::time_line(scene)),
+        ("findings", "page-findings", entry::entries(scene, examples)),
+        ("figures", "page-figures", figures::charts(scene)),
+        ("servers", "page-servers", figures::servers(scene)),
+        ("calls", "calls", calls::calls(scene, examples)),
+        ("quality", "page-quality", quality::quality(scene)),
+        ("method", "page-method", quality::method(scene, examples)),
+    ];
+    let told = all.into_iter().filter(|(_, _, body)| !body.is_empty());
+    told.map(|(id, key, body)| (id, scene.words.get(key).to_owned(), body)).collect()
+}
+
+fn head(scene: &Scene<'_>, script: &str, out: &mut dyn Write) -> io::Result<()> {
+    let (lang, title) = (language_tag(scene.words.lang()), escaped(&scene.title));
+    writeln!(out, "<!DOCTYPE html>\n<html lang=\"{lang}\">\n<head>\n<meta charset=\"utf-8\">")?;
+    let policy = policy::policy(script);
+    writeln!(out, "<meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">")?;
+    writeln!(out, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">")?;
+    writeln!(out, "<meta name=\"color-scheme\" content=\"light dark\">")?;
+    writeln!(out, "<meta name=\"referrer\" content=\"no-referrer\">")?;
+    writeln!(out, "<title>{title}</title>\n<style>{}</style>\n</head>", STYLES.concat())
+}
+
+/// The title, what was captured and when, and the way to the sections.
+fn header(
+    scene: &Scene<'_>,
+    sections: &[(&'static str, String, String)],
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let words = scene.words;
+    writeln!(out, "<body>\n<header>\n<h1>{}</h1>", escaped(&scene.title))?;
+    let time = scene.parts.capture().into_iter().find(|(name, _)| name == words.get("time"));
+    let mut lines = vec![scene.files()];
+    lines.extend(time.map(|(_, span)| span));
+    let lines: Vec<String> = lines.iter().map(|line| escaped(line)).collect();
+    writeln!(out, "<p class=\"byline\">{}</p>\n</header>", lines.join("<br>\n"))?;
+    writeln!(out, "<nav aria-label=\"{}\"><ul>", escaped(words.get("page-contents")))?;
+    for (id, heading, _) in sections {
+        writeln!(out, "<li><a href=\"#{id}\">{}</a></li>", escaped(heading))?;
+    }
+    writeln!(out, "</ul></nav>")
 }

@@ -48,7 +48,7 @@ pub(super) fn findings<'a>(scene: &Scene<'a>) -> impl Iterator<Item = &'a Findin
 }
 
 /// The finding is about the capture, not about a call.
-pub(super) fn is_on_capture(finding: &Finding) -> bool {
+pub(crate) fn is_on_capture(finding: &Finding) -> bool {
     finding.rule.family() == Family::Capture && finding.call_id.is_none()
 }
 

@@ -113,6 +113,19 @@ fn write_block(scene: &mut Scene<'_>, finding: &Finding, sheet: &mut Sheet<'_>) 
     diagnosis::head(scene, finding.severity, &rule, "", sheet)?;
     sheet.text(Role::Plain, 2, &evidence::message(finding, &rule, scene.words))?;
     sheet.blank()?;
+    sheet.facts(2, &facts(scene, finding, &rule))?;
+    write_signs(scene, finding, sheet)?;
+    write_ladder(scene, finding, sheet)?;
+    streams::write(scene, finding, sheet)?;
+    diagnosis::write(scene, finding, sheet)
+}
+
+/// What a reader wants to know of it below its message, each behind its name.
+pub(super) fn facts(
+    scene: &Scene<'_>,
+    finding: &Finding,
+    rule: &RuleText,
+) -> Vec<(String, String)> {
     let words = scene.words;
     let mut facts = Vec::new();
     if let Some(call_id) = &finding.call_id {
@@ -121,16 +134,12 @@ fn write_block(scene: &mut Scene<'_>, finding: &Finding, sheet: &mut Sheet<'_>) 
     facts.extend(linked(scene, finding));
     facts.extend(parties(scene, finding));
     facts.extend(finding.time.map(|time| fact(words.get("time"), scene.clock.time(time))));
-    facts.extend(values(scene, finding, &rule));
+    facts.extend(values(scene, finding, rule));
     if !finding.frames.is_empty() {
         facts.push(fact(words.get("frames"), scene.frames(&finding.frames)));
     }
     facts.extend(proof(scene, finding));
-    sheet.facts(2, &facts)?;
-    write_signs(scene, finding, sheet)?;
-    write_ladder(scene, finding, sheet)?;
-    streams::write(scene, finding, sheet)?;
-    diagnosis::write(scene, finding, sheet)
+    facts
 }
 
 /// Other legs of the conversation, and what ties them.
@@ -189,24 +198,26 @@ pub(super) fn proof(scene: &Scene<'_>, finding: &Finding) -> Vec<(String, String
 
 /// Where else the fault was seen, one line each.
 pub(super) fn write_signs(
-    scene: &mut Scene<'_>,
+    scene: &Scene<'_>,
     finding: &Finding,
     sheet: &mut Sheet<'_>,
 ) -> io::Result<()> {
+    for (key, signs) in signs(scene, finding) {
+        sheet.heading(2, scene.words.get(key))?;
+        signs.iter().try_for_each(|text| sheet.item(4, "-", text))?;
+    }
+    Ok(())
+}
+
+/// Where else the fault was seen, a line each, behind the key of its heading.
+pub(super) fn signs(scene: &Scene<'_>, finding: &Finding) -> Vec<(&'static str, Vec<String>)> {
     let (legs, hops): (Vec<&Sign>, Vec<&Sign>) =
         finding.propagated.iter().partition(|sign| sign.call_id.is_some());
     let related = finding.related.iter().collect();
-    for (key, signs) in [("propagated", hops), ("propagated-legs", legs), ("related", related)] {
-        if signs.is_empty() {
-            continue;
-        }
-        sheet.heading(2, scene.words.get(key))?;
-        for sign in signs {
-            let text = sign_text(scene, sign);
-            sheet.item(4, "-", &text)?;
-        }
-    }
-    Ok(())
+    let all = [("propagated", hops), ("propagated-legs", legs), ("related", related)];
+    let told = all.into_iter().filter(|(_, signs)| !signs.is_empty());
+    told.map(|(key, signs)| (key, signs.into_iter().map(|sign| sign_text(scene, sign)).collect()))
+        .collect()
 }
 
 fn sign_text(scene: &Scene<'_>, sign: &Sign) -> String {

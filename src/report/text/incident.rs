@@ -96,22 +96,34 @@ fn write_block(
     findings: &[&Finding],
     sheet: &mut Sheet<'_>,
 ) -> io::Result<()> {
-    let words = scene.words;
     let drawn = findings.iter().find(|finding| !finding.ladder.is_empty());
     let Some(example) = drawn.or(findings.first()).copied() else { return Ok(()) };
     let rule = scene.rule(example);
-    sheet.text(Role::Plain, 2, &evidence::message(example, &rule, words))?;
+    sheet.text(Role::Plain, 2, &evidence::message(example, &rule, scene.words))?;
     sheet.blank()?;
-    let mut facts = host(scene, incident);
-    facts.extend(share(scene, incident));
-    facts.extend(span(scene, incident));
-    facts.extend(examples(scene, findings));
-    facts.extend(values(scene, findings, &rule));
-    facts.extend(finding::proof(scene, example));
-    sheet.facts(2, &facts)?;
+    sheet.facts(2, &facts(scene, incident, example, &rule))?;
     finding::write_signs(scene, example, sheet)?;
     finding::write_ladder(scene, example, sheet)?;
     diagnosis::write(scene, example, sheet)
+}
+
+/// What a reader wants to know of it below the message of an example, each behind its name.
+pub(super) fn facts(
+    scene: &Scene<'_>,
+    incident: &Incident,
+    example: &Finding,
+    rule: &RuleText,
+) -> Vec<(String, String)> {
+    let analysis = scene.analysis;
+    let of = incident.findings.iter().filter_map(|place| analysis.findings.get(*place));
+    let findings: Vec<&Finding> = of.collect();
+    let mut facts = host(scene, incident);
+    facts.extend(share(scene, incident));
+    facts.extend(span(scene, incident));
+    facts.extend(examples(scene, &findings));
+    facts.extend(values(scene, &findings, rule));
+    facts.extend(finding::proof(scene, example));
+    facts
 }
 
 fn host(scene: &Scene<'_>, incident: &Incident) -> Vec<(String, String)> {

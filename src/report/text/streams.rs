@@ -39,7 +39,7 @@ pub(super) fn write(
 }
 
 /// `192.0.2.1:4000 > 192.0.2.2:5000 · PCMA · 891 packets · 0.0 % lost · …`
-fn line(stream: &StreamSummary, words: Labels) -> String {
+pub(super) fn line(stream: &StreamSummary, words: Labels) -> String {
     let mut parts = vec![format!("{} > {}", stream.source, stream.destination)];
     parts.extend(stream.codec.clone());
     let packets = words.count(stream.packets);

@@ -11,7 +11,7 @@ use crate::report::text::scene::Scene;
 use crate::report::text::sheet::Sheet;
 
 /// Ends of a call that count as failure.
-const FAILED: [&str; 2] = ["failed", "unanswered"];
+pub(crate) const FAILED: [&str; 2] = ["failed", "unanswered"];
 
 /// Writes the verdict.
 pub(super) fn write(scene: &Scene<'_>, sheet: &mut Sheet<'_>) -> io::Result<()> {
@@ -31,9 +31,7 @@ pub(super) fn verdict(scene: &Scene<'_>) -> String {
     if totals.sip_messages == 0 {
         return without_sip(scene);
     }
-    let fates = &scene.analysis.statistics.fates;
-    let refused: u64 = FAILED.iter().filter_map(|fate| fates.get(fate)).sum();
-    let failed = refused + broken(scene);
+    let failed = failed(scene);
     let count = |key, count: u64| (key, words.count(count));
     let findings = totals.findings;
     let values = [
@@ -57,6 +55,13 @@ pub(super) fn verdict(scene: &Scene<'_>) -> String {
         },
         &values,
     )
+}
+
+/// Calls that failed: refused, without an answer, or broken by what an error tells.
+pub(super) fn failed(scene: &Scene<'_>) -> u64 {
+    let fates = &scene.analysis.statistics.fates;
+    let refused: u64 = FAILED.iter().filter_map(|fate| fates.get(fate)).sum();
+    refused + broken(scene)
 }
 
 /// Calls that were not refused, and yet an error is proven for them: no ACK, no response.

@@ -1,0 +1,179 @@
+//! What every part of the incident report needs to know: the analysis, the words, what is told and
+//! which calls failed.
+
+use rustc_hash::FxHashMap;
+
+use crate::analysis::{Analysis, CallSummary};
+use crate::catalogue::{self, Labels, Lang};
+use crate::finding::{Finding, Severity};
+use crate::report::entries::{Entry, entries};
+use crate::report::index::Index;
+use crate::report::layout;
+use crate::report::outcome::Outcome;
+use crate::report::text::parts::{FAILED, Parts, is_on_capture};
+use crate::signaling::Kind;
+use crate::time::Time;
+
+/// Incidents and findings told in full; more get a line each.
+const TOLD_MAX: usize = 24;
+
+/// Columns of captured text in a sentence or a cell: a Call-ID may have thousands.
+pub(super) const TEXT_MAX: usize = 96;
+
+/// The rule that leaves the explanation to the status.
+pub(super) const GENERAL: &str = "final-response";
+
+/// The analysis and how it is told.
+pub(super) struct Scene<'a> {
+    pub(super) outcome: Outcome<'a>,
+    pub(super) analysis: &'a Analysis,
+    pub(super) index: Index<'a>,
+    pub(super) parts: Parts<'a>,
+    pub(super) words: Labels,
+    /// The title of the report, safe to show.
+    pub(super) title: String,
+    /// What went wrong, the worst first.
+    pub(super) entries: Vec<Entry<'a>>,
+    /// What is about the capture and not about a call.
+    pub(super) of_capture: Vec<Entry<'a>>,
+    /// What is found in the calls that have findings, by their places.
+    marks: FxHashMap<usize, Marks>,
+}
+
+/// What is found in a call.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Marks {
+    /// The codes of the rules, each once, the worst first.
+    pub(super) codes: Vec<&'static str>,
+    worst: Option<Severity>,
+    /// An error is proven for a call.
+    is_broken: bool,
+}
+
+impl<'a> Scene<'a> {
+    /// The analysis told in a language, under a title of the user's.
+    pub(super) fn new(outcome: &Outcome<'a>, lang: Lang, title: Option<&str>) -> Self {
+        let analysis = outcome.analysis;
+        let index = Index::new(analysis, lang);
+        let words = index.words;
+        let title = title.map(|own| crate::bytes::printable_str(own).into_owned());
+        let (of_capture, mut told): (Vec<_>, Vec<_>) =
+            entries(analysis).into_iter().partition(|entry| is_on_capture(entry.finding));
+        for entry in &mut told {
+            prefer_kept(entry, &index);
+        }
+        Self {
+            outcome: *outcome,
+            analysis,
+            marks: marks(&index),
+            index,
+            parts: Parts::new(analysis, lang),
+            words,
+            title: title.unwrap_or_else(|| words.get("page-title").to_owned()),
+            entries: told,
+            of_capture,
+        }
+    }
+
+    /// The entries that are told in full, and those that get a line each.
+    pub(super) fn told(&self) -> (&[Entry<'a>], &[Entry<'a>]) {
+        let is_told = |entry: &Entry<'_>| entry.severity > Severity::Info;
+        let told = self.entries.iter().take(TOLD_MAX).take_while(|entry| is_told(entry)).count();
+        self.entries.split_at(told)
+    }
+
+    /// What is found in the call at that place.
+    pub(super) fn marks(&self, place: usize) -> Option<&Marks> {
+        self.marks.get(&place)
+    }
+
+    /// The call failed: refused, without an answer, or broken by what an error tells.
+    pub(super) fn has_failed(&self, place: usize, call: &CallSummary) -> bool {
+        let is_refused = call.kind == Kind::Call && FAILED.contains(&call.fate());
+        is_refused || self.marks(place).is_some_and(|marks| marks.is_broken)
+    }
+
+    /// The calls that failed, by place.
+    pub(super) fn failed(&self) -> impl Iterator<Item = (usize, &'a CallSummary)> + '_ {
+        let calls = self.analysis.calls.iter().enumerate();
+        calls.filter(|(place, call)| self.has_failed(*place, call))
+    }
+
+    /// What went wrong, in a few words: the title of the rule, or the status where that says more.
+    pub(super) fn name(&self, finding: &Finding) -> String {
+        let title = &self.index.rule(finding).entry.title;
+        match finding.statuses.last().filter(|_| finding.rule.name == GENERAL) {
+            Some(status) => {
+                let phrase = catalogue::status(status.code(), self.words.lang()).phrase;
+                self.words.pair(title, format!("{status} {phrase}").trim_end())
+            }
+            None => title.clone(),
+        }
+    }
+
+    /// The time of day to the second, as sentences have it.
+    pub(super) fn second(&self, time: Time) -> String {
+        let text = self.parts.time(time);
+        text.split('.').next().unwrap_or_default().to_owned()
+    }
+
+    /// The host that an entry names as responsible, as sentences have it.
+    pub(super) fn server(&self, entry: &Entry<'_>) -> Option<String> {
+        match entry.incident {
+            Some(incident) => incident.server.map(|host| self.parts.host(host)),
+            None => entry.finding.server.map(|end| self.parts.endpoint(end)),
+        }
+    }
+
+    /// The files, the first ones where there are many.
+    pub(super) fn files(&self) -> String {
+        const FILES_MAX: usize = 4;
+        let captures = self.analysis.captures.len();
+        let paths = (0..captures.min(FILES_MAX)).map(|place| self.index.path(place));
+        let mut paths: Vec<String> = paths.collect();
+        if let Some(more) = captures.checked_sub(FILES_MAX).filter(|more| *more > 0) {
+            let count = self.words.count(more as u64);
+            paths.push(self.words.fill("and-more", &[("count", &count)]));
+        }
+        self.words.list(&paths)
+    }
+}
+
+impl Marks {
+    /// There is more to tell of the call than a note.
+    pub(super) fn is_serious(&self) -> bool {
+        self.worst > Some(Severity::Info)
+    }
+}
+
+/// Text of a capture, cut to what a cell has room for.
+pub(super) fn cut(text: &str) -> String {
+    layout::cut(text, TEXT_MAX)
+}
+
+/// Tells of an example whose messages were kept, if one of an incident has them.
+fn prefer_kept<'a>(entry: &mut Entry<'a>, index: &Index<'a>) {
+    let Some(incident) = entry.incident else { return };
+    let of = incident.findings.iter().filter_map(|place| index.analysis.findings.get(*place));
+    let has_messages =
+        |finding: &&Finding| index.call(finding).is_some_and(|call| !call.transcript.is_empty());
+    if let Some(kept) = of.clone().find(has_messages) {
+        entry.finding = kept;
+    }
+}
+
+fn marks(index: &Index<'_>) -> FxHashMap<usize, Marks> {
+    let mut all: FxHashMap<usize, Marks> = FxHashMap::default();
+    let mut findings: Vec<&Finding> = index.analysis.findings.iter().collect();
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    for finding in findings {
+        let Some(place) = index.place(finding) else { continue };
+        let own = all.entry(place).or_default();
+        if !own.codes.contains(&finding.rule.code) {
+            own.codes.push(finding.rule.code);
+        }
+        own.worst = own.worst.max(Some(finding.severity));
+        own.is_broken |= finding.severity == Severity::Error && finding.call_fate.is_some();
+    }
+    all
+}
