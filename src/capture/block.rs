@@ -13,6 +13,8 @@ pub(super) struct Record {
     pub(super) length: u32,
     pub(super) original_length: u32,
     pub(super) link: LinkType,
+    /// The place of its interface among those of the capture.
+    pub(super) interface: u16,
 }
 
 /// Consecutive frames of one capture.
@@ -68,6 +70,13 @@ impl Block {
             let id = FrameId { capture: self.capture, number: first + index as u64 };
             self.frame(record, id)
         })
+    }
+
+    /// The interfaces of some of the frames, as places in [`Description::interfaces`].
+    ///
+    /// [`Description::interfaces`]: crate::capture::Description::interfaces
+    pub fn interfaces_in(&self, places: Range<usize>) -> impl ExactSizeIterator<Item = u16> + '_ {
+        self.records.get(places).unwrap_or_default().iter().map(|record| record.interface)
     }
 
     /// How many frames there are.

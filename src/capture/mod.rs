@@ -105,6 +105,8 @@ pub struct Description {
     pub compression: &'static str,
     /// Every link type of a frame, in first-seen order.
     pub link_types: Vec<LinkType>,
+    /// What a pcapng says of its interfaces, those of all its sections one after another.
+    pub interfaces: Vec<Interface>,
     /// Frames read.
     pub frames: u64,
     /// The earliest time of a frame.
@@ -115,6 +117,15 @@ pub struct Description {
     pub notes: Vec<Note>,
     /// The steps back of which a note tells.
     pub steps_back: StepsBack,
+}
+
+/// Where frames were captured, as a pcapng tells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name, such as `eth0`; unsafe to show as it is.
+    pub name: Option<String>,
+    /// What the capturing side says of it; unsafe to show as it is.
+    pub description: Option<String>,
 }
 
 /// Where times run backwards by more than a millisecond.

@@ -181,6 +181,7 @@ impl Pcap {
                 length: header.length,
                 original_length: header.original_length,
                 link: self.link,
+                interface: 0,
             };
             if end <= length && !matches!(verdict, Verdict::Bad) {
                 records.push(record);
@@ -245,7 +246,8 @@ impl Pcap {
             }
             let Header { time, length, original_length, .. } = header;
             let link = self.link;
-            records.push(Record { time, offset: data as u32, length, original_length, link });
+            let (offset, interface) = (data as u32, 0);
+            records.push(Record { time, offset, length, original_length, link, interface });
             stretch.add(time);
             stretch.at = end;
         }

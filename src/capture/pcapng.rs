@@ -16,7 +16,7 @@ use crate::capture::pcapng::block::{
     SECTION, SIMPLE_PACKET, STATISTICS, SYSDIG, is_known,
 };
 use crate::capture::resync::{self, Found, Step};
-use crate::capture::{LinkType, Note};
+use crate::capture::{self, LinkType, Note};
 use crate::limits;
 use crate::time::{Span, Time};
 
@@ -49,6 +49,10 @@ pub(super) struct Pcapng {
     order: Order,
     /// Those of the current section.
     interfaces: Vec<Interface>,
+    /// What all sections say of theirs.
+    pub(super) described: Vec<capture::Interface>,
+    /// Where those of the current section begin among them.
+    first: usize,
     /// Drops of the sections before this one.
     dropped_before: u64,
     pub(super) secrets: Vec<Secret>,
@@ -87,6 +91,8 @@ impl Pcapng {
         Some(Self {
             order: Order::of(array(head, 8)?)?,
             interfaces: Vec::new(),
+            described: Vec::new(),
+            first: 0,
             dropped_before: 0,
             secrets: Vec::new(),
             secret_bytes: 0,
@@ -188,6 +194,7 @@ impl Pcapng {
     fn section(&mut self, body: &[u8]) {
         self.dropped_before = self.dropped();
         self.interfaces.clear();
+        self.first = self.described.len();
         if let Some(order) = array(body, 0).and_then(Order::of) {
             self.order = order;
         }
@@ -197,6 +204,8 @@ impl Pcapng {
         if self.interfaces.len() >= limits::INTERFACES_MAX {
             return;
         }
+        let mut described = capture::Interface::default();
+        let text = |value: &[u8]| Some(String::from_utf8_lossy(value).into_owned());
         let order = self.order;
         let mut interface = Interface {
             link: order.u16(body, 0).map_or(LinkType::UNDECLARED, LinkType),
@@ -207,6 +216,8 @@ impl Pcapng {
         };
         for (code, value) in order.options(body.get(8..).unwrap_or_default()) {
             match code {
+                2 => described.name = text(value),
+                3 => described.description = text(value),
                 9 => interface.clock = value.first().map_or(interface.clock, |v| Clock::of(*v)),
                 14 => {
                     let seconds = order.u64(value, 0).map_or(0, u64::cast_signed);
@@ -216,6 +227,9 @@ impl Pcapng {
             }
         }
         self.interfaces.push(interface);
+        if self.described.len() < limits::INTERFACES_MAX {
+            self.described.push(described);
+        }
     }
 
     #[inline]
@@ -283,6 +297,7 @@ impl Pcapng {
         records: &mut Vec<Record>,
         ledger: &mut Ledger,
     ) {
+        let place = u16::try_from(self.first + interface as usize).unwrap_or(u16::MAX);
         let interface = self.interfaces.get(interface as usize);
         let link = interface.map_or(LinkType::UNDECLARED, |interface| interface.link);
         let time = match ticks {
@@ -301,8 +316,9 @@ impl Pcapng {
             }
         };
         let length = (captured as usize).min(data.len()) as u32;
-        let original_length = original.max(captured);
-        records.push(Record { time, offset: offset as u32, length, original_length, link });
+        let (offset, original_length) = (offset as u32, original.max(captured));
+        let interface = place;
+        records.push(Record { time, offset, length, original_length, link, interface });
     }
 
     #[cold]
@@ -393,7 +409,8 @@ fn no_packet(at: usize, records: &mut Vec<Record>, ledger: &mut Ledger) {
     ledger.no_packet();
     let time = ledger.last_time().unwrap_or_default();
     let link = LinkType::NOT_A_PACKET;
-    records.push(Record { time, offset: at as u32, length: 0, original_length: 0, link });
+    let (offset, interface) = (at as u32, 0);
+    records.push(Record { time, offset, length: 0, original_length: 0, link, interface });
 }
 
 impl Clock {

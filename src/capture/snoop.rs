@@ -96,6 +96,7 @@ impl Snoop {
             length: header.captured,
             original_length: header.original,
             link: self.link,
+            interface: 0,
         });
     }
 }

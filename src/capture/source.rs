@@ -150,7 +150,7 @@ impl Source {
         for Frame { time, link, data, original_length, .. } in frames {
             let (offset, length) = (buffer.len() as u32, data.len() as u32);
             buffer.extend_from_slice(data);
-            records.push(Record { time, offset, length, original_length, link });
+            records.push(Record { time, offset, length, original_length, link, interface: 0 });
             ledger.frame(time, link);
         }
         let (bytes, first) = (buffer.len(), FrameId { capture: index, number: 1 });
@@ -468,6 +468,9 @@ impl Source {
     /// What is known of the capture so far; everything, when it has been read to its end.
     pub fn describe(&self) -> Description {
         let mut description = self.ledger.description.clone();
+        if let Format::Pcapng(pcapng) = &self.format {
+            description.interfaces.clone_from(&pcapng.described);
+        }
         description.notes.splice(0..0, self.notes.iter().cloned());
         description.first_time = description.first_time.map(|time| time - self.ahead);
         description.last_time = description.last_time.map(|time| time - self.ahead);

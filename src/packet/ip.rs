@@ -191,6 +191,7 @@ fn tcp<'a>(body: Body<'a>, path: Path) -> Layer<'a> {
         sequence: tcp.sequence_number(),
         acknowledgement: tcp.acknowledgment_number(),
         flags: body.bytes.get(13).copied().unwrap_or(0),
+        header: body.bytes.get(..tcp.header_len()).unwrap_or_default(),
         payload: tcp.payload(),
         missing: body.missing,
     }))

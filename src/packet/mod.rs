@@ -140,6 +140,8 @@ pub struct Segment<'a> {
     pub acknowledgement: u32,
     /// The flags: FIN 1, SYN 2, RST 4, ACK 16.
     pub flags: u8,
+    /// Its header with the options.
+    pub header: &'a [u8],
     /// Its bytes.
     pub payload: &'a [u8],
     /// Bytes at its end that the snap length cut off.

@@ -44,6 +44,10 @@ pub enum Event<'e> {
 pub struct Seen<'e> {
     /// The frame; of a packet made up of fragments the one that completed it.
     pub frame: Frame<'e>,
+    /// Its interface, as a place in [`Description::interfaces`].
+    ///
+    /// [`Description::interfaces`]: crate::capture::Description::interfaces
+    pub interface: u16,
     /// What it carries. Its bytes are those of the frame, or of `whole`.
     pub packet: Packet<'e>,
     /// The packet that fragments made up; their frames were handed out before, one by one.
@@ -195,37 +199,33 @@ impl Walk {
                 .first()
                 .is_none_or(|first| first.block.first().capture == part.block.first().capture)
         };
-        let parts = round.parts.iter();
-        let frames = parts.flat_map(|part| part.block.frames_in(part.frames.clone()));
         if round.parts.iter().all(is_one) {
-            for frame in frames {
-                self.frame(&frame, take)?;
-            }
-            return ControlFlow::Continue(());
+            return round
+                .parts
+                .iter()
+                .flat_map(frames)
+                .try_for_each(|(frame, interface)| self.frame(&frame, interface, take));
         }
         // A frame counts as late as the latest one of its capture before it.
         let mut ordered = Vec::new();
         for part in &round.parts {
             let mut latest = part.before;
-            for frame in part.block.frames_in(part.frames.clone()) {
+            for (frame, interface) in frames(part) {
                 latest = latest.max(frame.time);
-                ordered.push((latest, frame));
+                ordered.push((latest, frame, interface));
             }
         }
-        ordered.sort_by_key(|(latest, frame)| (*latest, frame.id));
-        for (_, frame) in &ordered {
-            self.frame(frame, take)?;
-        }
-        ControlFlow::Continue(())
+        ordered.sort_by_key(|(latest, frame, _)| (*latest, frame.id));
+        ordered.iter().try_for_each(|(_, frame, interface)| self.frame(frame, *interface, take))
     }
 
-    fn frame(&mut self, frame: &Frame<'_>, take: &mut Take<'_>) -> ControlFlow<()> {
+    fn frame(&mut self, frame: &Frame<'_>, interface: u16, take: &mut Take<'_>) -> ControlFlow<()> {
         let packet = packet::decode(frame);
-        self.packet(frame, packet, None, take)?;
+        self.packet(frame, interface, packet, None, take)?;
         if let Packet::Fragment(fragment) = packet
             && let Some(whole) = self.defragmenter.push(frame, fragment)
         {
-            self.packet(frame, whole.packet(), Some(&whole), take)?;
+            self.packet(frame, interface, whole.packet(), Some(&whole), take)?;
         }
         ControlFlow::Continue(())
     }
@@ -233,6 +233,7 @@ impl Walk {
     fn packet(
         &mut self,
         frame: &Frame<'_>,
+        interface: u16,
         packet: Packet<'_>,
         whole: Option<&Reassembled>,
         take: &mut Take<'_>,
@@ -257,7 +258,7 @@ impl Walk {
             | Packet::Other
             | Packet::Unread(_) => {}
         }
-        take(Event::Packet(Seen { frame: *frame, packet, whole, connection }))
+        take(Event::Packet(Seen { frame: *frame, interface, packet, whole, connection }))
     }
 
     fn datagram(
@@ -379,6 +380,12 @@ impl Walk {
         });
         flow
     }
+}
+
+/// Frames with their interfaces.
+fn frames(part: &Part) -> impl Iterator<Item = (Frame<'_>, u16)> {
+    let places = || part.frames.clone();
+    part.block.frames_in(places()).zip(part.block.interfaces_in(places()))
 }
 
 /// Hands on a message of a stream.

@@ -24,6 +24,7 @@ pub(crate) mod layout;
 pub mod markdown;
 pub mod outcome;
 pub mod page;
+pub(crate) mod pcapng;
 pub(crate) mod rules;
 pub mod sarif;
 pub mod schema;

@@ -85,7 +85,15 @@ impl Line {
         let arrival = Arrival {
             frame: FrameId { capture: 0, number: self.frame },
             time: self.now,
-            segment: Segment { path, sequence, acknowledgement, flags, payload, missing },
+            segment: Segment {
+                path,
+                sequence,
+                acknowledgement,
+                flags,
+                header: b"",
+                payload,
+                missing,
+            },
         };
         self.streams.push(&arrival, &self.keys, &mut |delivery| self.got.push(got(&delivery)));
     }

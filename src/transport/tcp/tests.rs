@@ -236,8 +236,15 @@ fn bounds_what_all_flows_hold() {
             frame += 1;
             let sequence = at as u32 * 1_400;
             let (flags, missing, acknowledgement) = (0x10, 0, 0);
-            let segment =
-                Segment { path, sequence, acknowledgement, flags, payload: piece, missing };
+            let segment = Segment {
+                path,
+                sequence,
+                acknowledgement,
+                flags,
+                header: b"",
+                payload: piece,
+                missing,
+            };
             let arrival = Arrival {
                 frame: FrameId { capture: 0, number: frame },
                 time: Time::from_nanos(frame as i64),
