@@ -32,6 +32,8 @@ pub struct FlowOptions {
     pub hidden: Vec<Host>,
     /// Leave RTP streams out.
     pub without_streams: bool,
+    /// A row for each repeat.
+    pub unfolded: bool,
 }
 
 /// What is one party of a ladder.
@@ -130,7 +132,7 @@ impl<'a> Flow<'a> {
             if call.transcript.is_empty() && call.messages > 0 {
                 flow.without_messages.push(place);
             }
-            rows.extend(messages(call, place));
+            rows.extend(messages(call, place, options.unfolded));
             if !options.without_streams {
                 rows.extend(call.streams.iter().map(stream));
             }
@@ -252,8 +254,8 @@ fn stream(summary: &StreamSummary) -> Raw<'_> {
     Raw::Stream(summary)
 }
 
-/// The messages of a call, repeats folded into the first.
-fn messages(call: &CallSummary, place: usize) -> Vec<Raw<'_>> {
+/// The messages of a call, repeats folded into the first unless they are to have rows.
+fn messages(call: &CallSummary, place: usize, unfolded: bool) -> Vec<Raw<'_>> {
     let mut all: Vec<Sent<'_>> = Vec::new();
     for step in &call.transcript {
         let message = step.message();
@@ -264,7 +266,8 @@ fn messages(call: &CallSummary, place: usize) -> Vec<Raw<'_>> {
                 && sent.label == label
         };
         let mut recent = all.iter_mut().rev().take(REPEAT_DISTANCE_MAX);
-        match recent.find(|sent| step.is_retransmission && is_it(sent)) {
+        let may_fold = step.is_retransmission && !unfolded;
+        match recent.find(|sent| may_fold && is_it(sent)) {
             Some(known) => known.repeats.push(step),
             None => {
                 let sdp = message.sdp().and_then(description);

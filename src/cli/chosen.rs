@@ -5,8 +5,6 @@
 //! calls are meant, and again for their messages, so that one call of a gigabyte is shown whole.
 //! Knows nothing of what is done with the calls.
 
-#![allow(dead_code)]
-
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;

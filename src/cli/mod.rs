@@ -27,6 +27,7 @@ mod run;
 mod schema;
 mod selection;
 mod shell;
+mod show;
 mod toml_file;
 
 use ending::Ending;
@@ -52,6 +53,7 @@ enum Command {
     Report(Box<report::ReportArgs>),
     Extract(extract::ExtractArgs),
     Diff(Box<diff::DiffArgs>),
+    Show(Box<show::ShowArgs>),
     Explain(explain::ExplainArgs),
     Compare(explain::CompareArgs),
     Rules(explain::RulesArgs),
@@ -70,6 +72,7 @@ impl Command {
             Self::Calls(args) => Some(&args.run),
             Self::Report(args) => Some(&args.run),
             Self::Diff(args) => Some(&args.run),
+            Self::Show(args) => Some(&args.run),
             Self::Extract(_)
             | Self::Explain(_)
             | Self::Compare(_)
@@ -132,6 +135,10 @@ fn carry_out(command: &Command) -> Ending {
         Command::Diff(args) => match diff::run(args, &config) {
             Ok(true) => Ending::fallen_short("the captures differ"),
             Ok(false) => Ending::done("no difference"),
+            Err(error) => fail(&error, error.hint().as_deref()),
+        },
+        Command::Show(args) => match show::show(args, &config) {
+            Ok(()) => Ending::done("shown"),
             Err(error) => fail(&error, error.hint().as_deref()),
         },
         Command::Explain(args) => shown(explain::explain(args, &config)),

@@ -81,6 +81,23 @@ pub(crate) fn fold(line: &str, width: usize, indent: usize, hang: usize) -> Vec<
     lines
 }
 
+/// The text in two where that many columns end, rather behind a separator than inside a word; at
+/// least one character comes before that.
+pub(crate) fn split(text: &str, columns: usize) -> (&str, &str) {
+    let end = head_of(text, columns);
+    if end == text.len() {
+        return (text, "");
+    }
+    let first = text.chars().next().map_or(0, char::len_utf8);
+    let head = text.get(..end).unwrap_or_default();
+    let separator = head.rfind([' ', ';', ',', '&']).map(|at| at + 1);
+    let at = separator
+        .filter(|at| width(text.get(*at..end).unwrap_or_default()) < columns / 3)
+        .unwrap_or(end)
+        .max(first);
+    text.split_at_checked(at).unwrap_or((text, ""))
+}
+
 /// Bytes of the text that fill that many columns.
 fn head_of(text: &str, columns: usize) -> usize {
     let mut room = columns;

@@ -29,6 +29,7 @@ pub(crate) mod rules;
 pub mod sarif;
 pub mod schema;
 mod screened;
+pub mod show;
 pub(crate) mod statistics;
 mod streams;
 pub(crate) mod style;

@@ -19,11 +19,13 @@ mod expect;
 mod finding;
 mod incident;
 mod ladder;
+mod lifelines;
 mod link;
 pub(crate) mod parts;
 mod scene;
 mod screened;
 mod sheet;
+pub(super) mod show;
 mod streams;
 mod verdict;
 
@@ -34,6 +36,7 @@ pub use check::check;
 pub use expect::expectations;
 use scene::Scene;
 use sheet::Sheet;
+pub use show::show;
 
 /// How the report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

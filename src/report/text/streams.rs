@@ -42,6 +42,17 @@ pub(super) fn write(
 pub(super) fn line(stream: &StreamSummary, words: Labels) -> String {
     let mut parts = vec![format!("{} > {}", stream.source, stream.destination)];
     parts.extend(stream.codec.clone());
+    parts.extend(figures(stream, words));
+    if let Some(estimate) = stream.estimate {
+        let mos = words.decimal(estimate.mos, 1);
+        parts.push(words.fill("stream-mos", &[("mos", &mos)]));
+    }
+    parts.join(" · ")
+}
+
+/// `891 packets`, `0 % lost`, `jitter 1 ms, at most 4 ms`, as far as they are known.
+pub(super) fn figures(stream: &StreamSummary, words: Labels) -> Vec<String> {
+    let mut parts = Vec::new();
     let packets = words.count(stream.packets);
     parts.push(words.fill("stream-packets", &[("count", &packets)]));
     let percent = words.decimal(stream.lost_percent, 1);
@@ -50,9 +61,5 @@ pub(super) fn line(stream: &StreamSummary, words: Labels) -> String {
         let (mean, max) = (words.duration(mean), words.duration(max));
         parts.push(words.fill("stream-jitter", &[("mean", &mean), ("max", &max)]));
     }
-    if let Some(estimate) = stream.estimate {
-        let mos = words.decimal(estimate.mos, 1);
-        parts.push(words.fill("stream-mos", &[("mos", &mos)]));
-    }
-    parts.join(" · ")
+    parts
 }
