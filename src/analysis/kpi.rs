@@ -1,7 +1,7 @@
 //! Indicators of RFC 6076 and what operators ask for beside them.
 
-use crate::analysis::Delays;
-use crate::signaling::{Attempt, Call, Outcome, Transaction};
+use crate::analysis::{CallSummary, Delays, TransactionSummary};
+use crate::signaling::{Call, Outcome, Transaction};
 use crate::sip::{Class, Method, Status};
 use crate::time::{Span, Time};
 
@@ -92,12 +92,7 @@ impl Kpi {
     }
 
     /// Counts an attempt by its status, if it has one, and by what `hop` saw of it.
-    pub(super) fn add_attempt(
-        &mut self,
-        attempt: &Attempt<'_>,
-        status: Option<Status>,
-        hop: &Setup,
-    ) {
+    pub(super) fn add_attempt(&mut self, is_answered: bool, status: Option<Status>, hop: &Setup) {
         self.attempts += 1;
         for (own, delay) in [
             (&mut self.post_dial_delay, hop.post_dial_delay),
@@ -106,7 +101,7 @@ impl Kpi {
         ] {
             own.extend(delay);
         }
-        if attempt.is_answered() {
+        if is_answered {
             self.established += 1;
             self.request_delay.extend(hop.request_delay);
             return;
@@ -125,7 +120,12 @@ impl Kpi {
     pub(super) fn add_request(&mut self, transaction: &Transaction<'_>) {
         let Some(wait) = transaction.wait() else { return };
         let is_success = transaction.final_status().map(Status::class) == Some(Class::Success);
-        match transaction.method {
+        self.add_wait(transaction.method, wait, is_success);
+    }
+
+    /// Counts how long a BYE or a REGISTER waited for its final response.
+    pub(super) fn add_wait(&mut self, method: Method<'_>, wait: Span, is_success: bool) {
+        match method {
             Method::Bye => self.disconnect_delay.add(wait),
             Method::Register if is_success => self.registration_delay.add(wait),
             _ => {}
@@ -165,11 +165,36 @@ impl Setup {
             ring_time: ringing.zip(answer).map(|(ring, answer)| answer.time.since(ring.time)),
             talk: answer.zip(ended).map(|(answer, ended)| ended.since(answer.time)),
             is_unanswered: call.outcome(hop) == Outcome::Unanswered,
-            is_user_ended: match hop.final_status().map(Status::code) {
-                Some(486 | 600 | 603) => true,
-                Some(408 | 480 | 487) => ringing.is_some(),
-                _ => false,
-            },
+            is_user_ended: is_user_ended(hop.final_status(), ringing.is_some()),
         }
+    }
+
+    /// The same of what reports tell; whether a 183 had SDP is not among it, so that each is taken
+    /// for ringing.
+    pub(super) fn of_summary(call: &CallSummary, hop: &TransactionSummary) -> Self {
+        let last = hop.final_response.as_ref();
+        let answer = last.filter(|last| last.status.class() == Class::Success);
+        let code = |status: Status| status.code();
+        let progress = || hop.provisional.iter().filter(|own| own.status != Status::TRYING);
+        let ringing = progress().find(|own| matches!(code(own.status), 180..=183));
+        let since = |from: Option<Span>, to: Option<Span>| from.zip(to).map(|(a, b)| b - a);
+        let answered = answer.and_then(|answer| answer.after);
+        Self {
+            request_delay: progress().next().or(last).and_then(|own| own.after),
+            post_dial_delay: ringing.or(answer).and_then(|own| own.after),
+            ring_time: since(ringing.and_then(|own| own.after), answered),
+            talk: answered.and(call.talk),
+            is_unanswered: hop.outcome == Outcome::Unanswered.name(),
+            is_user_ended: is_user_ended(last.map(|last| last.status), ringing.is_some()),
+        }
+    }
+}
+
+/// A person ended the attempt: the callee, or the caller when he had heard it ring.
+fn is_user_ended(status: Option<Status>, has_rung: bool) -> bool {
+    match status.map(Status::code) {
+        Some(486 | 600 | 603) => true,
+        Some(408 | 480 | 487) => has_rung,
+        _ => false,
     }
 }

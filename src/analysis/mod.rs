@@ -17,6 +17,7 @@ use crate::time::{Span, Time};
 use crate::transport::Transport;
 
 mod baseline;
+mod chosen;
 mod delays;
 pub mod diff;
 pub mod flow;
@@ -245,6 +246,8 @@ pub struct TransactionSummary {
     pub transport: Transport,
     /// The first request, if it was seen.
     pub request_frame: Option<FrameId>,
+    /// When that was captured.
+    pub request_time: Option<Time>,
     /// Requests sent again.
     pub retransmissions: u64,
     /// The responses 100-199.

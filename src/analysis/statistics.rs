@@ -234,7 +234,7 @@ impl Statistics {
             return;
         }
         let setup = Setup::of(call, first);
-        self.kpi.add_attempt(attempt, status, &setup);
+        self.kpi.add_attempt(attempt.is_answered(), status, &setup);
         let started = first.first_time();
         self.timeline.add(started, Happening::Attempt);
         if !attempt.is_answered() {
@@ -250,8 +250,11 @@ impl Statistics {
             peer.calls += 1;
             peer.answered += u64::from(hop.first_success().is_some());
             match hop.index == first.index {
-                true => peer.kpi.add_attempt(attempt, status, &setup),
-                false => peer.kpi.add_attempt(attempt, status, &Setup::of(call, hop)),
+                true => peer.kpi.add_attempt(attempt.is_answered(), status, &setup),
+                false => {
+                    let own = Setup::of(call, hop);
+                    peer.kpi.add_attempt(attempt.is_answered(), status, &own);
+                }
             }
         }
     }
@@ -277,7 +280,7 @@ impl Statistics {
     }
 
     /// The figures of a host, unless there are too many hosts.
-    fn peer(&mut self, host: Host) -> Option<&mut Peer> {
+    pub(super) fn peer(&mut self, host: Host) -> Option<&mut Peer> {
         if self.peers.len() >= PEERS_MAX && !self.peers.contains_key(&host) {
             self.unlisted_peers += 1;
             return None;

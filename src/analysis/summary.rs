@@ -115,6 +115,7 @@ fn transaction(call: &Call<'_>, transaction: &Transaction<'_>) -> TransactionSum
         server: transaction.server,
         transport: transaction.transport,
         request_frame: transaction.request.map(|request| request.frame),
+        request_time: transaction.started(),
         retransmissions: transaction.retransmissions.len() as u64,
         provisional: transaction.provisionals.iter().filter_map(response).collect(),
         final_response: transaction.finals.first().and_then(response),

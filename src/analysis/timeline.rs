@@ -17,6 +17,8 @@ const WIDTHS: [i64; 12] =
 pub struct Timeline {
     /// The place in [`WIDTHS`].
     width: usize,
+    /// The width that was asked for: it does not grow.
+    fixed: Option<Span>,
     intervals: BTreeMap<i64, Interval>,
 }
 
@@ -46,8 +48,16 @@ pub(crate) enum Happening {
 }
 
 impl Timeline {
+    /// A time line of such intervals, however many there are.
+    pub(crate) fn every(width: Span) -> Self {
+        Self { fixed: Some(width.max(Span::from_millis(1))), ..Self::default() }
+    }
+
     /// How wide an interval is.
     pub fn width(&self) -> Span {
+        if let Some(fixed) = self.fixed {
+            return fixed;
+        }
         Span::from_secs(WIDTHS.get(self.width).copied().unwrap_or_default())
     }
 
@@ -81,6 +91,8 @@ impl Timeline {
 
     /// Adds what another part counted.
     pub(crate) fn merge(&mut self, mut other: Self) {
+        // Parts of a run have no width of their own.
+        debug_assert!(self.fixed == other.fixed);
         while self.width < other.width {
             self.widen();
         }
@@ -94,7 +106,8 @@ impl Timeline {
     }
 
     fn fit(&mut self) {
-        while self.intervals.len() > INTERVALS_MAX && self.width + 1 < WIDTHS.len() {
+        let is_fixed = self.fixed.is_some();
+        while !is_fixed && self.intervals.len() > INTERVALS_MAX && self.width + 1 < WIDTHS.len() {
             self.widen();
         }
     }

@@ -33,6 +33,7 @@ mod rules;
 mod run;
 mod shared;
 mod spelling;
+mod stats;
 mod stir;
 mod tidy;
 mod torture;
