@@ -147,7 +147,7 @@ pub(super) struct Setup {
     ring_time: Option<Span>,
     talk: Option<Span>,
     is_unanswered: bool,
-    is_user_ended: bool,
+    pub(super) is_user_ended: bool,
 }
 
 impl Setup {

@@ -239,6 +239,9 @@ impl Statistics {
         self.timeline.add(started, Happening::Attempt);
         if !attempt.is_answered() {
             self.timeline.add(started, Happening::Failure);
+            if setup.is_user_ended {
+                self.timeline.add(started, Happening::UserEnd);
+            }
         }
         for (place, hop) in attempt.transactions(call).enumerate() {
             let host = hop.server.address;

@@ -31,6 +31,8 @@ pub struct Interval {
     pub answered: u64,
     /// Attempts that ended with a response of 300 or more, or with none.
     pub failed: u64,
+    /// Of these, those that users ended: busy, declined, not picked up, given up.
+    pub ended_by_users: u64,
     /// Answered calls that ended.
     pub ended: u64,
     /// Final responses by status, as the first sender saw them.
@@ -43,6 +45,7 @@ pub(crate) enum Happening {
     Attempt,
     Answer,
     Failure,
+    UserEnd,
     End,
     Final(Status),
 }
@@ -83,6 +86,7 @@ impl Timeline {
             Happening::Attempt => interval.attempts += 1,
             Happening::Answer => interval.answered += 1,
             Happening::Failure => interval.failed += 1,
+            Happening::UserEnd => interval.ended_by_users += 1,
             Happening::End => interval.ended += 1,
             Happening::Final(status) => *interval.statuses.entry(status.code()).or_default() += 1,
         }
@@ -127,6 +131,7 @@ impl Interval {
         self.attempts += other.attempts;
         self.answered += other.answered;
         self.failed += other.failed;
+        self.ended_by_users += other.ended_by_users;
         self.ended += other.ended;
         for (status, count) in &other.statuses {
             *self.statuses.entry(*status).or_default() += count;

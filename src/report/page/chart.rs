@@ -16,8 +16,8 @@ pub(super) use delays::{delays, response_times};
 pub(super) use quality::quality;
 pub(super) use spark::spark;
 
-/// The width of a chart; the page scales it.
-const WIDTH: f64 = 720.0;
+/// The width of a chart, of which two stand beside each other on a wide page.
+const WIDTH: f64 = 560.0;
 
 /// The width of a narrow character of a label.
 const COLUMN: f64 = 6.7;

@@ -19,7 +19,7 @@ use crate::report::text::clock::Clock;
 use draw::Drawing;
 use kept::Kept;
 use messages::Messages;
-use plan::Plan;
+use plan::{Margin, Plan};
 
 /// The flow as a figure whose elements have ids that begin with `id`; empty without a row.
 pub(super) fn ladder(
@@ -31,8 +31,9 @@ pub(super) fn ladder(
     let Some(start) = flow.start() else { return String::new() };
     let words = index.words;
     let kept = Kept::of(flow);
-    let plan = Plan::new(flow);
-    let drawing = Drawing { flow, findings, id, index, plan: &plan, start };
+    let margin = Margin { index, start };
+    let plan = Plan::new(flow, &kept, &margin);
+    let drawing = Drawing { flow, findings, id, index, plan: &plan, margin: &margin, start };
     let title = words.fill("page-ladder-title", &[("time", &Clock::full(start))]);
     let mut out = format!(
         "<figure class=\"ladder\" id=\"{id}\" data-close=\"{}\" data-next=\"{}\" \

@@ -34,10 +34,11 @@ use crate::report::page::scene::Scene;
 pub use story::story;
 
 /// How everything looks; follows the reader's choice of light or dark.
-const STYLES: [&str; 1] = [include_str!("page.css")];
+const STYLES: [&str; 3] =
+    [include_str!("page.css"), include_str!("chart.css"), include_str!("ladder.css")];
 
 /// What runs: sorting and filtering of calls, messages beside their arrows.
-const SCRIPTS: [&str; 1] = [include_str!("page.js")];
+const SCRIPTS: [&str; 2] = [include_str!("page.js"), include_str!("ladder.js")];
 
 /// Writes the page.
 ///

@@ -91,9 +91,9 @@ impl Figure<'_> {
         }
         let _ = write!(
             out,
-            "<div class=\"chart-box\"><svg viewBox=\"0 0 {width} {height}\" role=\"img\" \
-             aria-labelledby=\"{id}-title {id}-desc\"><title id=\"{id}-title\">{title}</title>\
-             <desc id=\"{id}-desc\">{told}</desc>{}</svg></div>\n",
+            "<div class=\"chart-box\"><svg viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
+             role=\"img\" aria-labelledby=\"{id}-title {id}-desc\">\
+             <title id=\"{id}-title\">{title}</title><desc id=\"{id}-desc\">{told}</desc>{}</svg></div>\n",
             self.drawing
         );
         let summary = escaped(words.get("page-chart-data"));

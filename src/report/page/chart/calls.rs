@@ -3,15 +3,24 @@
 use crate::analysis::{Incident, Statistics};
 use crate::report::html::escaped;
 use crate::report::index::Index;
-use crate::report::page::chart::{COLUMN, WIDTH, scale};
+use crate::report::page::chart::{COLUMN, scale};
 use crate::report::page::svg::{self, Figure, Text, fitting, line, number, rect};
 use crate::time::{Span, Time};
 
 /// Bars of the chart; more intervals share one.
 const BARS_MAX: i64 = 120;
 
+/// The colours of the parts of a bar, from the bottom up.
+const PARTS: [&str; 3] = ["bar-good", "bar-user", "bar-bad"];
+
+/// What the parts are called.
+const NAMES: [&str; 3] = ["page-chart-answered", "page-chart-by-users", "page-chart-failed"];
+
 /// Incidents that get a bar of their own.
 const INCIDENTS_MAX: usize = 8;
+
+/// As wide as the page.
+const WIDTH: f64 = 960.0;
 
 const LEFT: f64 = 52.0;
 const RIGHT: f64 = 12.0;
@@ -20,8 +29,8 @@ const HEIGHT: f64 = 170.0;
 const AXIS: f64 = 38.0;
 const LANE: f64 = 22.0;
 
-/// Attempts to set up a call by their end, with the incidents below; empty for fewer than two
-/// attempts.
+/// Attempts to set up a call by their end, with the incidents below; empty where all began
+/// in one interval.
 pub(in crate::report::page) fn calls_over_time(index: &Index<'_>) -> String {
     let Some(bars) = Bars::of(&index.analysis.statistics) else { return String::new() };
     let words = index.words;
@@ -31,8 +40,7 @@ pub(in crate::report::page) fn calls_over_time(index: &Index<'_>) -> String {
     bars.draw_incidents(index, &lanes, &mut drawing);
     let below = if lanes.is_empty() { 0.0 } else { 10.0 + LANE * lanes.len() as f64 };
     let told = bars.told(index);
-    let answered = words.get("page-chart-answered");
-    let not_answered = words.get("page-chart-not-answered");
+    let [answered, by_users, failed] = NAMES.map(|key| words.get(key));
     let rows: Vec<Vec<String>> = bars.list.iter().map(|bar| bar.row(index)).collect();
     Figure {
         id: "chart-calls",
@@ -41,8 +49,8 @@ pub(in crate::report::page) fn calls_over_time(index: &Index<'_>) -> String {
         width: WIDTH,
         height: TOP + HEIGHT + AXIS + below,
         drawing: &drawing,
-        legend: &[(answered, "bar-good"), (not_answered, "bar-bad")],
-        head: &[words.get("page-chart-from"), answered, not_answered],
+        legend: &[(answered, PARTS[0]), (by_users, PARTS[1]), (failed, PARTS[2])],
+        head: &[words.get("page-chart-from"), answered, by_users, failed],
         rows: &rows,
     }
     .html(words)
@@ -59,21 +67,20 @@ struct Bars {
 
 struct Bar {
     start: Time,
-    attempts: u64,
-    failed: u64,
+    /// Answered, ended by users, failed.
+    parts: [u64; 3],
 }
 
 impl Bars {
     fn of(statistics: &Statistics) -> Option<Self> {
         let timeline = &statistics.timeline;
         let own = || timeline.intervals().filter(|(_, interval, _)| interval.attempts > 0);
-        let attempts: u64 = own().map(|(_, interval, _)| interval.attempts).sum();
         let (first, last) = (own().next()?.0, own().last()?.0);
-        if attempts < 2 {
-            return None;
-        }
         let narrow = timeline.width();
         let slots = last.since(first).nanos() / narrow.nanos().max(1) + 1;
+        if slots < 2 {
+            return None;
+        }
         let together = (slots + BARS_MAX - 1) / BARS_MAX;
         let width = narrow.times(together);
         let mut list: Vec<Bar> = Vec::new();
@@ -81,11 +88,13 @@ impl Bars {
             let place = start.since(first).nanos() / width.nanos().max(1);
             let start = first + width.times(place);
             if list.last().is_none_or(|bar| bar.start != start) {
-                list.push(Bar { start, attempts: 0, failed: 0 });
+                list.push(Bar { start, parts: [0; 3] });
             }
             if let Some(bar) = list.last_mut() {
-                bar.attempts += interval.attempts;
-                bar.failed += interval.failed;
+                let failed = interval.failed.saturating_sub(interval.ended_by_users);
+                let answered = interval.attempts.saturating_sub(interval.failed);
+                let parts = [answered, interval.ended_by_users, failed];
+                bar.parts.iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
             }
         }
         Some(Self { list, first, width, count: (slots + together - 1) / together })
@@ -102,7 +111,7 @@ impl Bars {
 
     fn draw(&self, index: &Index<'_>, out: &mut String) {
         let words = index.words;
-        let ticks = scale::counts(self.list.iter().map(|bar| bar.attempts).max().unwrap_or(1));
+        let ticks = scale::counts(self.list.iter().map(Bar::attempts).max().unwrap_or(1));
         let top = ticks.last().copied().unwrap_or(1).max(1) as f64;
         let y = |count: u64| TOP + HEIGHT * (1.0 - count as f64 / top);
         for tick in &ticks {
@@ -114,13 +123,13 @@ impl Bars {
         let width = if step > 6.0 { (step - 2.0).min(40.0) } else { step * 0.8 };
         for bar in &self.list {
             let x = self.x(bar.start) + (step - width) / 2.0;
-            let good = bar.attempts.saturating_sub(bar.failed);
-            out.push_str(&format!("<g><title>{}</title>", escaped(&bar.row(index).join(" · "))));
-            if good > 0 {
-                rect([x, y(good), width, y(0) - y(good)], "bar-good", out);
-            }
-            if bar.failed > 0 {
-                rect([x, y(bar.attempts), width, y(good) - y(bar.attempts)], "bar-bad", out);
+            out.push_str(&format!("<g><title>{}</title>", escaped(&bar.told(index))));
+            let mut below = 0;
+            for (part, class) in bar.parts.iter().zip(PARTS) {
+                if *part > 0 {
+                    rect([x, y(below + part), width, y(below) - y(below + part)], class, out);
+                    below += part;
+                }
             }
             out.push_str("</g>");
         }
@@ -180,9 +189,8 @@ impl Bars {
 
     fn told(&self, index: &Index<'_>) -> String {
         let words = index.words;
-        let sum = |count: fn(&Bar) -> u64| self.list.iter().map(count).sum::<u64>();
-        let attempts = words.count(sum(|bar| bar.attempts));
-        let failed = words.count(sum(|bar| bar.failed));
+        let attempts = words.count(self.list.iter().map(Bar::attempts).sum());
+        let failed = words.count(self.list.iter().map(|bar| bar.parts[2]).sum());
         let width = words.duration(self.width);
         let values = [("attempts", &*attempts), ("failed", &*failed), ("width", &*width)];
         words.fill("page-chart-calls-told", &values)
@@ -190,10 +198,25 @@ impl Bars {
 }
 
 impl Bar {
+    fn attempts(&self) -> u64 {
+        self.parts.iter().sum()
+    }
+
+    /// `2026-11-21 14:05:00: 3, 0, 1` with the names of the parts.
+    fn told(&self, index: &Index<'_>) -> String {
+        let words = index.words;
+        let row = self.row(index);
+        let mut cells = row.iter().map(String::as_str);
+        let time = cells.next().unwrap_or_default();
+        let parts: Vec<String> =
+            NAMES.iter().zip(cells).map(|(key, count)| words.pair(words.get(key), count)).collect();
+        format!("{time} · {}", parts.join(" · "))
+    }
+
     fn row(&self, index: &Index<'_>) -> Vec<String> {
         let (day, clock) = scale::written(self.start);
-        let good = self.attempts.saturating_sub(self.failed);
-        let [good, failed] = [good, self.failed].map(|count| index.words.count(count));
-        vec![format!("{day} {clock}"), good, failed]
+        let mut row = vec![format!("{day} {clock}")];
+        row.extend(self.parts.map(|count| index.words.count(count)));
+        row
     }
 }

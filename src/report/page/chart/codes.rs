@@ -12,8 +12,8 @@ use crate::report::page::svg::{Figure, Text, fitting, rect};
 const CODES_MAX: usize = 14;
 
 const ROW: f64 = 24.0;
-const LABELS: f64 = 250.0;
-const COUNTS: f64 = 110.0;
+const LABELS: f64 = 240.0;
+const COUNTS: f64 = 92.0;
 
 /// Final responses as the first sender saw them, the commonest first; empty without any.
 pub(in crate::report::page) fn codes(statistics: &Statistics, words: Labels) -> String {

@@ -10,28 +10,21 @@ use crate::report::page::svg::{self, Figure, Text, line, rect};
 /// Streams that are named.
 const WORST_MAX: usize = 8;
 
-/// Bounds of loss in percent and of the mean jitter in milliseconds, and how bad what lies above
+/// Bounds of loss in percent and of the mean jitter in milliseconds, and how bad what reaches up to
 /// them is: one percent is what listeners notice, five what they complain of; a jitter buffer holds
 /// some tens of milliseconds.
-const LOSS: [(f64, &str); 6] = [
-    (0.0, "bar-good"),
-    (0.5, "bar-good"),
-    (1.0, "bar-good"),
-    (2.0, "bar-warn"),
-    (5.0, "bar-warn"),
-    (10.0, "bar-bad"),
-];
-const JITTER: [(f64, &str); 6] = [
+const LOSS: [(f64, &str); 5] =
+    [(0.0, "bar-good"), (1.0, "bar-good"), (2.0, "bar-warn"), (5.0, "bar-warn"), (10.0, "bar-bad")];
+const JITTER: [(f64, &str); 5] = [
     (5.0, "bar-good"),
     (10.0, "bar-good"),
     (20.0, "bar-good"),
     (30.0, "bar-warn"),
     (50.0, "bar-warn"),
-    (100.0, "bar-bad"),
 ];
 
-const LEFT: f64 = 44.0;
-const GAP: f64 = 56.0;
+const LEFT: f64 = 40.0;
+const GAP: f64 = 48.0;
 const TOP: f64 = 28.0;
 const HEIGHT: f64 = 120.0;
 const AXIS: f64 = 24.0;

@@ -6,9 +6,10 @@ use crate::analysis::StreamSummary;
 use crate::analysis::flow::{Content, Flow, Row, Sent};
 use crate::finding::Finding;
 use crate::report::html::escaped;
-use crate::report::index::{Index, name_of};
+use crate::report::index::Index;
+use crate::report::layout;
 use crate::report::page::ladder::kept::Kept;
-use crate::report::page::ladder::plan::{COLUMN, FRAME_END, Plan, TIME_END, addresses};
+use crate::report::page::ladder::plan::{COLUMN, Margin, Plan, ROOM_BESIDE, addresses};
 use crate::report::page::svg::{Text, fitting, line, number, rect};
 use crate::report::text::clock::{Clock, relative};
 use crate::time::{Span, Time};
@@ -22,6 +23,8 @@ const ABOVE: f64 = 24.0;
 const BELOW: f64 = 8.0;
 /// One more line of text.
 const LINE: f64 = 14.0;
+const NOTE_COLUMN: f64 = COLUMN * 0.89;
+const NOTE_LINES_MAX: usize = 3;
 const BREAK: f64 = 26.0;
 /// An arrow to where it came from.
 const LOOP: f64 = 34.0;
@@ -33,6 +36,7 @@ pub(super) struct Drawing<'d, 'a> {
     pub(super) id: &'d str,
     pub(super) index: &'d Index<'a>,
     pub(super) plan: &'d Plan,
+    pub(super) margin: &'d Margin<'d, 'a>,
     pub(super) start: Time,
 }
 
@@ -68,7 +72,8 @@ impl<'a> Drawing<'_, 'a> {
 
     /// The rows between the lines of the parties.
     pub(super) fn rows(&self, kept: &Kept, out: &mut String) {
-        let mut body = String::new();
+        // The ground of evidence lies below the lines of the parties.
+        let (mut ground, mut body) = (String::new(), String::new());
         let mut y = 4.0;
         let mut before = self.start;
         let mut next = 0;
@@ -83,7 +88,11 @@ impl<'a> Drawing<'_, 'a> {
             }
             next = place + 1;
             before = before.max(last_of(row));
-            y += self.draw_row(place, row, y, &mut body);
+            let height = self.draw_row(place, row, y, &mut body);
+            if !row.evidence_of.is_empty() {
+                rect([0.0, y, self.plan.width, height], "evidence", &mut ground);
+            }
+            y += height;
         }
         let height = y + 8.0;
         let (width, tall) = (number(self.plan.width), number(height));
@@ -95,6 +104,7 @@ impl<'a> Drawing<'_, 'a> {
              height=\"{tall}\" role=\"group\" aria-labelledby=\"{id}-title\">\
              <title id=\"{id}-title\">{title}</title>"
         );
+        out.push_str(&ground);
         for at in 0..self.flow.parties.len() {
             let x = self.plan.x(at);
             line([x, 0.0, x, height], "life", out);
@@ -116,30 +126,37 @@ impl<'a> Drawing<'_, 'a> {
     }
 
     fn draw_row(&self, place: usize, row: &Row<'a>, y: f64, out: &mut String) -> f64 {
-        let notes = self.notes(row);
-        let height = ABOVE + BELOW + LINE * notes.len() as f64;
-        if !row.evidence_of.is_empty() {
-            rect([0.0, y, self.plan.width, height], "evidence", out);
+        let room = self.room(row);
+        let columns = (room / NOTE_COLUMN) as usize;
+        let mut notes: Vec<String> = Vec::new();
+        for note in self.notes(row) {
+            // What is as long as a line is cut; the whole stands in the title.
+            let lines = layout::wrap(&note, columns, 0);
+            notes.extend(lines.lines().take(NOTE_LINES_MAX).map(|line| layout::cut(line, columns)));
         }
+        let height = ABOVE + BELOW + LINE * notes.len() as f64;
         self.draw_margin(row, y, out);
+        let proof = if row.evidence_of.is_empty() { "" } else { " is-evidence" };
         match &row.content {
             Content::Message(sent) => {
                 let id = self.id;
-                let told = escaped(&self.told(row, sent));
-                let class = class_of(sent);
+                let told = escaped(&self.told(row, &sent.label));
+                let class = format!("{}{proof}", class_of(sent));
                 let _ = write!(
                     out,
                     "<a href=\"#{id}-m{place}\" class=\"arrow {class}\" aria-label=\"{told}\">\
                      <title>{told}</title>"
                 );
                 // The whole row can be hit, not only what is drawn of it.
-                rect([TIME_END + 6.0, y, self.plan.width - TIME_END - 40.0, height], "hit", out);
+                let left = self.plan.time_end + 6.0;
+                rect([left, y + 1.0, self.plan.width - left - 34.0, height - 2.0], "hit", out);
                 self.draw_arrow(row, &sent.label, &notes, y, out);
                 out.push_str("</a>\n");
             }
             Content::Stream(stream) => {
                 let label = self.stream_label(stream);
-                let _ = write!(out, "<g class=\"stream\"><title>{}</title>", escaped(&label));
+                let told = self.told(row, &label);
+                let _ = write!(out, "<g class=\"stream{proof}\"><title>{}</title>", escaped(&told));
                 self.draw_arrow(row, &label, &notes, y, out);
                 out.push_str("</g>\n");
             }
@@ -150,21 +167,20 @@ impl<'a> Drawing<'_, 'a> {
 
     fn draw_margin(&self, row: &Row<'_>, y: f64, out: &mut String) {
         let y = y + ABOVE;
-        let frame = name_of(row.frame, self.index.analysis);
-        Text { x: FRAME_END, y, class: "frame end", text: &frame }.draw(out);
+        let (frame, time) = self.margin.of(row);
+        Text { x: self.plan.frame_end, y, class: "frame end", text: &frame }.draw(out);
         let absolute = escaped(&Clock::full(row.time));
         let _ = write!(out, "<g><title>{absolute} UTC</title>");
-        let time = relative(row.time.since(self.start));
-        Text { x: TIME_END, y, class: "time end", text: &time }.draw(out);
+        Text { x: self.plan.time_end, y, class: "time end", text: &time }.draw(out);
         out.push_str("</g>");
     }
 
     fn draw_arrow(&self, row: &Row<'_>, label: &str, notes: &[String], y: f64, out: &mut String) {
         let (from, to) = (self.plan.x(row.from), self.plan.x(row.to));
+        let is_band = matches!(row.content, Content::Stream(_));
         let at = y + ABOVE;
         let is_loop = row.from == row.to;
         let (left, right) = if is_loop { (from, from) } else { (from.min(to), from.max(to)) };
-        let room = if is_loop { self.plan.name_room() } else { right - left - 18.0 };
         let middle = if is_loop { from } else { f64::midpoint(left, right) };
         match is_loop {
             true => {
@@ -174,20 +190,28 @@ impl<'a> Drawing<'_, 'a> {
                     "<path d=\"M{x} {} H{far} V{below} H{x}\" class=\"shaft\"/>",
                     number(at - 5.0)
                 );
-                head(from, at + 5.0, -1.0, out);
+                head([from, at + 5.0], -1.0, is_band, out);
             }
             false => {
                 let way = if to > from { 1.0 } else { -1.0 };
-                line([from, at, to - 7.0 * way, at], "shaft", out);
-                head(to, at, way, out);
+                let tip = if is_band { 12.0 } else { 7.0 };
+                line([from, at, to - tip * way, at], "shaft", out);
+                head([to, at], way, is_band, out);
             }
         }
-        let text = fitting(label, room, COLUMN);
+        let text = fitting(label, self.room(row), COLUMN);
         Text { x: middle, y: at - 7.0, class: "label mid", text: &text }.draw(out);
         for (note, line) in notes.iter().zip(1..) {
-            let text = fitting(note, room, COLUMN * 0.88);
             let y = at + LINE * f64::from(line);
-            Text { x: middle, y, class: "note mid", text: &text }.draw(out);
+            Text { x: middle, y, class: "note mid", text: note }.draw(out);
+        }
+    }
+
+    /// What texts at the arrow of a row may take.
+    fn room(&self, row: &Row<'_>) -> f64 {
+        match row.from.abs_diff(row.to) {
+            0 => self.plan.name_room(),
+            _ => (self.plan.x(row.to) - self.plan.x(row.from)).abs() - ROOM_BESIDE,
         }
     }
 
@@ -211,11 +235,20 @@ impl<'a> Drawing<'_, 'a> {
         }
     }
 
-    /// The lines below an arrow: its SDP, and how often it was sent again.
+    /// The lines below an arrow: its SDP, and how often it was sent again; of a stream its jitter.
     fn notes(&self, row: &Row<'_>) -> Vec<String> {
-        let Content::Message(sent) = &row.content else { return Vec::new() };
         let words = self.index.words;
         let mut notes = Vec::new();
+        let sent = match &row.content {
+            Content::Message(sent) => sent,
+            Content::Stream(stream) => {
+                if let (Some(mean), Some(max)) = (stream.jitter, stream.jitter_max) {
+                    let [mean, max] = [mean, max].map(|span| words.duration(span));
+                    notes.push(words.fill("stream-jitter", &[("mean", &mean), ("max", &max)]));
+                }
+                return notes;
+            }
+        };
         notes.extend(sent.sdp.clone());
         if let Some(last) = sent.last_repeat() {
             let count = words.count(sent.repeats.len() as u64);
@@ -226,21 +259,19 @@ impl<'a> Drawing<'_, 'a> {
     }
 
     /// The row in words, for those who hear it and for those who point at it.
-    fn told(&self, row: &Row<'_>, sent: &Sent<'_>) -> String {
+    fn told(&self, row: &Row<'_>, label: &str) -> String {
         let name = |party: usize| {
             self.flow.parties.get(party).map(|party| party.label()).unwrap_or_default()
         };
-        let frame = name_of(row.frame, self.index.analysis);
-        let after = relative(row.time.since(self.start));
-        let mut told =
-            format!("{frame} {after} {} → {}: {}", name(row.from), name(row.to), sent.label);
+        let (frame, after) = self.margin.of(row);
+        let mut told = format!("{frame} {after} {} → {}: {label}", name(row.from), name(row.to));
         for note in self.notes(row) {
             let _ = write!(told, " · {note}");
         }
         told
     }
 
-    /// `RTP PCMU · 250 packets · 1.2 % lost · jitter 3 ms, at most 9 ms`.
+    /// `RTP PCMU · 250 packets · 1.2 % lost`.
     fn stream_label(&self, stream: &StreamSummary) -> String {
         let words = self.index.words;
         let kind = if stream.is_encrypted { "SRTP" } else { "RTP" };
@@ -251,24 +282,22 @@ impl<'a> Drawing<'_, 'a> {
             let percent = words.decimal(stream.lost_percent, 1);
             parts.push(words.fill("stream-lost", &[("percent", &percent)]));
         }
-        if let (Some(mean), Some(max)) = (stream.jitter, stream.jitter_max) {
-            let [mean, max] = [mean, max].map(|span| words.duration(span));
-            parts.push(words.fill("stream-jitter", &[("mean", &mean), ("max", &max)]));
-        }
         parts.join(" · ")
     }
 }
 
 /// The head of an arrow that points to `x`.
-fn head(x: f64, y: f64, way: f64, out: &mut String) {
-    let back = number(x - 9.0 * way);
+fn head([x, y]: [f64; 2], way: f64, is_band: bool, out: &mut String) {
+    // A band is wider than a line, and so is its head.
+    let (long, half) = if is_band { (13.0, 8.0) } else { (9.0, 4.5) };
+    let back = number(x - long * way);
     let _ = write!(
         out,
         "<path d=\"M{} {} L{back} {} V{} Z\" class=\"point\"/>",
         number(x - way),
         number(y),
-        number(y - 4.5),
-        number(y + 4.5)
+        number(y - half),
+        number(y + half)
     );
 }
 

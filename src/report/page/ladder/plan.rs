@@ -1,15 +1,20 @@
 //! Where the columns of a ladder stand.
 
-use crate::analysis::flow::{Flow, Party};
+use crate::analysis::flow::{Content, Flow, Party, Row};
+use crate::report::index::{Index, name_of};
 use crate::report::layout;
+use crate::report::page::ladder::kept::Kept;
+use crate::report::text::clock::relative;
+use crate::time::Time;
 
 /// The width of a narrow character of a label, and of the names in the head.
 pub(super) const COLUMN: f64 = 7.3;
 
-/// Room for `#12345` and `+12345.678` left of the ladder.
-pub(super) const FRAME_END: f64 = 58.0;
-pub(super) const TIME_END: f64 = 138.0;
-const MARGIN: f64 = 150.0;
+/// Between frame, time and ladder.
+const GAP: f64 = 14.0;
+
+/// What a label leaves free at both ends of its arrow together.
+pub(super) const ROOM_BESIDE: f64 = 18.0;
 
 /// Room right of the last party, for the marks of findings.
 const RIGHT: f64 = 34.0;
@@ -17,29 +22,60 @@ const RIGHT: f64 = 34.0;
 /// What the ladder takes where it need not be wider.
 const WIDTH: f64 = 900.0;
 
-/// Between two parties: room for `100 Trying`, and no more than the eye follows.
+/// Between two parties; what the eye follows at most.
 const SPACING_MIN: f64 = 150.0;
-const SPACING_MAX: f64 = 420.0;
+const SPACING_MAX: f64 = 560.0;
 
-/// What a name takes before it is cut: that of most hosts and an IPv6 address of four groups.
+/// Columns of a label that it should have room for: `503 Service Unavailable`, and of a request the
+/// method and the beginning of its URI.
+const LABEL_MAX: usize = 26;
+
+/// What a name takes before it is cut: that of most hosts and an IPv6 address of six groups.
 const NAME_MAX: f64 = 240.0;
+
+/// What stands left of a row.
+pub(super) struct Margin<'m, 'a> {
+    pub(super) index: &'m Index<'a>,
+    pub(super) start: Time,
+}
+
+impl Margin<'_, '_> {
+    /// The frame and the time since the beginning.
+    pub(super) fn of(&self, row: &Row<'_>) -> (String, String) {
+        (name_of(row.frame, self.index.analysis), relative(row.time.since(self.start)))
+    }
+}
 
 /// The columns of the parties.
 pub(super) struct Plan {
     pub(super) width: f64,
+    /// Where the numbers of the frames end, and the times.
+    pub(super) frame_end: f64,
+    pub(super) time_end: f64,
     first: f64,
     spacing: f64,
+    name: f64,
 }
 
 impl Plan {
-    pub(super) fn new(flow: &Flow<'_>) -> Self {
+    pub(super) fn new(flow: &Flow<'_>, kept: &Kept, margin: &Margin<'_, '_>) -> Self {
+        let width = |text: &str| layout::width(text) as f64 * COLUMN;
+        let own = kept.rows(flow).map(|(_, row)| margin.of(row));
+        let (frame, time) = own.fold((0.0f64, 0.0f64), |(frame, time), own| {
+            (frame.max(width(&own.0)), time.max(width(&own.1)))
+        });
+        let frame_end = 10.0 + frame;
+        let time_end = frame_end + GAP + time;
+        let margin = time_end + GAP;
         let gaps = flow.parties.len().saturating_sub(1).max(1) as f64;
         let widest = flow.parties.iter().map(name_width).fold(0.0, f64::max).min(NAME_MAX);
+        let labels = flow.rows.iter().map(needed).fold(0.0, f64::max);
         let side = (widest / 2.0).max(24.0);
-        let natural = (WIDTH - MARGIN - RIGHT - 2.0 * side) / gaps;
-        let spacing = natural.clamp(SPACING_MIN.max(widest + 16.0), SPACING_MAX);
-        let width = MARGIN + 2.0 * side + spacing * gaps + RIGHT;
-        Self { width, first: MARGIN + side, spacing }
+        let natural = (WIDTH - margin - RIGHT - 2.0 * side) / gaps;
+        let least = SPACING_MIN.max(widest + 16.0).max(labels);
+        let spacing = natural.clamp(least, SPACING_MAX.max(least));
+        let width = margin + 2.0 * side + spacing * gaps + RIGHT;
+        Self { width, frame_end, time_end, first: margin + side, spacing, name: widest.max(48.0) }
     }
 
     /// Where the line of a party stands.
@@ -47,9 +83,9 @@ impl Plan {
         self.first + self.spacing * party as f64
     }
 
-    /// What the name of a party may take.
+    /// What the name of a party takes.
     pub(super) fn name_room(&self) -> f64 {
-        (self.spacing - 14.0).min(NAME_MAX)
+        self.name
     }
 
     /// Where marks of findings stand.
@@ -71,4 +107,15 @@ pub(super) fn addresses(party: &Party) -> String {
 fn name_width(party: &Party) -> f64 {
     let widest = layout::width(&party.label()).max(layout::width(&addresses(party)));
     widest as f64 * COLUMN + 16.0
+}
+
+/// How far apart parties must stand for the label of a message to fit between them.
+fn needed(row: &Row<'_>) -> f64 {
+    match &row.content {
+        Content::Message(sent) => {
+            let columns = layout::width(&sent.label).min(LABEL_MAX) as f64;
+            (columns * COLUMN + ROOM_BESIDE) / row.from.abs_diff(row.to).max(1) as f64
+        }
+        Content::Stream(_) => 0.0,
+    }
 }
