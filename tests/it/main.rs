@@ -29,6 +29,7 @@ mod peers;
 mod pipes;
 mod public;
 mod recorded;
+mod report;
 mod rules;
 mod run;
 mod shared;

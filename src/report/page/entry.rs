@@ -76,11 +76,11 @@ fn article(
     let _ = writeln!(out, "<p class=\"message\">{}</p>", escaped(&message));
     out.push_str("<div class=\"halves\">\n<div>\n");
     out.push_str(&facts(scene, entry));
+    out.push_str(&signs(scene, finding));
+    out.push_str(&streams(scene, finding));
     out.push_str("</div>\n<div>\n");
     out.push_str(&diagnosis(scene, finding, known));
     out.push_str("</div>\n</div>\n");
-    out.push_str(&signs(scene, finding));
-    out.push_str(&streams(scene, finding));
     out.push_str(&example(scene, examples.of(place)));
     out.push_str("</article>\n");
 }

@@ -21,6 +21,9 @@ mod story;
 mod summary;
 mod svg;
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, Write};
 
 use crate::catalogue::Lang;

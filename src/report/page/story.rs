@@ -3,9 +3,12 @@
 //!
 //! What comes from a capture stands in code spans and fenced blocks, or is escaped.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
+use crate::analysis::{Delays, Host, Peer};
+use crate::bytes::printable_str;
 use crate::catalogue::{self, Lang};
 use crate::finding::Finding;
 use crate::report::entries::Entry;
@@ -107,7 +110,7 @@ impl Story<'_, '_, '_> {
 
     fn summary(&mut self) -> io::Result<()> {
         let scene = self.scene;
-        let gist = Gist::of(scene, &|name| prose(&name));
+        let gist = Gist::of(scene, &|name| within(&name));
         self.heading(1, &prose(&scene.title))?;
         self.paragraph(&prose(&scene.files()))?;
         self.section("page-summary")?;
@@ -123,7 +126,7 @@ impl Story<'_, '_, '_> {
         writeln!(self.out)?;
         let tiles = summary::tiles(scene).into_iter();
         let tiles: Vec<String> =
-            tiles.map(|(name, value, _)| format!("**{name}** {}", prose(&value))).collect();
+            tiles.map(|(name, value, _)| format!("**{name}** {}", within(&value))).collect();
         self.list(&tiles)
     }
 
@@ -140,7 +143,7 @@ impl Story<'_, '_, '_> {
         self.table(&[("state", false), ("expectation", false), ("capture", false)], &rows)?;
         for one in scene.outcome.broken() {
             self.heading(3, &code(&one.case))?;
-            let lines: Vec<_> = one.message.lines().map(crate::bytes::printable_str).collect();
+            let lines: Vec<_> = one.message.lines().map(printable_str).collect();
             self.paragraph(&fenced(&lines.join("\n")))?;
         }
         Ok(())
@@ -149,13 +152,13 @@ impl Story<'_, '_, '_> {
     fn time_line(&mut self) -> io::Result<()> {
         let scene = self.scene;
         let mut points: Vec<_> =
-            moments(scene).into_iter().map(|moment| (moment.time, prose(&moment.text))).collect();
+            moments(scene).into_iter().map(|moment| (moment.time, within(&moment.text))).collect();
         let (told, _) = scene.told();
         for entry in told {
             let Some(incident) = entry.incident else { continue };
             let range = summary::range(scene, incident).unwrap_or_default();
             let name = format!("{}{}", scene.name(entry.finding), entry.times(scene.words));
-            let text = format!("{} ({})", prose(&name), prose(&range));
+            let text = format!("{} ({})", within(&name), within(&range));
             points.extend(incident.first_time.map(|time| (time, text)));
         }
         if points.is_empty() {
@@ -257,9 +260,12 @@ impl Story<'_, '_, '_> {
     /// Final responses, and how long things took.
     fn figures(&mut self) -> io::Result<()> {
         let (words, statistics) = (self.scene.words, &self.scene.analysis.statistics);
-        let mut codes: Vec<_> =
-            statistics.statuses.iter().filter(|(code, _)| **code >= 200).collect();
-        codes.sort_by_key(|(code, count)| (std::cmp::Reverse(**count), **code));
+        let mut sums: BTreeMap<u16, u64> = BTreeMap::new();
+        for (code, count) in statistics.timeline.intervals().flat_map(|(_, own, _)| &own.statuses) {
+            *sums.entry(*code).or_default() += count;
+        }
+        let mut codes: Vec<(u16, u64)> = sums.into_iter().collect();
+        codes.sort_by_key(|(code, count)| (Reverse(*count), *code));
         let delays = [
             ("set-up", &statistics.kpi.post_dial_delay),
             ("ring-time", &statistics.kpi.ring_time),
@@ -271,9 +277,9 @@ impl Story<'_, '_, '_> {
         }
         self.section("page-figures")?;
         if !codes.is_empty() {
-            let row = |(code, count): &(&u16, &u64)| {
-                let phrase = catalogue::status(**code, words.lang()).phrase;
-                vec![prose(format!("{code} {phrase}").trim_end()), words.count(**count)]
+            let row = |(code, count): &(u16, u64)| {
+                let phrase = catalogue::status(*code, words.lang()).phrase;
+                vec![within(&format!("{code} {phrase}")), words.count(*count)]
             };
             let rows: Vec<_> = codes.iter().take(CODES_MAX).map(row).collect();
             self.table(&[("statuses", false), ("count", true)], &rows)?;
@@ -281,7 +287,7 @@ impl Story<'_, '_, '_> {
         }
         if !delays.is_empty() {
             let span = |span: Option<Span>| span.map(|span| words.duration(span));
-            let row = |(key, own): &(&str, &crate::analysis::Delays)| {
+            let row = |(key, own): &(&str, &Delays)| {
                 let percentiles = [50, 95, 99].map(|percent| span(own.percentile(percent)));
                 let name = [words.get(key).to_owned(), words.count(own.count())];
                 name.into_iter().chain(percentiles.map(Option::unwrap_or_default)).collect()
@@ -302,7 +308,7 @@ impl Story<'_, '_, '_> {
             return Ok(());
         }
         self.section("page-servers")?;
-        let row = |(host, peer): &(&crate::analysis::Host, &crate::analysis::Peer)| {
+        let row = |(host, peer): &(&Host, &Peer)| {
             let texts = figures::cells(scene, **host, peer);
             texts.iter().enumerate().map(|(at, text)| plain_or_code(at == 0, text)).collect()
         };
@@ -344,7 +350,7 @@ impl Story<'_, '_, '_> {
         self.section("page-quality")?;
         writeln!(self.out)?;
         for (name, value) in scene.parts.capture() {
-            let (name, value) = (prose(&name), prose(&value));
+            let (name, value) = (prose(&name), within(&value));
             match name.is_empty() {
                 true => writeln!(self.out, "  - {value}")?,
                 false => writeln!(self.out, "- **{name}** {value}")?,
@@ -375,5 +381,10 @@ impl Story<'_, '_, '_> {
 
 /// Text that may come from a capture, or words of ours.
 fn plain_or_code(is_code: bool, text: &str) -> String {
-    if is_code { code(text) } else { prose(text) }
+    if is_code { code(text) } else { within(text) }
+}
+
+/// Text that does not begin a line, where no number begins a list.
+fn within(text: &str) -> String {
+    prose(&format!(" {text}")).trim_start().to_owned()
 }
