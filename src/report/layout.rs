@@ -156,7 +156,8 @@ fn words(line: &str) -> Vec<&str> {
     for (at, _) in line.match_indices(' ').chain([(line.len(), "")]) {
         let word = line.get(from..at).unwrap_or_default();
         let rest = line.get(at + 1..).unwrap_or_default();
-        let is_number = !word.is_empty() && word.chars().all(|c| c.is_ascii_digit() || c == ',');
+        let is_digit = |c: char| c.is_ascii_digit() || c == ',' || c == '.';
+        let is_number = !word.is_empty() && word.chars().all(is_digit);
         let is_held = is_number && begins_with_unit(rest) || word.ends_with('«');
         if is_held || begins_with_mark(rest) {
             continue;
@@ -175,7 +176,8 @@ fn begins_with_mark(text: &str) -> bool {
 }
 
 fn begins_with_unit(text: &str) -> bool {
-    let word = text.split([' ', ',', '.', ';', ':', ')']).next().unwrap_or_default();
+    let word =
+        text.split([' ', ',', '.', ';', ':', ')', '）', '、', '。']).next().unwrap_or_default();
     ["ms", "s", "min", "h", "%"].contains(&word)
 }
 
@@ -239,6 +241,8 @@ mod tests {
             wrap("due within 200 ms, or 64*T1 = 32 s", 14, 0),
             "due within\n200 ms, or\n64*T1 = 32 s"
         );
+        assert_eq!(wrap("jitter at most 2.19 ms", 19, 0), "jitter at most\n2.19 ms");
+        assert_eq!(wrap("ジッタ（最大 4 ms）", 15, 0), "ジッタ（最大\n4 ms）");
         assert_eq!(wrap("code 502 stays", 8, 0), "code 502\nstays");
     }
 
