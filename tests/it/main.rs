@@ -33,6 +33,7 @@ mod report;
 mod rules;
 mod run;
 mod shared;
+mod show;
 mod spelling;
 mod stats;
 mod stir;

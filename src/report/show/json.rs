@@ -146,7 +146,7 @@ struct SdpJson<'s> {
     /// The media one after another.
     text: &'s str,
     /// What is not as the same party said before on the same way: `hold`, `held`, `inactive`,
-    /// `resumed`, `codecs`, `address`, `added`, `removed`.
+    /// `resumed`, `codecs`, `media`, `address`, `added`, `removed`.
     changes: Vec<&'static str>,
     /// The frame of an earlier row that says the same, where nothing is changed.
     same_as: Option<u64>,

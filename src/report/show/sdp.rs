@@ -35,6 +35,8 @@ pub(in crate::report) enum SdpChange {
     Resumed,
     /// Other codecs, or in another order.
     Codecs,
+    /// Another kind of media, such as fax in place of sound.
+    Media,
     /// Another address or port.
     Address,
     /// A stream was added.
@@ -52,6 +54,7 @@ impl SdpChange {
             Self::Inactive => "inactive",
             Self::Resumed => "resumed",
             Self::Codecs => "codecs",
+            Self::Media => "media",
             Self::Address => "address",
             Self::Added => "added",
             Self::Removed => "removed",
@@ -105,6 +108,9 @@ fn changes(before: &Step, after: &Step) -> Vec<SdpChange> {
 }
 
 fn between(before: &Media<'_>, after: &Media<'_>) -> Vec<SdpChange> {
+    if !before.kind.eq_ignore_ascii_case(after.kind) {
+        return vec![SdpChange::Media];
+    }
     let mut found = Vec::new();
     let (was, is) = (direction(before), direction(after));
     if was != is {
@@ -179,5 +185,6 @@ mod tests {
         assert_eq!(names(talk, "m=audio 4000 RTP/AVP 8\r\n"), ["codecs"]);
         let moved = "m=audio 4000 RTP/AVP 18\r\nc=IN IP4 192.0.2.9\r\na=sendonly\r\n";
         assert_eq!(names(talk, moved), ["hold", "codecs", "address"]);
+        assert_eq!(names(talk, "m=image 4000 udptl t38\r\n"), ["media"]);
     }
 }

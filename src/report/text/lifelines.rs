@@ -44,6 +44,9 @@ pub(super) enum Plan {
 pub(super) struct Label {
     full: String,
     short: String,
+    /// Columns of the shaft that are to be seen beside the full one: a request has it only if there
+    /// is plenty of room.
+    slack: usize,
 }
 
 impl Label {
@@ -52,24 +55,25 @@ impl Label {
         let full = format!("{text}{marks}");
         let is_response = text.starts_with(|c: char| c.is_ascii_digit());
         let short = match text.split_once(' ') {
-            // The request URI may go, what a NOTIFY tells must not.
-            Some((method, rest)) if !is_response => {
-                let told = rest.find(" (").and_then(|at| rest.get(at..)).unwrap_or_default();
-                format!("{method}{told}{marks}")
-            }
-            _ => full.clone(),
+            // The request URI may go and so may the phrase before a method, what is told in
+            // parentheses must not.
+            Some((first, rest)) => match rest.find(" (").and_then(|at| rest.get(at..)) {
+                Some(told) => format!("{first}{told}{marks}"),
+                None if is_response => full.clone(),
+                None => format!("{first}{marks}"),
+            },
+            None => full.clone(),
         };
-        Self { full, short }
+        Self { full, short, slack: if is_response { 0 } else { 2 } }
     }
 
     /// A label that is not shortened unless it has to be cut.
     pub(super) fn whole(text: String) -> Self {
-        Self { short: text.clone(), full: text }
+        Self { short: text.clone(), full: text, slack: 0 }
     }
 
     fn fitting(&self, room: usize) -> String {
-        // In full only where enough of the arrow is left to see it.
-        let is_roomy = layout::width(&self.full) + 2 <= room;
+        let is_roomy = layout::width(&self.full) + self.slack <= room;
         let text = if is_roomy { &self.full } else { &self.short };
         layout::cut(text, room)
     }
@@ -182,14 +186,15 @@ impl Plan {
         vec![Cell::new(Role::Heading, text), Cell::new(Role::Faint, rails)]
     }
 
-    /// A remark below an arrow, in as many lines as it takes.
+    /// A remark below an arrow, in as many lines as it takes; what no-break spaces join stays
+    /// together, and becomes a space.
     pub(super) fn remark(&self, (from, to): (usize, usize), text: &str) -> Vec<Vec<Cell>> {
         match *self {
             Self::List { margin, widest, columns } => {
                 // On a narrow sheet it may reach into the margin.
                 let before = (margin + 2 * widest + 5).min(columns.saturating_sub(REMARK_MIN));
                 let lines = layout::fold(text, columns, before, 0);
-                lines.into_iter().map(|line| vec![Cell::new(Role::Faint, line)]).collect()
+                lines.iter().map(|line| remark(line)).collect()
             }
             Self::Columns { margin, spacing, count, columns, .. } => {
                 let (left, right) = (from.min(to), from.max(to));
@@ -205,12 +210,17 @@ impl Plan {
                 };
                 let lines = layout::fold(text, room.max(1), 0, 0);
                 let over = |line: &String| {
-                    format!("{}{}", " ".repeat(margin), { over_rails(line, start, count, spacing) })
+                    let over = over_rails(line, start, count, spacing);
+                    remark(&format!("{}{over}", " ".repeat(margin)))
                 };
-                lines.iter().map(|line| vec![Cell::new(Role::Faint, over(line))]).collect()
+                lines.iter().map(over).collect()
             }
         }
     }
+}
+
+fn remark(line: &str) -> Vec<Cell> {
+    vec![Cell::new(Role::Faint, line.replace('\u{a0}', " "))]
 }
 
 /// The lifelines with text over them.
@@ -228,7 +238,7 @@ fn over_rails(text: &str, start: usize, count: usize, spacing: usize) -> String 
     rails().filter(|at| *at + 1 < start).for_each(|at| put(at, "|"));
     put(start, text);
     let end = start + layout::width(text);
-    rails().filter(|at| *at > end).for_each(|at| put(at, "|"));
+    rails().filter(|at| *at >= end).for_each(|at| put(at, "|"));
     line
 }
 

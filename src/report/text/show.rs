@@ -232,7 +232,7 @@ fn answer_role(sent: &Sent<'_>) -> Role {
     }
 }
 
-/// `audio 192.0.2.1:4000 PCMU sendonly (on hold)`, `SDP as in #12`.
+/// `on hold · audio 192.0.2.1:4000 PCMU sendonly`, `SDP as in #12`.
 fn described(scene: &Scene<'_>, sdp: &Described) -> String {
     let words = scene.words;
     if let Some(frame) = sdp.same_as {
@@ -242,7 +242,7 @@ fn described(scene: &Scene<'_>, sdp: &Described) -> String {
         return sdp.text.clone();
     }
     let changes = sdp.changes.iter().map(|change| words.token("show-sdp", change.name()));
-    format!("{} ({})", sdp.text, words.list(&changes.collect::<Vec<_>>()))
+    format!("{} · {}", words.list(&changes.collect::<Vec<_>>()), sdp.text)
 }
 
 /// `891 packets · 12.3 s · 0 % lost · jitter 1 ms, at most 4 ms · MOS about 4.4 · DTMF 1234`
@@ -264,7 +264,9 @@ fn figures(scene: &Scene<'_>, stream: &StreamSummary) -> String {
         }
         figures.push(words.fill("show-digits", &[("digits", &digits)]));
     }
-    figures.join(" · ")
+    // A figure stays in one line.
+    let whole: Vec<String> = figures.iter().map(|own| own.replace(' ', "\u{a0}")).collect();
+    whole.join("\u{a0}· ")
 }
 
 /// What the ladder lacks.
@@ -333,9 +335,14 @@ fn write_title(
 ) -> io::Result<()> {
     let rule = scene.rule(finding);
     let severity = scene.words.severity(finding.severity).to_uppercase();
+    let mark = format!("[{}]", place + 1);
+    let rest = format!("{severity} {} {}", rule.code, rule.entry.title);
+    if indent + layout::width(&mark) + 1 + layout::width(&rest) > sheet.columns {
+        return sheet.marked(Role::Severity(finding.severity), indent, &mark, &rest);
+    }
     sheet.line(&[
         Cell::new(Role::Plain, " ".repeat(indent)),
-        Cell::new(Role::Severity(finding.severity), format!("[{}] {severity}", place + 1)),
+        Cell::new(Role::Severity(finding.severity), format!("{mark} {severity}")),
         Cell::new(Role::Name, format!(" {}", rule.code)),
         Cell::new(Role::Title, format!(" {}", rule.entry.title)),
     ])

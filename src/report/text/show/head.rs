@@ -90,10 +90,11 @@ fn facts(scene: &Scene<'_>, call: &CallSummary) -> Vec<(String, String)> {
 fn messages(scene: &Scene<'_>, call: &CallSummary) -> String {
     let words = scene.words;
     let (first, last) = (scene.frame(call.first_frame), scene.frame(call.last_frame));
-    let mut parts = vec![
-        words.count(call.messages),
-        words.fill("range", &[("first", &first), ("last", &last)]),
-    ];
+    let frames = match first == last {
+        true => first,
+        false => words.fill("range", &[("first", &first), ("last", &last)]),
+    };
+    let mut parts = vec![words.count(call.messages), frames];
     let mut transports: Vec<&str> = Vec::new();
     for step in &call.transcript {
         let name = step.transport.name();
@@ -151,6 +152,15 @@ pub(super) fn write_parties(
     for ((party, letter), name) in parties.iter().zip(&letters).zip(names()) {
         for (at, (address, ports)) in party.addresses().into_iter().enumerate() {
             let (letter, name) = if at == 0 { (letter.as_str(), name) } else { ("", "") };
+            let before = [letter_width, name_width, address_width].map(|width| width + 2);
+            if INDENT + before.iter().sum::<usize>() + layout::width(&listed(&ports))
+                > sheet.columns
+            {
+                // An address that is cut off is of no use.
+                let text = format!("{name} {address} {}", listed(&ports));
+                sheet.marked(Role::Heading, INDENT, letter, text.trim_start())?;
+                continue;
+            }
             sheet.line(&[
                 Cell::new(Role::Plain, " ".repeat(INDENT)),
                 Cell::new(Role::Heading, padded(letter, letter_width)),
