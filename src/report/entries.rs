@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use crate::analysis::{Analysis, Incident};
 use crate::catalogue::Labels;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Confidence, Finding, Severity};
+use crate::report::text::parts::FAILED;
 
 /// A finding, or several that are one incident.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,34 @@ pub(super) struct Entry<'a> {
 }
 
 impl Entry<'_> {
+    /// It tells why calls failed: how they ended, or what broke them although they were answered.
+    pub(super) fn explains_failures(&self) -> bool {
+        let finding = self.finding;
+        let ended = finding.ending.is_some();
+        let failed = finding.call_fate.is_some_and(|fate| FAILED.contains(&fate));
+        let is_broken = self.severity == Severity::Error && finding.call_fate.is_some();
+        (ended && failed) || is_broken
+    }
+
+    /// It is one reading of several.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.finding.confidence == Confidence::Possible
+    }
+
+    /// How much it says of the captures as a whole: first what explains most failed calls, where an
+    /// error counts as three warnings and what is only possible as a third; else the worst.
+    pub(super) fn weight(&self) -> (u64, Severity, bool) {
+        let calls = self.incident.map_or(1, |incident| incident.calls);
+        let failed = if self.explains_failures() { calls } else { 0 };
+        let factor = match (self.severity, self.is_doubtful()) {
+            (Severity::Error, false) => 9,
+            (Severity::Error, true) | (Severity::Warn, false) => 3,
+            (Severity::Warn, true) => 1,
+            (Severity::Info, _) => 0,
+        };
+        (failed * factor, self.severity, !self.is_doubtful())
+    }
+
     /// ` x12`, empty for a finding that stands alone.
     pub(super) fn times(&self, words: Labels) -> String {
         self.incident.map(|own| format!(" x{}", words.count(own.count))).unwrap_or_default()

@@ -4,14 +4,13 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use crate::analysis::{Incident, StreamSummary};
+use crate::analysis::Incident;
 use crate::bytes::printable_str;
 use crate::catalogue;
-use crate::finding::{Family, Finding};
+use crate::finding::Finding;
 use crate::report::entries::Entry;
 use crate::report::evidence;
 use crate::report::html::{escaped, inline};
-use crate::report::layout;
 use crate::report::outcome::Missed;
 use crate::report::page::examples::{Examples, Shown};
 use crate::report::page::markup::{Column, below, list, paragraph, table};
@@ -19,15 +18,6 @@ use crate::report::page::scene::{GENERAL, Scene, cut};
 
 /// Findings that get a line; more are counted.
 const LINES_MAX: usize = 200;
-
-/// Other places of one fault that are named.
-const SIGNS_MAX: usize = 8;
-
-/// Streams of a call that are told beside a finding on its media.
-const STREAMS_MAX: usize = 8;
-
-/// Columns of one fact: a list of frames for Wireshark is the longest.
-const FACT_MAX: usize = 400;
 
 /// What went wrong, the worst first.
 pub(super) fn entries(scene: &Scene<'_>, examples: &Examples) -> String {
@@ -76,8 +66,7 @@ fn article(
     let _ = writeln!(out, "<p class=\"message\">{}</p>", escaped(&message));
     out.push_str("<div class=\"halves\">\n<div>\n");
     out.push_str(&facts(scene, entry));
-    out.push_str(&signs(scene, finding));
-    out.push_str(&streams(scene, finding));
+    out.push_str(&elsewhere(scene, finding));
     out.push_str("</div>\n<div>\n");
     out.push_str(&diagnosis(scene, finding, known));
     out.push_str("</div>\n</div>\n");
@@ -95,14 +84,13 @@ fn anchor(scene: &Scene<'_>, entry: &Entry<'_>, place: usize) -> String {
 }
 
 fn facts(scene: &Scene<'_>, entry: &Entry<'_>) -> String {
-    let rule = scene.index.rule(entry.finding);
     let filter = scene.words.get("wireshark");
     let mut out = "<dl class=\"facts\">\n".to_owned();
-    for (name, value) in scene.parts.facts(entry.finding, entry.incident, &rule) {
+    for (name, value) in scene.facts(entry) {
         if !name.is_empty() {
             let _ = write!(out, "<dt>{}</dt>", escaped(&name));
         }
-        let value = escaped(&layout::cut(&value, FACT_MAX));
+        let value = escaped(&value);
         let _ = match name == filter {
             true => writeln!(out, "<dd><code class=\"filter\">{value}</code></dd>"),
             false => writeln!(out, "<dd>{value}</dd>"),
@@ -143,32 +131,12 @@ fn diagnosis(scene: &Scene<'_>, finding: &Finding, known: &mut Known) -> String 
     out
 }
 
-/// The same fault elsewhere.
-fn signs(scene: &Scene<'_>, finding: &Finding) -> String {
-    let words = scene.words;
-    let mut out = String::new();
-    for (key, signs) in scene.parts.signs(finding) {
-        let shown = signs.iter().take(SIGNS_MAX);
-        let mut items: Vec<String> = shown.map(|sign| layout::cut(sign, FACT_MAX)).collect();
-        if let Some(more) = signs.len().checked_sub(SIGNS_MAX).filter(|more| *more > 0) {
-            items.push(words.fill("and-more", &[("count", &words.count(more as u64))]));
-        }
-        out.push_str(&below(words.get(key), &plain_list(&items)));
-    }
-    out
-}
-
-/// The streams of the call, where the finding is on its media.
-fn streams(scene: &Scene<'_>, finding: &Finding) -> String {
-    let words = scene.words;
-    let call = scene.index.call(finding).filter(|_| finding.rule.family() == Family::Media);
-    let streams: &[StreamSummary] = call.map(|call| call.streams.as_slice()).unwrap_or_default();
-    let shown = streams.iter().take(STREAMS_MAX);
-    let mut items: Vec<String> = shown.map(|stream| scene.parts.stream(stream)).collect();
-    if let Some(more) = streams.len().checked_sub(STREAMS_MAX).filter(|more| *more > 0) {
-        items.push(words.fill("and-more", &[("count", &words.count(more as u64))]));
-    }
-    below(words.get("rtp-streams"), &plain_list(&items))
+/// The same fault elsewhere, and the streams that a fault of media is about.
+fn elsewhere(scene: &Scene<'_>, finding: &Finding) -> String {
+    let mut all = scene.signs(finding);
+    all.push(("rtp-streams", scene.streams(finding)));
+    let told = all.iter().map(|(key, lines)| below(scene.words.get(key), &plain_list(lines)));
+    told.collect()
 }
 
 /// A list of texts that may come from a capture.

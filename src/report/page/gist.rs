@@ -9,7 +9,6 @@ use crate::catalogue::{self, first_sentence};
 use crate::finding::Severity;
 use crate::report::entries::Entry;
 use crate::report::page::scene::{GENERAL, Scene};
-use crate::report::text::parts::FAILED;
 use crate::time::Time;
 
 /// Failed calls from which on it is worth saying when most of them failed.
@@ -43,7 +42,7 @@ impl Gist {
         sentences.extend(spell(scene));
         match cause {
             Some(entry) => {
-                sentences.push(cause_sentence(scene, entry, failed > 0, foreign));
+                sentences.push(cause_sentence(scene, entry, foreign));
                 sentences.push(explained(scene, entry));
             }
             None if totals.sip_messages > 0 => {
@@ -124,21 +123,14 @@ fn ends<'a>(scene: &Scene<'a>) -> Option<(&'a CallSummary, &'a CallSummary)> {
     calls().min_by_key(|call| call.start).zip(calls().max_by_key(|call| call.start))
 }
 
-/// What is worst: of the worst severity what made calls fail, then what hit most of them.
+/// The main cause, unless that is no more than a note.
 fn cause<'s, 'a>(scene: &'s Scene<'a>) -> Option<&'s Entry<'a>> {
-    let entries = scene.entries.iter().filter(|entry| entry.severity > Severity::Info);
-    let weight = |(place, entry): &(usize, &Entry<'_>)| {
-        let is_fatal = entry.finding.call_fate.is_some_and(|fate| FAILED.contains(&fate));
-        let calls = entry.incident.map_or(1, |incident| incident.calls);
-        (entry.severity, is_fatal, calls, Reverse(*place))
-    };
-    entries.enumerate().max_by_key(weight).map(|(_, entry)| entry)
+    scene.entries.first().filter(|entry| entry.severity > Severity::Info)
 }
 
 fn cause_sentence(
     scene: &Scene<'_>,
     entry: &Entry<'_>,
-    is_cause: bool,
     foreign: &dyn Fn(String) -> String,
 ) -> String {
     let words = scene.words;
@@ -150,7 +142,7 @@ fn cause_sentence(
     values.extend(scene.server(entry).map(|server| ("server", foreign(server))));
     values.extend(calls.map(|calls| ("calls", words.count(calls))));
     let values: Vec<_> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    words.fill(if is_cause { "page-cause" } else { "page-worst" }, &values)
+    words.fill(if entry.explains_failures() { "page-cause" } else { "page-worst" }, &values)
 }
 
 /// What that means, in the words of the catalogue.

@@ -6,10 +6,7 @@ use crate::report::html::{escaped, inline};
 use crate::report::layout;
 use crate::report::page::examples::Examples;
 use crate::report::page::markup::{facts, list, paragraph};
-use crate::report::page::scene::Scene;
-
-/// Columns of one fact on the capture: a path may be long.
-const FACT_MAX: usize = 400;
+use crate::report::page::scene::{FACT_MAX, Scene};
 
 /// Notes on the captures; a damaged set of many files has one for each.
 const NOTES_MAX: usize = 40;

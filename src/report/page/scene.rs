@@ -1,11 +1,13 @@
 //! What every part of the incident report needs to know: the analysis, the words, what is told and
 //! which calls failed.
 
+use std::cmp::Reverse;
+
 use rustc_hash::FxHashMap;
 
 use crate::analysis::{Analysis, CallSummary};
 use crate::catalogue::{self, Labels, Lang};
-use crate::finding::{Finding, Severity};
+use crate::finding::{Family, Finding, Severity};
 use crate::report::entries::{Entry, entries};
 use crate::report::index::Index;
 use crate::report::layout;
@@ -20,6 +22,15 @@ const TOLD_MAX: usize = 24;
 /// Columns of captured text in a sentence or a cell: a Call-ID may have thousands.
 pub(super) const TEXT_MAX: usize = 96;
 
+/// Columns of one fact: a list of frames for Wireshark is the longest that is not captured.
+pub(super) const FACT_MAX: usize = 400;
+
+/// Other places of one fault that are named.
+const SIGNS_MAX: usize = 8;
+
+/// Streams of a call that are told beside a finding on its media.
+const STREAMS_MAX: usize = 8;
+
 /// The rule that leaves the explanation to the status.
 pub(super) const GENERAL: &str = "final-response";
 
@@ -32,7 +43,7 @@ pub(super) struct Scene<'a> {
     pub(super) words: Labels,
     /// The title of the report, safe to show.
     pub(super) title: String,
-    /// What went wrong, the worst first.
+    /// What went wrong: the main cause, then the worst first.
     pub(super) entries: Vec<Entry<'a>>,
     /// What is about the capture and not about a call.
     pub(super) of_capture: Vec<Entry<'a>>,
@@ -61,6 +72,13 @@ impl<'a> Scene<'a> {
             entries(analysis).into_iter().partition(|entry| is_on_capture(entry.finding));
         for entry in &mut told {
             prefer_kept(entry, &index);
+        }
+        told.sort_by_key(|entry| (Reverse(entry.severity), entry.is_doubtful()));
+        let cause =
+            told.iter().enumerate().max_by_key(|(place, own)| (own.weight(), Reverse(*place)));
+        if let Some((place, _)) = cause {
+            let cause = told.remove(place);
+            told.insert(0, cause);
         }
         Self {
             outcome: *outcome,
@@ -125,6 +143,38 @@ impl<'a> Scene<'a> {
         }
     }
 
+    /// What a reader wants to know below the message of an entry, each behind its name.
+    pub(super) fn facts(&self, entry: &Entry<'_>) -> Vec<(String, String)> {
+        let rule = self.index.rule(entry.finding);
+        let facts = self.parts.facts(entry.finding, entry.incident, &rule).into_iter();
+        facts.map(|(name, value)| (name, layout::cut(&value, FACT_MAX))).collect()
+    }
+
+    /// Where else the fault was seen, a line each, behind the key of its heading.
+    pub(super) fn signs(&self, finding: &Finding) -> Vec<(&'static str, Vec<String>)> {
+        let signs = self.parts.signs(finding).into_iter();
+        signs.map(|(key, signs)| (key, self.first(&signs, SIGNS_MAX))).collect()
+    }
+
+    /// The streams of the call, where the finding is on its media.
+    pub(super) fn streams(&self, finding: &Finding) -> Vec<String> {
+        let call = self.index.call(finding).filter(|_| finding.rule.family() == Family::Media);
+        let streams = call.map(|call| call.streams.as_slice()).unwrap_or_default();
+        let lines: Vec<String> = streams.iter().map(|own| self.parts.stream(own)).collect();
+        self.first(&lines, STREAMS_MAX)
+    }
+
+    /// The first lines, and how many more there are.
+    fn first(&self, lines: &[String], most: usize) -> Vec<String> {
+        let shown = lines.iter().take(most).map(|line| layout::cut(line, FACT_MAX));
+        let mut shown: Vec<String> = shown.collect();
+        if let Some(more) = lines.len().checked_sub(most).filter(|more| *more > 0) {
+            let count = self.words.count(more as u64);
+            shown.push(self.words.fill("and-more", &[("count", &count)]));
+        }
+        shown
+    }
+
     /// The files, the first ones where there are many.
     pub(super) fn files(&self) -> String {
         const FILES_MAX: usize = 4;
@@ -165,7 +215,7 @@ fn prefer_kept<'a>(entry: &mut Entry<'a>, index: &Index<'a>) {
 fn marks(index: &Index<'_>) -> FxHashMap<usize, Marks> {
     let mut all: FxHashMap<usize, Marks> = FxHashMap::default();
     let mut findings: Vec<&Finding> = index.analysis.findings.iter().collect();
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    findings.sort_by_key(|finding| Reverse(finding.severity));
     for finding in findings {
         let Some(place) = index.place(finding) else { continue };
         let own = all.entry(place).or_default();

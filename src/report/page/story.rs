@@ -205,7 +205,7 @@ impl Story<'_, '_, '_> {
         self.heading(3, &format!("{}. {severity} {} {name}", place + 1, rule.code))?;
         self.paragraph(&evidence::message_with(finding, &rule, words, &|text| code(&text)))?;
         writeln!(self.out)?;
-        for (name, value) in scene.parts.facts(finding, entry.incident, &rule) {
+        for (name, value) in scene.facts(entry) {
             let is_code = name == words.get("wireshark") || value.contains(['#', '@']);
             let value = plain_or_code(is_code, &value);
             match name.is_empty() {
@@ -213,7 +213,9 @@ impl Story<'_, '_, '_> {
                 false => writeln!(self.out, "- **{}** {value}", prose(&name))?,
             }
         }
-        for (key, signs) in scene.parts.signs(finding) {
+        let streams = Some(("rtp-streams", scene.streams(finding)));
+        let streams = streams.filter(|(_, lines)| !lines.is_empty());
+        for (key, signs) in scene.signs(finding).into_iter().chain(streams) {
             self.bold(key)?;
             let signs: Vec<String> = signs.iter().map(|sign| code(sign)).collect();
             self.list(&signs)?;
