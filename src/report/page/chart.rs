@@ -10,6 +10,9 @@ mod quality;
 mod scale;
 mod spark;
 
+#[cfg(test)]
+mod tests;
+
 pub(super) use calls::calls_over_time;
 pub(super) use codes::codes;
 pub(super) use delays::{delays, response_times};

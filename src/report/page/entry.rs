@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use crate::analysis::Incident;
 use crate::bytes::printable_str;
 use crate::catalogue;
 use crate::finding::Finding;
@@ -76,11 +75,16 @@ fn article(
 
 /// The name by which the rest of the page knows it: the time line counts all incidents.
 fn anchor(scene: &Scene<'_>, entry: &Entry<'_>, place: usize) -> String {
-    let is_it = |own: &Incident| entry.incident.is_some_and(|known| std::ptr::eq(known, own));
-    match scene.analysis.incidents.iter().position(is_it) {
+    match incident_place(scene, entry) {
         Some(place) => format!("incident-{}", place + 1),
         None => format!("finding-{}", place + 1),
     }
+}
+
+/// The place of its incident among those of the analysis.
+pub(super) fn incident_place(scene: &Scene<'_>, entry: &Entry<'_>) -> Option<usize> {
+    let own = entry.incident?;
+    scene.analysis.incidents.iter().position(|known| std::ptr::eq(known, own))
 }
 
 fn facts(scene: &Scene<'_>, entry: &Entry<'_>) -> String {

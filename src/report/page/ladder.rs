@@ -9,6 +9,9 @@ mod kept;
 mod messages;
 mod plan;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Write;
 
 use crate::analysis::flow::Flow;

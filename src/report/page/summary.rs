@@ -6,6 +6,7 @@ use std::fmt::Write;
 use crate::analysis::Incident;
 use crate::report::html::{escaped, inline};
 use crate::report::page::chart;
+use crate::report::page::entry::incident_place;
 use crate::report::page::gist::{Gist, moments};
 use crate::report::page::markup::class_of;
 use crate::report::page::scene::Scene;
@@ -74,7 +75,9 @@ pub(super) fn time_line(scene: &Scene<'_>) -> String {
         let _ = writeln!(out, "<li><span class=\"time\">{time}</span> {text}</li>");
     }
     out.push_str("</ol>\n");
-    out.push_str(&chart::calls_over_time(&scene.index));
+    let told: Vec<usize> =
+        scene.told().0.iter().filter_map(|entry| incident_place(scene, entry)).collect();
+    out.push_str(&chart::calls_over_time(&scene.index, &told));
     out
 }
 

@@ -1,10 +1,12 @@
 //! Calls and failures over time, and below them when the incidents were.
 
+use std::fmt::Write;
+
 use crate::analysis::{Incident, Statistics};
 use crate::report::html::escaped;
 use crate::report::index::Index;
 use crate::report::page::chart::{COLUMN, scale};
-use crate::report::page::svg::{self, Figure, Text, fitting, line, number, rect};
+use crate::report::page::svg::{Figure, Text, fitting, line, rect};
 use crate::time::{Span, Time};
 
 /// Bars of the chart; more intervals share one.
@@ -29,15 +31,16 @@ const HEIGHT: f64 = 170.0;
 const AXIS: f64 = 38.0;
 const LANE: f64 = 22.0;
 
-/// Attempts to set up a call by their end, with the incidents below; empty where all began
-/// in one interval.
-pub(in crate::report::page) fn calls_over_time(index: &Index<'_>) -> String {
+/// Attempts to set up a call by their end, below them when the incidents were that the page tells,
+/// by their places in the analysis; empty where all attempts began in one interval.
+pub(in crate::report::page) fn calls_over_time(index: &Index<'_>, told: &[usize]) -> String {
     let Some(bars) = Bars::of(&index.analysis.statistics) else { return String::new() };
     let words = index.words;
-    let lanes: Vec<&Incident> = index.analysis.incidents.iter().take(INCIDENTS_MAX).collect();
+    let lanes: Vec<Lane<'_>> =
+        told.iter().filter_map(|place| Lane::of(*place, index)).take(INCIDENTS_MAX).collect();
     let mut drawing = String::new();
     bars.draw(index, &mut drawing);
-    bars.draw_incidents(index, &lanes, &mut drawing);
+    bars.draw_incidents(&lanes, &mut drawing);
     let below = if lanes.is_empty() { 0.0 } else { 10.0 + LANE * lanes.len() as f64 };
     let told = bars.told(index);
     let [answered, by_users, failed] = NAMES.map(|key| words.get(key));
@@ -54,6 +57,26 @@ pub(in crate::report::page) fn calls_over_time(index: &Index<'_>) -> String {
         rows: &rows,
     }
     .html(words)
+}
+
+/// When an incident was.
+struct Lane<'a> {
+    place: usize,
+    incident: &'a Incident,
+    first: Time,
+    last: Time,
+    /// `TXN101 INVITE without any response · 12`.
+    told: String,
+}
+
+impl<'a> Lane<'a> {
+    fn of(place: usize, index: &Index<'a>) -> Option<Self> {
+        let incident = index.analysis.incidents.get(place)?;
+        let finding = index.analysis.findings.get(*incident.findings.first()?)?;
+        let told = format!("{} · {}", index.title(finding), index.words.count(incident.count));
+        let (first, last) = incident.first_time.zip(incident.last_time)?;
+        Some(Self { place, incident, first, last, told })
+    }
 }
 
 /// What the bars show.
@@ -123,7 +146,7 @@ impl Bars {
         let width = if step > 6.0 { (step - 2.0).min(40.0) } else { step * 0.8 };
         for bar in &self.list {
             let x = self.x(bar.start) + (step - width) / 2.0;
-            out.push_str(&format!("<g><title>{}</title>", escaped(&bar.told(index))));
+            let _ = write!(out, "<g><title>{}</title>", escaped(&bar.told(index)));
             let mut below = 0;
             for (part, class) in bar.parts.iter().zip(PARTS) {
                 if *part > 0 {
@@ -145,45 +168,27 @@ impl Bars {
         }
     }
 
-    fn draw_incidents(&self, index: &Index<'_>, lanes: &[&Incident], out: &mut String) {
-        let room = WIDTH - LEFT - RIGHT;
-        for (incident, at) in lanes.iter().zip(0..) {
+    fn draw_incidents(&self, lanes: &[Lane<'_>], out: &mut String) {
+        for (lane, at) in lanes.iter().zip(0..) {
             let y = TOP + HEIGHT + AXIS + 10.0 + LANE * f64::from(at);
-            let title = incident.findings.first().and_then(|place| {
-                index.analysis.findings.get(*place).map(|finding| index.title(finding))
-            });
-            let title = title.unwrap_or_default();
-            let (Some(first), Some(last)) = (incident.first_time, incident.last_time) else {
-                continue;
-            };
-            let (from, to) = (self.x(first), self.x(last));
-            let width = (to - from).max(6.0);
-            let from = from.min(WIDTH - RIGHT - width);
-            let told = format!("{title} · {}", index.words.count(incident.count));
-            let number = at + 1;
-            out.push_str(&format!(
-                "<a href=\"#incident-{number}\"><title>{}</title>",
-                escaped(&told)
-            ));
+            let (first, last) = (self.x(lane.first), self.x(lane.last));
+            let width = (last - first).max(6.0);
+            let from = first.min(WIDTH - RIGHT - width);
+            let (number, told) = (lane.place + 1, escaped(&lane.told));
+            let _ = write!(out, "<a href=\"#incident-{number}\"><title>{told}</title>");
             line([LEFT, y + 8.0, WIDTH - RIGHT, y + 8.0], "grid", out);
-            let class = format!("lane {}", incident.severity.name());
+            let class = format!("lane {}", lane.incident.severity.name());
             rect([from, y, width, 16.0], &class, out);
-            // Beside the bar where there is more room, in it where it fills the lane.
-            let (before, after) = (from - LEFT, LEFT + room - from - width);
-            let label = |room: f64| fitting(&told, room - 10.0, COLUMN);
-            let (x, class, text) = if after >= before.max(200.0) {
-                (from + width + 6.0, "lane-label", label(after))
-            } else if before >= 200.0 {
-                (from - 6.0, "lane-label end", label(before))
-            } else {
-                (from + 6.0, "lane-label inside", label(width))
+            // Where there is most room: behind the bar, before it, in it.
+            let (before, after) = (from - LEFT, WIDTH - RIGHT - from - width);
+            let (x, class, room) = match before.max(after) {
+                room if room < width => (from + 6.0, "lane-label inside", width),
+                _ if after >= before => (from + width + 6.0, "lane-label", after),
+                _ => (from - 6.0, "lane-label end", before),
             };
+            let text = fitting(&lane.told, room - 10.0, COLUMN);
             Text { x, y: y + 12.0, class, text: &text }.draw(out);
-            let mark = svg::number(LEFT - 8.0);
-            out.push_str(&format!(
-                "<text x=\"{mark}\" y=\"{}\" class=\"tick end\">{number}</text></a>",
-                self::number(y + 12.0)
-            ));
+            out.push_str("</a>");
         }
     }
 

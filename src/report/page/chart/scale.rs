@@ -59,7 +59,8 @@ pub(super) fn times(first: Time, last: Time) -> Vec<Tick> {
     let span = last.since(first);
     let step = TIME_STEPS.map(Span::from_secs).into_iter().find(|step| step.times(7) >= span);
     let step = step.unwrap_or(Span::from_nanos(i64::MAX));
-    let from = -(-first.nanos()).div_euclid(step.nanos());
+    let is_between = first.nanos().rem_euclid(step.nanos()) > 0;
+    let from = first.nanos().div_euclid(step.nanos()) + i64::from(is_between);
     let mut ticks: Vec<Tick> = Vec::new();
     let mut named = String::new();
     for at in from..from.saturating_add(8) {

@@ -9,7 +9,7 @@ use crate::report::html::escaped;
 use crate::report::index::Index;
 use crate::report::layout;
 use crate::report::page::ladder::kept::Kept;
-use crate::report::page::ladder::plan::{COLUMN, Margin, Plan, ROOM_BESIDE, addresses};
+use crate::report::page::ladder::plan::{self, COLUMN, Margin, Plan, ROOM_BESIDE};
 use crate::report::page::svg::{Text, fitting, line, number, rect};
 use crate::report::text::clock::{Clock, relative};
 use crate::time::{Span, Time};
@@ -51,19 +51,18 @@ impl<'a> Drawing<'_, 'a> {
         );
         for (party, at) in self.flow.parties.iter().zip(0..) {
             let (x, room) = (self.plan.x(at), self.plan.name_room());
-            let (name, addresses) = (party.label(), addresses(party));
             let all: Vec<String> =
                 party.addresses().iter().map(|(address, _)| address.to_string()).collect();
-            let told = escaped(&format!("{name} ({})", self.index.words.list(&all)));
+            let told = escaped(&format!("{} ({})", party.label(), self.index.words.list(&all)));
             let _ = write!(out, "<g><title>{told}</title>");
             rect([x - room / 2.0, 3.0, room, HEAD - 7.0], "party", out);
-            let one_line = addresses.is_empty();
-            let y = if one_line { 28.0 } else { 20.0 };
-            let text = fitting(&name, room - 8.0, COLUMN);
-            Text { x, y, class: "party-name mid", text: &text }.draw(out);
-            if !one_line {
-                let text = fitting(&addresses, room - 8.0, COLUMN * 0.92);
-                Text { x, y: 35.0, class: "party-address mid", text: &text }.draw(out);
+            let [first, second] = plan::head(party);
+            let y = if second.is_empty() { 28.0 } else { 20.0 };
+            Text { x, y, class: "party-name mid", text: &first }.draw(out);
+            if !second.is_empty() {
+                let is_address = party.name.is_some();
+                let class = if is_address { "party-address mid" } else { "party-name mid" };
+                Text { x, y: 35.0, class, text: &second }.draw(out);
             }
             out.push_str("</g>");
         }

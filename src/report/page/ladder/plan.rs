@@ -30,8 +30,8 @@ const SPACING_MAX: f64 = 560.0;
 /// method and the beginning of its URI.
 const LABEL_MAX: usize = 26;
 
-/// What a name takes before it is cut: that of most hosts and an IPv6 address of six groups.
-const NAME_MAX: f64 = 240.0;
+/// Columns of a name in the head: more than half of the longest IPv6 address, which takes two lines.
+const NAME_COLUMNS: usize = 24;
 
 /// What stands left of a row.
 pub(super) struct Margin<'m, 'a> {
@@ -68,7 +68,7 @@ impl Plan {
         let time_end = frame_end + GAP + time;
         let margin = time_end + GAP;
         let gaps = flow.parties.len().saturating_sub(1).max(1) as f64;
-        let widest = flow.parties.iter().map(name_width).fold(0.0, f64::max).min(NAME_MAX);
+        let widest = flow.parties.iter().map(name_width).fold(0.0, f64::max);
         let labels = flow.rows.iter().map(needed).fold(0.0, f64::max);
         let side = (widest / 2.0).max(24.0);
         let natural = (WIDTH - margin - RIGHT - 2.0 * side) / gaps;
@@ -94,18 +94,52 @@ impl Plan {
     }
 }
 
-/// The second line of a head: the addresses behind a name.
-pub(super) fn addresses(party: &Party) -> String {
+/// The head of a party: its name and its address, or a long name in two lines.
+pub(super) fn head(party: &Party) -> [String; 2] {
+    let label = party.label();
     let all = party.addresses();
     match (&party.name, all.first()) {
-        (Some(_), Some((first, _))) if all.len() == 1 => first.to_string(),
-        (Some(_), Some((first, _))) => format!("{first} +{}", all.len() - 1),
-        _ => String::new(),
+        (Some(_), Some((first, _))) => {
+            let more = if all.len() > 1 { format!(" +{}", all.len() - 1) } else { String::new() };
+            let room = NAME_COLUMNS - more.len().min(NAME_COLUMNS);
+            [middle(&label, NAME_COLUMNS), middle(&first.to_string(), room) + &more]
+        }
+        _ => match broken(&label) {
+            (first, "") => [first.to_owned(), String::new()],
+            (first, rest) => [middle(first, NAME_COLUMNS), middle(rest, NAME_COLUMNS)],
+        },
     }
 }
 
+/// A long name in two parts, the first ending with a mark if there is one.
+fn broken(name: &str) -> (&str, &str) {
+    if layout::width(name) <= NAME_COLUMNS {
+        return (name, "");
+    }
+    let marks =
+        name.char_indices().take(NAME_COLUMNS).filter(|(_, c)| matches!(c, ':' | '.' | '-'));
+    let end = marks.last().map_or(0, |(at, c)| at + c.len_utf8());
+    name.split_at_checked(end).filter(|(first, _)| !first.is_empty()).unwrap_or((name, ""))
+}
+
+/// The text without its middle if it is too long: what tells hosts apart stands at the ends.
+fn middle(text: &str, columns: usize) -> String {
+    if layout::width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut tail = String::new();
+    for c in text.chars().rev() {
+        if layout::width(&tail) + 2 > columns / 2 {
+            break;
+        }
+        tail.insert(0, c);
+    }
+    layout::cut(text, columns.saturating_sub(layout::width(&tail))) + &tail
+}
+
+/// The width of the head.
 fn name_width(party: &Party) -> f64 {
-    let widest = layout::width(&party.label()).max(layout::width(&addresses(party)));
+    let widest = head(party).iter().map(|text| layout::width(text)).max().unwrap_or_default();
     widest as f64 * COLUMN + 16.0
 }
 
@@ -117,5 +151,35 @@ fn needed(row: &Row<'_>) -> f64 {
             (columns * COLUMN + ROOM_BESIDE) / row.from.abs_diff(row.to).max(1) as f64
         }
         Content::Stream(_) => 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::Endpoint;
+
+    fn party(name: Option<&str>, addresses: &[&str]) -> Party {
+        let end = |text: &&str| Endpoint { address: text.parse().expect("an address"), port: 5060 };
+        let ends = addresses.iter().map(end).collect();
+        Party { ends, name: name.map(str::to_owned), is_endpoint: false }
+    }
+
+    #[test]
+    fn heads_tell_hosts_apart() {
+        let long = "2001:db8:aaaa:bbbb:cccc:dddd:eeee:1234";
+        assert_eq!(head(&party(None, &["192.0.2.1"])), ["192.0.2.1", ""]);
+        assert_eq!(head(&party(None, &[long])), ["2001:db8:aaaa:bbbb:cccc:", "dddd:eeee:1234"]);
+        let named = head(&party(Some("proxy"), &[long, "192.0.2.1"]));
+        assert_eq!(named, ["proxy", "2001:db8:aa…eeee:1234 +1"]);
+        let name = "x".repeat(80);
+        assert_eq!(
+            head(&party(Some(&name), &[long]))[0],
+            format!("{}…{}", "x".repeat(12), "x".repeat(11))
+        );
+        for text in head(&party(Some("日本語の長い名前のプロキシサーバ一号機"), &[long]))
+        {
+            assert!(layout::width(&text) <= NAME_COLUMNS, "{text}");
+        }
     }
 }
