@@ -51,7 +51,7 @@ impl<'a> Outcome<'a> {
     }
 
     /// What was expected and not met.
-    pub fn broken(&self) -> impl Iterator<Item = &'a Missed> + use<'a> {
+    pub fn broken(&self) -> impl Iterator<Item = &'a Missed> + Clone + use<'a> {
         self.missed.iter().filter(|missed| !missed.passed)
     }
 }

@@ -10,13 +10,17 @@ use crate::finding::Finding;
 use crate::report::entries::Entry;
 use crate::report::evidence;
 use crate::report::html::{escaped, inline};
+use crate::report::layout;
 use crate::report::outcome::Missed;
 use crate::report::page::examples::{Examples, Shown};
 use crate::report::page::markup::{Column, below, list, paragraph, table};
-use crate::report::page::scene::{GENERAL, Scene, cut};
+use crate::report::page::scene::{FACT_MAX, GENERAL, Scene, cut};
 
 /// Findings that get a line; more are counted.
 const LINES_MAX: usize = 200;
+
+/// Expectations that were not met and are told in full.
+const BROKEN_MAX: usize = 50;
 
 /// What went wrong, the worst first.
 pub(super) fn entries(scene: &Scene<'_>, examples: &Examples) -> String {
@@ -209,10 +213,20 @@ pub(super) fn expectations(scene: &Scene<'_>) -> String {
         return String::new();
     }
     let columns = ["state", "expectation", "capture"].map(|key| Column::words(words.get(key)));
-    let rows: Vec<Vec<String>> = missed.iter().map(|one| expectation(scene, one)).collect();
+    // What was not met comes first, so that no bound hides it.
+    let broken = scene.outcome.broken();
+    let met = missed.iter().filter(|one| one.passed);
+    let ordered = broken.clone().chain(met).take(LINES_MAX);
+    let rows: Vec<Vec<String>> = ordered.map(|one| expectation(scene, one)).collect();
     let mut out = table(words.get("expectations"), &columns, &rows);
-    for one in scene.outcome.broken() {
-        let lines: Vec<_> = one.message.lines().map(printable_str).collect();
+    if let Some(more) = missed.len().checked_sub(LINES_MAX).filter(|more| *more > 0) {
+        let count = words.count(more as u64);
+        out.push_str(&paragraph("faint", &words.fill("and-more", &[("count", &count)])));
+    }
+    for one in broken.take(BROKEN_MAX) {
+        let lines = one.message.lines().take(LINES_MAX);
+        let lines: Vec<String> =
+            lines.map(|line| layout::cut(&printable_str(line), FACT_MAX)).collect();
         let _ = write!(
             out,
             "<h3>{}</h3>\n<pre class=\"ladder-text\">{}</pre>\n",

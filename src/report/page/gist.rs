@@ -152,7 +152,7 @@ fn explained(scene: &Scene<'_>, entry: &Entry<'_>) -> String {
             let text = catalogue::status(status.code(), scene.words.lang());
             first_sentence(&text.description).to_owned()
         }
-        None => scene.index.rule(entry.finding).entry.what.clone(),
+        None => first_sentence(&scene.index.rule(entry.finding).entry.what).to_owned(),
     }
 }
 

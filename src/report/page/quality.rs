@@ -1,5 +1,6 @@
 //! What the capture can show and what it cannot, and how the report was made.
 
+use crate::bytes::printable_str;
 use crate::report::entries::Entry;
 use crate::report::evidence;
 use crate::report::html::{escaped, inline};
@@ -16,7 +17,7 @@ pub(super) fn quality(scene: &Scene<'_>) -> String {
     let words = scene.words;
     let all = scene.parts.capture().into_iter();
     let cut: Vec<(String, String)> =
-        all.map(|(name, value)| (name, layout::cut(&value, FACT_MAX))).collect();
+        all.map(|(name, value)| (name, layout::cut(&printable_str(&value), FACT_MAX))).collect();
     let mut out = facts(&cut);
     let notes = notes(scene);
     if notes.is_empty() && scene.of_capture.is_empty() {

@@ -156,9 +156,11 @@ impl Story<'_, '_, '_> {
         let (told, _) = scene.told();
         for entry in told {
             let Some(incident) = entry.incident else { continue };
-            let range = summary::range(scene, incident).unwrap_or_default();
             let name = format!("{}{}", scene.name(entry.finding), entry.times(scene.words));
-            let text = format!("{} ({})", within(&name), within(&range));
+            let text = match summary::range(scene, incident) {
+                Some(range) => format!("{} ({})", within(&name), within(&range)),
+                None => within(&name),
+            };
             points.extend(incident.first_time.map(|time| (time, text)));
         }
         if points.is_empty() {

@@ -81,9 +81,9 @@ pub(super) fn time_line(scene: &Scene<'_>) -> String {
     out
 }
 
-/// From when to when an incident lasted.
+/// From when to when an incident lasted; none for a moment.
 pub(super) fn range(scene: &Scene<'_>, incident: &Incident) -> Option<String> {
     let (first, last) = incident.first_time.zip(incident.last_time)?;
     let (first, last) = (scene.second(first), scene.second(last));
-    Some(scene.words.fill("range", &[("first", &first), ("last", &last)]))
+    (first != last).then(|| scene.words.fill("range", &[("first", &first), ("last", &last)]))
 }

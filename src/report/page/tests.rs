@@ -59,6 +59,7 @@ fn finding(call: &CallSummary) -> Finding {
         .frames([(call.first_frame, call.start)])
         .to(server)
         .status(Status::new(503).expect("a status code"))
+        .with("status", 503_u16)
         .with("phrase", Value::quoted(NASTY.as_bytes()));
     let rule = rules::find("final-response").expect("a rule");
     let mut found = Vec::new();
