@@ -202,7 +202,7 @@ fn is_small(sources: &[Source], small_bytes: u64) -> bool {
 }
 
 /// The calls that are named, with the other legs where they are wanted.
-fn places(analysis: &Analysis, args: &ChosenArgs) -> Result<Vec<usize>, NotNamed> {
+pub(super) fn places(analysis: &Analysis, args: &ChosenArgs) -> Result<Vec<usize>, NotNamed> {
     let mut found = BTreeSet::new();
     for name in &args.calls {
         found.insert(analysis.named(name)?);
@@ -214,7 +214,7 @@ fn places(analysis: &Analysis, args: &ChosenArgs) -> Result<Vec<usize>, NotNamed
 }
 
 /// Adds the calls that are linked with one of them, and those that are linked with these.
-fn add_legs(analysis: &Analysis, found: &mut BTreeSet<usize>) {
+pub(super) fn add_legs(analysis: &Analysis, found: &mut BTreeSet<usize>) {
     let mut untold: Vec<usize> = found.iter().copied().collect();
     while let Some(call) = untold.pop().and_then(|place| analysis.calls.get(place)) {
         for linked in &call.linked {

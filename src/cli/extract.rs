@@ -1,97 +1,166 @@
 //! `siptrace extract`: what is inside a capture, as files of its own.
+//!
+//! Which calls are meant and where they go; each kind of file has a module.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
-use std::ops::ControlFlow;
+mod audio;
+mod frames;
+
+use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
-use crate::analysis::{Analysis, Keep, StreamSummary};
+use crate::analysis::filter::Filter;
+use crate::analysis::{Analysis, Keep, NotNamed};
 use crate::capture;
+use crate::catalogue::Lang;
+use crate::cli::chosen::{self, ChosenArgs};
 use crate::cli::config::Config;
-use crate::finding::Severity;
-use crate::limits::CALLS_MAX;
-use crate::media::RtpFlow;
-use crate::media::audio::{AudioCodec, AudioPacket, Playout};
-use crate::pipeline::{self, Picked};
-use crate::report::wav::Wav;
-use crate::rules::Profile;
-use crate::time::Time;
-use crate::transport::KeyLog;
-
-/// Files that are open at a time; more streams take another pass over the captures.
-const OPEN_MAX: usize = 128;
+use crate::cli::output::WriteError;
+use crate::cli::run::{RunArgs, RunError};
+use crate::finding::Finding;
+use crate::limits::{CALLS_MAX, FINDINGS_MAX, TRANSCRIPT_BYTES_PER_SHARD_MAX};
+use crate::pipeline;
 
 /// Characters of a Call-ID in the name of a file.
 const NAME_CHARS_MAX: usize = 80;
 
-/// Write what is inside a capture to files of its own
+/// Write what is inside a capture to files of its own: calls with their media, sound
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    group = ArgGroup::new("outputs").required(true).multiple(true).args([
+        "output", "split", "audio",
+    ]),
+    mut_arg("captures", |captures| captures.help(
+        "Captures, as `analyze` takes them; they are read several times, so standard input is none"
+    )),
+    after_help = "\
+A capture of chosen calls has their messages, RTP and RTCP, and ICMP errors about them, as they were
+captured, and nothing of other calls: in a TCP segment, bytes of others become line ends. Messages
+that were encrypted, compressed or inside WebSocket stand alone, as Wireshark exports them. Comments
+tell what was found. Without --call and --filter, all calls are meant.
+
 Examples:
+  siptrace extract -o call.pcapng --call 3 trunk.pcap
+  siptrace extract -o failed.pcapng --filter 'status = 5xx' --with-legs trunk.pcap
+  siptrace extract --split calls trunk.pcap
+  siptrace extract -o - --call 3 trunk.pcap | wireshark -k -i -
   siptrace extract --audio sound call.pcap
 
 Exit codes:
   0  at least one file was written
-  2  wrong usage, input missing or unreadable, nothing to write")]
+  2  wrong usage, input missing or unreadable, nothing to write"
+)]
 pub(super) struct ExtractArgs {
-    /// Captures, as `analyze` takes them; they are read twice, so standard input is none
-    #[arg(value_name = "CAPTURE", required = true)]
-    captures: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+    #[command(flatten)]
+    chosen: ChosenArgs,
+    /// Calls that fit an expression, such as 'status = 5xx and pdd > 3s'; see docs/filters.md
+    #[arg(long, value_name = "EXPR")]
+    filter: Option<String>,
+    /// Write the calls to this pcapng file; - is standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Write each call to a pcapng file of its own in this folder
+    #[arg(long, value_name = "DIR")]
+    split: Option<PathBuf>,
     /// Write each RTP stream of G.711 or G.722 to this folder as WAV, named by call, side and SSRC
-    #[arg(long, value_name = "DIR", required = true)]
-    audio: PathBuf,
+    #[arg(long, value_name = "DIR")]
+    audio: Option<PathBuf>,
+    /// Replace files that are there already
+    #[arg(long)]
+    force: bool,
+    /// Language of comments: en, fr, ja or pt [default: from siptrace.toml, LC_ALL, LC_MESSAGES,
+    /// LANG]
+    #[arg(long, value_name = "LANG")]
+    lang: Option<Lang>,
 }
 
 /// Why nothing was written; the exit code is 2.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ExtractError {
+    /// The captures could not be analysed.
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// An input could not be opened.
     #[error(transparent)]
     Capture(#[from] capture::Error),
     /// An input could not be read on.
     #[error(transparent)]
     Pipeline(#[from] pipeline::Error),
-    /// Standard input cannot be read twice.
-    #[error("could not read standard input twice")]
-    Pipe,
-    /// There is nothing that could be written.
+    /// Standard input, or a pipe, cannot be read twice.
+    #[error("could not read {input} twice")]
+    Pipe {
+        /// What was to be read.
+        input: String,
+    },
+    /// A name fits no call, or several.
+    #[error(transparent)]
+    NotNamed(#[from] NotNamed),
+    /// The expression cannot be used.
+    #[error("could not use the filter: {problem}")]
+    Filter {
+        /// What is wrong with it.
+        problem: String,
+        /// What the user may do.
+        hint: Option<String>,
+    },
+    /// No call fits.
+    #[error("found no call to write")]
+    NoCall,
+    /// There is no sound that could be written.
     #[error("found no RTP stream of G.711 or G.722")]
-    Nothing,
-    /// A file could not be written.
-    #[error("could not write {path:?}")]
-    Write {
+    NoSound,
+    /// There is such a file already.
+    #[error("could not write {path:?}: it exists")]
+    Exists {
         /// The file.
         path: PathBuf,
-        /// Why.
-        source: io::Error,
     },
+    /// The output is one of the captures.
+    #[error("could not write {path:?}: it is one of the captures")]
+    IsInput {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A capture is nothing for a terminal.
+    #[error("could not write a capture to the terminal")]
+    Terminal,
+    /// A file could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
 }
 
 impl ExtractError {
     /// What the user may do, for the line after `hint:`.
     pub(super) fn hint(&self) -> Option<String> {
         match self {
+            Self::Run(error) => error.hint(),
             Self::Capture(error) | Self::Pipeline(pipeline::Error::Capture(error)) => error.hint(),
-            Self::Pipe => Some("write it to a file first".to_owned()),
-            Self::Nothing => {
+            Self::Pipe { .. } => Some("write it to a file first".to_owned()),
+            Self::NotNamed(_) => Some("`siptrace calls` lists the calls".to_owned()),
+            Self::Filter { hint, .. } => hint.clone(),
+            Self::NoCall => Some("`siptrace analyze` tells what is in the captures".to_owned()),
+            Self::NoSound => {
                 Some("`siptrace analyze --format json` lists the streams with codecs".to_owned())
             }
-            Self::Pipeline(_) | Self::Write { .. } => None,
+            Self::Exists { .. } => Some("name another file, or give --force".to_owned()),
+            Self::IsInput { .. } => Some("name another file".to_owned()),
+            Self::Terminal => Some("name a file with -o, or lead it into a program".to_owned()),
+            Self::Pipeline(_) | Self::Write(_) => None,
         }
     }
 }
 
-/// A stream on its way into a file.
-struct Track {
-    path: PathBuf,
-    flow: RtpFlow,
-    codec: AudioCodec,
-    /// The payload type that the codec has by the SDP.
-    payload_type: Option<u8>,
-    first: Time,
+/// Calls and where they come from.
+struct Meant<'a> {
+    args: &'a ExtractArgs,
+    analysis: Analysis,
+    /// The calls that are meant, as places in the list of calls, in order.
+    places: Vec<usize>,
+    lang: Lang,
 }
 
 /// Runs the command.
@@ -100,170 +169,113 @@ struct Track {
 ///
 /// When the captures could not be read, or nothing was written.
 pub(super) fn extract(args: &ExtractArgs, config: &Config) -> Result<(), ExtractError> {
-    if args.captures.iter().any(|path| path == Path::new("-")) {
-        return Err(ExtractError::Pipe);
+    readable_twice(args)?;
+    let meant = meant(args, config)?;
+    if let Some(path) = &args.output {
+        frames::together(&meant, path)?;
     }
-    let options = pipeline::Options {
-        profile: Profile { rules: Vec::new(), settings: config.settings.clone() },
-        keep: Keep { calls: CALLS_MAX, min_severity: Severity::Error, ..Keep::default() },
-        media: true,
-        keys: KeyLog::default(),
-        threads: None,
+    if let Some(folder) = &args.split {
+        frames::apart(&meant, folder)?;
+    }
+    match &args.audio {
+        Some(folder) => audio::write(&meant, folder),
+        None => Ok(()),
+    }
+}
+
+fn readable_twice(args: &ExtractArgs) -> Result<(), ExtractError> {
+    let name = |path: &Path| match path.as_os_str() == "-" {
+        true => "standard input".to_owned(),
+        false => format!("\"{}\"", path.display()),
     };
-    let analysis = pipeline::run(capture::open(&args.captures)?, &options, &|_| ())?;
-    let tracks = tracks(&analysis, &args.audio);
-    if tracks.is_empty() {
-        return Err(ExtractError::Nothing);
+    if args.run.captures.iter().any(|path| path.as_os_str() == "-") {
+        return Err(ExtractError::Pipe { input: name(Path::new("-")) });
     }
-    let failed = |source| ExtractError::Write { path: args.audio.clone(), source };
-    fs::create_dir_all(&args.audio).map_err(failed)?;
-    for tracks in tracks.chunks(OPEN_MAX) {
-        write(&args.captures, tracks)?;
-        for track in tracks {
-            // Whoever closes the pipe has read enough.
-            let _ = writeln!(io::stdout(), "{}", track.path.display());
-        }
+    match args.run.sources()?.iter().find(|source| source.is_live()) {
+        Some(source) => Err(ExtractError::Pipe { input: name(&source.describe().path) }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
-/// The streams that can be written, each with the name of its file; tells of those that cannot.
-fn tracks(analysis: &Analysis, folder: &Path) -> Vec<Track> {
-    let mut tracks = Vec::new();
-    let mut names = BTreeSet::new();
-    let mut encrypted = 0_u64;
-    let mut others: BTreeMap<&str, u64> = BTreeMap::new();
-    let of_calls = analysis.calls.iter().flat_map(|call| {
-        let name = call.call_id.as_str();
-        call.streams.iter().map(move |stream| (name, stream))
-    });
-    let alone = analysis.streams.iter().map(|stream| ("no-call", stream));
-    for (call, stream) in of_calls.chain(alone) {
-        let name = stream.codec.as_deref().unwrap_or("unknown");
-        match AudioCodec::of(name) {
-            _ if stream.is_encrypted => encrypted += 1,
-            Some(codec) => {
-                let name = file_name(call, stream, &mut names);
-                tracks.push(Track::of(stream, codec, folder.join(name)));
+/// Finds the calls that are meant.
+fn meant<'a>(args: &'a ExtractArgs, config: &Config) -> Result<Meant<'a>, ExtractError> {
+    let filter = args.filter.as_deref().map(str::parse::<Filter>).transpose();
+    let filter = filter.map_err(|error| ExtractError::Filter {
+        problem: error.to_string(),
+        hint: error.hint().map(str::to_owned),
+    })?;
+    let needs_messages = filter.as_ref().is_some_and(Filter::needs_messages);
+    let keep = Keep {
+        calls: CALLS_MAX,
+        findings: FINDINGS_MAX,
+        transcripts: if needs_messages { TRANSCRIPT_BYTES_PER_SHARD_MAX } else { 0 },
+        ..Keep::default()
+    };
+    let analysis = args.run.judged(args.run.sources()?, config, keep, None)?;
+    let places = match filter {
+        None if args.chosen.is_empty() => (0..analysis.calls.len()).collect(),
+        None => chosen::places(&analysis, &args.chosen)?,
+        Some(filter) => {
+            let mut found = fitting(&analysis, &filter);
+            if !args.chosen.is_empty() {
+                let named = chosen::places(&analysis, &args.chosen)?;
+                found.extend(named);
             }
-            None => *others.entry(name).or_default() += 1,
+            if args.chosen.with_legs {
+                chosen::add_legs(&analysis, &mut found);
+            }
+            found.into_iter().collect()
+        }
+    };
+    let is_sound_alone = args.output.is_none() && args.split.is_none();
+    match places.is_empty() && !(is_sound_alone && analysis.calls.is_empty()) {
+        true => Err(ExtractError::NoCall),
+        false => {
+            let lang = crate::cli::output::lang(args.lang, config);
+            Ok(Meant { args, analysis, places, lang })
         }
     }
-    let mut stderr = io::stderr().lock();
-    if encrypted > 0 {
-        let _ = writeln!(stderr, "siptrace: streams not written, as they are SRTP: {encrypted}");
-    }
-    for (codec, count) in others {
-        let _ =
-            writeln!(stderr, "siptrace: streams not written, as their codec is {codec}: {count}");
-    }
-    tracks
 }
 
-impl Track {
-    fn of(stream: &StreamSummary, codec: AudioCodec, path: PathBuf) -> Self {
-        let StreamSummary { source, destination, ssrc, payload_type, first, .. } = *stream;
-        let flow = RtpFlow { source, destination, ssrc };
-        Self { path, flow, codec, payload_type, first: first.time }
+/// The calls that fit an expression.
+fn fitting(analysis: &Analysis, filter: &Filter) -> BTreeSet<usize> {
+    let mut findings: std::collections::HashMap<&str, Vec<&Finding>> = Default::default();
+    for finding in &analysis.findings {
+        if let Some(call) = finding.call_id.as_deref() {
+            findings.entry(call).or_default().push(finding);
+        }
     }
-
-    /// The codec of a packet; none for comfort noise and events.
-    fn codec_of(&self, payload_type: u8) -> Option<AudioCodec> {
-        let own = self.payload_type.filter(|own| *own == payload_type).map(|_| self.codec);
-        own.or_else(|| AudioCodec::of_static(payload_type))
-    }
+    let fits = |place: &usize| {
+        analysis.calls.get(*place).is_some_and(|call| {
+            let own = findings.get(call.call_id.as_str()).map(Vec::as_slice).unwrap_or_default();
+            filter.matches(call, own, &analysis.hosts)
+        })
+    };
+    (0..analysis.calls.len()).filter(fits).collect()
 }
 
-/// `<call>-<side>-<ssrc>.wav`, with a number where that is taken; nothing in it can lead out of the
-/// folder.
-fn file_name(call: &str, stream: &StreamSummary, names: &mut BTreeSet<String>) -> String {
+/// A part of a name of a file that leads nowhere else.
+fn file_name(call: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_@".contains(c);
     let safe = |c: char| if is_plain(c) { c } else { '_' };
-    let call: String = call.chars().take(NAME_CHARS_MAX).map(safe).collect();
-    let side = stream.sender.map_or("unknown", |side| side.word());
-    let base = format!("{call}-{side}-{:08x}", stream.ssrc);
-    let numbered = (2..).map(|number| format!("{base}-{number}"));
-    let mut free = std::iter::once(base.clone()).chain(numbered);
-    let name = free.find(|name| !names.contains(name)).unwrap_or(base);
-    names.insert(name.clone());
-    format!("{name}.wav")
+    call.chars().take(NAME_CHARS_MAX).map(safe).collect()
 }
 
-/// A file that is being written.
-struct Writer<'t> {
-    track: &'t Track,
-    playout: Playout,
-    wav: Wav<BufWriter<File>>,
-    sound: Vec<i16>,
-}
-
-impl<'t> Writer<'t> {
-    fn new(track: &'t Track) -> Result<Self, ExtractError> {
-        let failed = |source| ExtractError::Write { path: track.path.clone(), source };
-        let file = File::create(&track.path).map_err(failed)?;
-        let wav = Wav::new(BufWriter::new(file), track.codec.rate()).map_err(failed)?;
-        Ok(Self { track, playout: Playout::new(track.codec), wav, sound: Vec::new() })
+/// Nothing that is there already is replaced, unless that is wanted, and no capture ever.
+fn may_write(args: &ExtractArgs, path: &Path) -> Result<(), ExtractError> {
+    let Ok(known) = path.canonicalize() else { return Ok(()) };
+    let is_input = |input: &PathBuf| input.canonicalize().is_ok_and(|input| input == known);
+    let inputs = crate::cli::run::paths(&args.run.sources()?);
+    if inputs.iter().any(is_input) {
+        return Err(ExtractError::IsInput { path: path.to_owned() });
     }
-
-    fn push(&mut self, picked: &Picked<'_>) -> io::Result<()> {
-        let after = picked.time.since(self.track.first).nanos() / 1_000_000;
-        let packet = AudioPacket {
-            sequence: picked.header.sequence,
-            timestamp: picked.header.timestamp,
-            codec: self.track.codec_of(picked.header.payload_type),
-            media: picked.media.to_vec(),
-            millis: u64::try_from(after).unwrap_or_default(),
-        };
-        self.playout.push(packet, &mut self.sound);
-        self.wav.write(&self.sound)?;
-        self.sound.clear();
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<(), ExtractError> {
-        self.playout.flush(&mut self.sound);
-        let written = self.wav.write(&self.sound).and_then(|()| self.wav.finish());
-        let path = &self.track.path;
-        written.map(|_| ()).map_err(|source| ExtractError::Write { path: path.clone(), source })
+    match known.is_file() && !args.force {
+        true => Err(ExtractError::Exists { path: path.to_owned() }),
+        false => Ok(()),
     }
 }
 
-/// Reads the captures once more and writes the streams.
-fn write(captures: &[PathBuf], tracks: &[Track]) -> Result<(), ExtractError> {
-    let mut writers = tracks.iter().map(Writer::new).collect::<Result<Vec<_>, _>>()?;
-    let mut flows: Vec<RtpFlow> = Vec::new();
-    let mut of_flow: Vec<Vec<usize>> = Vec::new();
-    for (at, track) in tracks.iter().enumerate() {
-        match flows.iter().position(|flow| *flow == track.flow) {
-            Some(known) => of_flow.get_mut(known).into_iter().for_each(|own| own.push(at)),
-            None => {
-                flows.push(track.flow);
-                of_flow.push(vec![at]);
-            }
-        }
-    }
-    let mut failure = None;
-    let mut take = |picked: &Picked<'_>| {
-        let own = of_flow.get(picked.stream).map(Vec::as_slice).unwrap_or_default();
-        // A flow may have been used several times; each use goes on until the next one begins.
-        let begun = |at: &&usize| tracks.get(**at).is_some_and(|t| t.first <= picked.time);
-        let latest = own.iter().filter(begun).filter_map(|at| tracks.get(*at)).map(|t| t.first);
-        let latest = latest.max();
-        for writer in own.iter().filter_map(|at| {
-            tracks.get(*at).filter(|track| Some(track.first) == latest).map(|_| *at)
-        }) {
-            let Some(writer) = writers.get_mut(writer) else { continue };
-            if let Err(source) = writer.push(picked) {
-                failure = Some(ExtractError::Write { path: writer.track.path.clone(), source });
-                return ControlFlow::Break(());
-            }
-        }
-        ControlFlow::Continue(())
-    };
-    let read = pipeline::pick(capture::open(captures)?, &flows, &|_| (), &mut take);
-    if let Some(failure) = failure {
-        return Err(failure);
-    }
-    read?;
-    writers.into_iter().try_for_each(Writer::finish)
+/// The error of writing a file.
+fn failed(path: &Path, source: io::Error) -> ExtractError {
+    crate::cli::output::failed(path, source).into()
 }

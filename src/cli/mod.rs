@@ -51,7 +51,7 @@ enum Command {
     Check(Box<check::CheckArgs>),
     Calls(Box<calls::CallsArgs>),
     Report(Box<report::ReportArgs>),
-    Extract(extract::ExtractArgs),
+    Extract(Box<extract::ExtractArgs>),
     Diff(Box<diff::DiffArgs>),
     Show(Box<show::ShowArgs>),
     Explain(explain::ExplainArgs),
@@ -73,8 +73,8 @@ impl Command {
             Self::Report(args) => Some(&args.run),
             Self::Diff(args) => Some(&args.run),
             Self::Show(args) => Some(&args.run),
-            Self::Extract(_)
-            | Self::Explain(_)
+            Self::Extract(args) => Some(&args.run),
+            Self::Explain(_)
             | Self::Compare(_)
             | Self::Rules(_)
             | Self::Catalogue(_)

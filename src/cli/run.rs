@@ -274,6 +274,11 @@ impl RunArgs {
         })
     }
 
+    /// RTP is followed.
+    pub(super) fn follows_media(&self) -> bool {
+        !self.no_media
+    }
+
     /// A bar on a terminal that shows how much of the captures is read.
     pub(super) fn progress(&self) -> Progress {
         Progress::new(&self.captures)
@@ -372,7 +377,7 @@ impl RunArgs {
     }
 
     #[cfg(feature = "tls")]
-    fn keys(&self) -> Result<KeyLog, KeyLogError> {
+    pub(super) fn keys(&self) -> Result<KeyLog, KeyLogError> {
         let mut keys = KeyLog::default();
         let Some(path) = &self.keylog else { return Ok(keys) };
         let text = std::fs::read(path)
@@ -384,7 +389,7 @@ impl RunArgs {
     }
 
     #[cfg(not(feature = "tls"))]
-    fn keys(&self) -> Result<KeyLog, KeyLogError> {
+    pub(super) fn keys(&self) -> Result<KeyLog, KeyLogError> {
         Ok(KeyLog::default())
     }
 }

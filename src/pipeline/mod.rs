@@ -25,6 +25,7 @@ mod calls;
 mod clocks;
 mod decode;
 mod desks;
+mod excerpt;
 mod extract;
 mod flows;
 mod merge;
@@ -37,6 +38,7 @@ use desks::Desks;
 use flows::Flows;
 use merge::{Merge, Round};
 
+pub use excerpt::{Content, Group, Kept, Stretch, Wanted, excerpt};
 pub use extract::{Picked, pick};
 pub use origin::{Event, Origin, Seen, origins};
 

@@ -84,6 +84,8 @@ pub struct Origin<'e> {
     /// Its bytes are masked with these in the frames, one after another and again (RFC 6455,
     /// section 5.3).
     pub mask: Option<[u8; 4]>,
+    /// Packets that brought it were put together of fragments.
+    pub is_fragmented: bool,
     /// The connection that carried it, as in [`Seen::connection`].
     pub connection: Option<FrameId>,
 }
@@ -177,6 +179,8 @@ struct Bytes {
     sequence: u32,
     length: usize,
     lies: Vec<Piece>,
+    /// It came in a packet put together of fragments.
+    is_fragmented: bool,
 }
 
 impl Walk {
@@ -284,6 +288,7 @@ impl Walk {
             pieces: pieces(frame, whole, bytes),
             unit: Vec::new(),
             mask: None,
+            is_fragmented: whole.is_some(),
             connection: None,
         }))
     }
@@ -328,7 +333,9 @@ impl Walk {
         }
         let sequence = segment.sequence.wrapping_add(u32::from(segment.flags & SYN != 0));
         let lies = pieces(frame, whole, segment.payload);
-        let again = own.side(source, destination).add(sequence, segment.payload.len(), lies);
+        let (length, is_fragmented) = (segment.payload.len(), whole.is_some());
+        let bytes = Bytes { sequence, length, lies, is_fragmented };
+        let again = own.side(source, destination).add(bytes);
         self.held += usize::from(!segment.payload.is_empty());
         for (message, pieces) in again {
             take(Event::Again { message, pieces })?;
@@ -421,7 +428,8 @@ fn deliver(
     if side.messages.len() > MESSAGES_KNOWN_MAX {
         side.messages.pop_front();
     }
-    take(Event::Message(Origin { pieces, unit, mask, connection, ..bare }))
+    let is_fragmented = side.is_fragmented(begin, size);
+    take(Event::Message(Origin { pieces, unit, mask, is_fragmented, connection, ..bare }))
 }
 
 impl<'e> Origin<'e> {
@@ -440,6 +448,7 @@ impl<'e> Origin<'e> {
             pieces: Vec::new(),
             unit: Vec::new(),
             mask: None,
+            is_fragmented: false,
             connection: None,
         }
     }
@@ -463,11 +472,10 @@ impl Connection {
 
 impl Side {
     /// Takes the bytes of a segment; gives those of messages that were complete before.
-    fn add(&mut self, sequence: u32, length: usize, lies: Vec<Piece>) -> Vec<(u64, Vec<Piece>)> {
-        if length == 0 {
+    fn add(&mut self, bytes: Bytes) -> Vec<(u64, Vec<Piece>)> {
+        if bytes.length == 0 {
             return Vec::new();
         }
-        let bytes = Bytes { sequence, length, lies };
         let known = self.messages.iter().map(|(message, begin, size)| {
             let pieces: Vec<Piece> = bytes.within(*begin, *size).collect();
             (*message, pieces)
@@ -480,6 +488,12 @@ impl Side {
     /// Where the bytes from a sequence number on lie.
     fn pieces(&self, sequence: u32, length: usize) -> Vec<Piece> {
         self.unread.iter().flat_map(|bytes| bytes.within(sequence, length)).collect()
+    }
+
+    /// Some of the bytes from a sequence number on came in fragments.
+    fn is_fragmented(&self, sequence: u32, length: usize) -> bool {
+        let has_it = |bytes: &Bytes| bytes.within(sequence, length).next().is_some();
+        self.unread.iter().any(|bytes| bytes.is_fragmented && has_it(bytes))
     }
 
     /// Forgets what has been read.

@@ -9,6 +9,7 @@ pub mod diff;
 pub(crate) mod document;
 mod entries;
 pub(crate) mod evidence;
+pub(crate) mod excerpt;
 pub mod expect;
 pub(crate) mod explain;
 pub(crate) mod filter;

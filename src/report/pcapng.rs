@@ -2,8 +2,6 @@
 //!
 //! Comments are cut where the format has no room for more. Knows nothing of what a frame carries.
 
-#![allow(dead_code)]
-
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{self, Write};
