@@ -13,10 +13,12 @@ mod ip;
 mod media;
 mod memory;
 mod message;
+mod offer;
 mod options;
 mod payload;
 mod player;
 mod reason;
+mod rehearsal;
 mod request;
 mod response;
 mod sdp;
@@ -28,7 +30,9 @@ mod word;
 
 pub use error::Error;
 pub use expectation::Expectation;
+pub(crate) use message::is_same_name;
 pub use payload::payload_lines;
+pub(crate) use rehearsal::{Author, Change, Offered, rehearse};
 
 use crate::capture::LinkType;
 use crate::time::Time;
@@ -71,6 +75,12 @@ pub struct ScriptFrame {
 pub fn frames(text: &str) -> Result<Vec<ScriptFrame>, Error> {
     let script = syntax::parse(text)?;
     Ok(player::play(&script)?.frames)
+}
+
+/// The messages that a script sends, in the order of its lines, those that are sent again left out.
+pub(crate) fn messages(text: &str) -> Result<Vec<Vec<u8>>, Error> {
+    let script = syntax::parse(text)?;
+    player::messages(&script)
 }
 
 /// What the `^` lines of a script expect, with labels already replaced by frame numbers.

@@ -30,6 +30,7 @@ pub(crate) mod rules;
 pub mod sarif;
 pub mod schema;
 mod screened;
+pub mod script;
 pub mod show;
 pub(crate) mod statistics;
 mod streams;

@@ -32,6 +32,7 @@ mod recorded;
 mod report;
 mod rules;
 mod run;
+mod script;
 mod shared;
 mod show;
 mod spelling;

@@ -1,6 +1,6 @@
 //! One end of a dialog, as its host remembers it.
 
-use super::message::{Message, parameter, uri_in};
+use super::message::{Message, address_in, parameter, uri_in};
 
 /// The view that one host has of one dialog, or of requests that have not made one yet.
 #[derive(Clone, Debug)]
@@ -8,8 +8,12 @@ pub(super) struct Dialog {
     /// Index of the host.
     pub(super) host: usize,
     pub(super) local_uri: String,
+    /// What stands before the parameters in its From: the URI, with a name where it has one.
+    pub(super) local: String,
     pub(super) local_tag: String,
     pub(super) remote_uri: String,
+    /// The same in its To.
+    pub(super) remote: String,
     /// None until the other end has answered with a tag.
     pub(super) remote_tag: Option<String>,
     /// Contact of the other end.
@@ -46,8 +50,10 @@ impl Dialog {
     ) -> Self {
         Self {
             host,
+            local: format!("<{local_uri}>"),
             local_uri,
             local_tag,
+            remote: format!("<{remote_uri}>"),
             remote_uri,
             remote_tag: None,
             target: None,
@@ -64,6 +70,8 @@ impl Dialog {
         let uri = |name| uri_in(response.field(name)?).map(str::to_owned);
         let tag = response.tag("To")?.to_owned();
         let mut dialog = Self::new(host, uri("To")?, tag, uri("From")?);
+        dialog.local = address_in(response.field("To")?).to_owned();
+        dialog.remote = address_in(response.field("From")?).to_owned();
         dialog.remote_tag = response.tag("From").map(str::to_owned);
         dialog.target = request.contact().map(str::to_owned);
         dialog.routes = request.all("Record-Route").map(str::to_owned).collect();

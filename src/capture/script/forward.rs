@@ -3,8 +3,8 @@
 use super::LOOK_MAX;
 use super::error::Error;
 use super::memory::{Memory, Sent, Stage};
-use super::message::{Message, Start};
-use super::request::{inside, via_with};
+use super::message::{Message, Start, is_same_via};
+use super::request::{completed, inside, via_with};
 use super::syntax::{Action, Selector};
 
 impl Memory {
@@ -31,7 +31,7 @@ impl Memory {
         if sent.forwarded_to.len() < LOOK_MAX {
             sent.forwarded_to.push(stage.event.destination.host);
         }
-        let call = sent.call;
+        let (call, from) = (sent.call, sent.hop);
         let Some(mut message) = sent.message.clone() else {
             return Err(stage.event.word.error("this message is no SIP", "write it with raw"));
         };
@@ -39,7 +39,13 @@ impl Memory {
             Some(_) => {
                 message.take_first("Via");
             }
-            None => self.pass_on(stage, call, &mut message),
+            None => {
+                if let Some(via) = message.take_first("Via") {
+                    let sender = stage.host(from.source);
+                    message.add_on_top("Via", completed(&via, sender, from.source_socket));
+                }
+                self.pass_on(stage, call, &mut message);
+            }
         }
         Ok((message, place))
     }
@@ -132,7 +138,8 @@ impl Memory {
                 self.recent(sent.call).any(|(_, request)| {
                     let is_hop = request.hop.source == there && request.hop.destination == here;
                     let asked = request.message.as_ref();
-                    is_hop && next.is_some() && asked.and_then(|asked| asked.field("Via")) == next
+                    let via = asked.and_then(|asked| asked.field("Via"));
+                    is_hop && via.zip(next).is_some_and(|(via, next)| is_same_via(via, next))
                 })
             }
         }

@@ -8,8 +8,7 @@ use std::net::SocketAddr;
 
 use super::LOOK_MAX;
 use super::dialog::{Challenge, Dialog};
-use super::message::Message;
-use super::response::call_id;
+use super::message::{Message, address_in};
 use super::sdp::{self, Order};
 use super::syntax::{Event, Script, Selector, Transport};
 
@@ -85,6 +84,8 @@ pub(super) enum Origin {
 pub(super) struct Memory {
     pub(super) calls: Vec<Call>,
     by_id: HashMap<String, usize>,
+    /// The Call-IDs that the script gives to its calls, by their names.
+    given_ids: HashMap<String, String>,
     pub(super) log: Vec<Sent>,
     tags: u32,
     branches: u32,
@@ -92,14 +93,28 @@ pub(super) struct Memory {
 }
 
 impl Memory {
+    pub(super) fn new(script: &Script<'_>) -> Self {
+        let owned = |(name, id): &(&str, &str)| ((*name).to_owned(), (*id).to_owned());
+        Self { given_ids: script.call_ids.iter().map(owned).collect(), ..Self::default() }
+    }
+
     /// The call that a script names so.
     pub(super) fn call(&mut self, name: &str) -> usize {
-        self.call_of_id(call_id(name))
+        self.call_of_id(self.call_id(name))
+    }
+
+    /// The Call-ID of a call that a script names so.
+    fn call_id(&self, name: &str) -> String {
+        match self.given_ids.get(name) {
+            Some(id) => id.clone(),
+            None if name.contains('@') => name.to_owned(),
+            None => format!("{name}@script.invalid"),
+        }
     }
 
     /// The call of that name, if anything was sent in it.
     pub(super) fn known_call(&self, name: &str) -> Option<usize> {
-        self.by_id.get(&call_id(name)).copied()
+        self.by_id.get(&self.call_id(name)).copied()
     }
 
     fn call_of_id(&mut self, id: String) -> usize {
@@ -166,17 +181,33 @@ impl Memory {
         order: &Order<'_>,
     ) -> String {
         let index = stage.event.source.host;
-        let Some(host) = stage.script.hosts.get(index) else { return String::new() };
-        let address = host.inside.map_or(host.address, |inside| inside.ip());
-        let port = media_port(index);
+        let write = |version| description(stage, order, version);
         let Some(call) = self.calls.get_mut(call) else { return String::new() };
-        let plain = order.write(host.name, address, port, 0);
         let (last, version) = call.versions.entry(index).or_default();
+        let plain = write(0);
         if *last != plain {
             *last = plain;
             *version += 1;
         }
-        order.write(host.name, address, port, *version)
+        write(*version)
+    }
+
+    /// What [`Memory::description`] would give; nothing is noted.
+    pub(super) fn would_describe(
+        &self,
+        stage: &Stage<'_, '_>,
+        call: usize,
+        order: &Order<'_>,
+    ) -> String {
+        let known = self.calls.get(call).and_then(|call| {
+            call.versions.get(&stage.event.source.host).map(|(last, version)| (last, *version))
+        });
+        let version = match known {
+            Some((last, version)) if *last == description(stage, order, 0) => version,
+            Some((_, version)) => version + 1,
+            None => 1,
+        };
+        description(stage, order, version)
     }
 
     /// Where a host wants its audio, from the last description that it sent in this call.
@@ -250,6 +281,12 @@ impl Memory {
         {
             if let Some(tag) = from {
                 dialog.local_tag = tag.to_owned();
+            }
+            if let (None, Some(local), Some(remote)) =
+                (to, message.field("From"), message.field("To"))
+            {
+                dialog.local = address_in(local).to_owned();
+                dialog.remote = address_in(remote).to_owned();
             }
             if !matches!(method, "ACK" | "CANCEL") {
                 dialog.cseq = message.cseq().0;
@@ -384,6 +421,14 @@ impl Sent {
             Some(Selector::Status(status)) => message.status() == Some(*status),
         }
     }
+}
+
+/// What a line describes, with that version.
+fn description(stage: &Stage<'_, '_>, order: &Order<'_>, version: u32) -> String {
+    let index = stage.event.source.host;
+    let Some(host) = stage.host(index) else { return String::new() };
+    let address = host.inside.map_or(host.address, |inside| inside.ip());
+    order.write(host.name, address, media_port(index), version)
 }
 
 /// Where a host wants its audio before it has said so.

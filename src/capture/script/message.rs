@@ -36,7 +36,7 @@ const COMPACT: [(&str, &str); 15] = [
 ];
 
 /// Both names mean the same header field.
-pub(super) fn is_same_name(a: &str, b: &str) -> bool {
+pub(crate) fn is_same_name(a: &str, b: &str) -> bool {
     long(a).eq_ignore_ascii_case(long(b))
 }
 
@@ -197,6 +197,20 @@ pub(super) fn parameter<'a>(value: &'a str, name: &str) -> Option<&'a str> {
         let (given, value) = parameter.split_once('=')?;
         given.trim().eq_ignore_ascii_case(name).then(|| value.trim())
     })
+}
+
+/// Two Vias are of one request: they have one branch, or are the same where there is none.
+pub(super) fn is_same_via(a: &str, b: &str) -> bool {
+    match (parameter(a, "branch"), parameter(b, "branch")) {
+        (Some(a), Some(b)) => a == b,
+        _ => a == b,
+    }
+}
+
+/// What stands before the parameters of an address.
+pub(super) fn address_in(value: &str) -> &str {
+    let end = value.rfind('>').map(|at| at + 1).or_else(|| value.find(';'));
+    value.get(..end.unwrap_or(value.len())).unwrap_or(value).trim()
 }
 
 /// The URI of an address, with or without angle brackets.

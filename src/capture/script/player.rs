@@ -1,14 +1,14 @@
 //! Plays the events of a script, one after the other.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 
 use super::error::{Error, quoted};
 use super::ip;
 use super::media::Streams;
 use super::memory::{Hop, Memory, Origin, Stage};
 use super::message::Message;
-use super::syntax::{Action, Body, Edit, End, Event, Script, Selector, Transport};
+use super::offer::{Offer, finish, hop, offer, repeated};
+use super::syntax::{Action, Body, Event, Script, Transport};
 use super::tcp::Connection;
 use super::wire::{Load, Wire};
 use super::word::Word;
@@ -26,9 +26,19 @@ pub(super) struct Played<'a> {
 
 /// Plays a script.
 pub(super) fn play<'a>(script: &Script<'a>) -> Result<Played<'a>, Error> {
+    played(script)?.finish()
+}
+
+/// Plays a script, and gives the messages in the order of the lines.
+pub(super) fn messages(script: &Script<'_>) -> Result<Vec<Vec<u8>>, Error> {
+    let log = played(script)?.memory.log;
+    Ok(log.into_iter().map(|sent| sent.bytes).collect())
+}
+
+fn played<'s, 'a>(script: &'s Script<'a>) -> Result<Player<'s, 'a>, Error> {
     let mut player = Player {
         script,
-        memory: Memory::default(),
+        memory: Memory::new(script),
         wire: Wire::new(script),
         streams: Streams::default(),
         marks: vec![None; script.events.len()],
@@ -38,7 +48,7 @@ pub(super) fn play<'a>(script: &Script<'a>) -> Result<Played<'a>, Error> {
         player.event(index, Stage { script, event, later })?;
     }
     player.check_joined()?;
-    player.finish()
+    Ok(player)
 }
 
 struct Player<'s, 'a> {
@@ -53,20 +63,11 @@ struct Player<'s, 'a> {
 impl<'a> Player<'_, 'a> {
     fn event(&mut self, index: usize, stage: Stage<'_, 'a>) -> Result<(), Error> {
         let event = stage.event;
+        if let Some(offer) = offer(&mut self.memory, &stage)? {
+            return self.message(index, stage, offer);
+        }
         let frame = match &event.action {
-            Action::Request { method, uri } => {
-                let call = self.memory.call(event.call);
-                let (message, origin) = self.memory.request(&stage, method, *uri)?;
-                let hop = self.hop(event, None);
-                return self.message(index, stage, hop, call, origin, message);
-            }
-            Action::Response { status, reason } => {
-                let (message, place) = self.memory.response(&stage, *status, reason.as_deref())?;
-                let (call, hop) = self.answer_hop(event, place);
-                return self.message(index, stage, hop, call, Origin::Own(None), message);
-            }
-            Action::Forward(pick) => return self.forward(index, stage, pick.as_ref()),
-            Action::Again(pick) => return self.again(index, stage, pick.as_ref()),
+            Action::Again(_) => return self.again(index, stage),
             Action::Raw => return self.raw(index, stage),
             Action::Tls(record) => {
                 let bytes = record.bytes(&event.options)?;
@@ -79,127 +80,38 @@ impl<'a> Player<'_, 'a> {
             Action::Icmp(complaint) => self.complain(stage, *complaint)?,
             Action::Tcp(signal) => self.wire.signal(event, self.hop(event, None), *signal)?,
             Action::End => self.wire.last_word(self.script, event)?,
+            Action::Request { .. } | Action::Response { .. } | Action::Forward(_) => return Ok(()),
         };
         self.mark(index, Some(frame));
         Ok(())
     }
 
-    /// The hop that a line names; ports from the line, else from `usual`, else of the hosts.
     fn hop(&self, event: &Event<'_>, usual: Option<Hop>) -> Hop {
-        let socket = |end: End, usual: Option<u16>| {
-            let host = self.script.hosts.get(end.host);
-            let (address, port) =
-                host.map_or(([0, 0, 0, 0].into(), 0), |host| (host.address, host.port));
-            SocketAddr::new(address, end.port.or(usual).unwrap_or(port))
-        };
-        Hop {
-            source: event.source.host,
-            destination: event.destination.host,
-            source_socket: socket(event.source, usual.map(|hop| hop.source_socket.port())),
-            destination_socket: socket(
-                event.destination,
-                usual.map(|hop| hop.destination_socket.port()),
-            ),
-            transport: match usual {
-                Some(usual) if !event.options.has("tcp") && !event.options.has("udp") => {
-                    usual.transport
-                }
-                _ => event.transport,
-            },
-        }
+        hop(self.script, event, usual)
     }
 
-    /// Call and hop of the response to a request: the same way back.
-    fn answer_hop(&self, event: &Event<'_>, request: usize) -> (usize, Hop) {
-        let Some(sent) = self.memory.log.get(request) else { return (0, self.hop(event, None)) };
-        let back = Hop {
-            source: sent.hop.destination,
-            destination: sent.hop.source,
-            source_socket: sent.hop.destination_socket,
-            destination_socket: sent.hop.source_socket,
-            transport: sent.hop.transport,
-        };
-        (sent.call, self.hop(event, Some(back)))
-    }
-
-    fn forward(
-        &mut self,
-        index: usize,
-        stage: Stage<'_, 'a>,
-        pick: Option<&Selector>,
-    ) -> Result<(), Error> {
-        let (message, place) = self.memory.forwarded(&stage, pick)?;
-        let call = self.memory.log.get(place).map_or(0, |sent| sent.call);
-        let request = match message.status() {
-            Some(_) => self.memory.recent(call).find_map(|(place, sent)| {
-                let asked = sent.message.as_ref()?;
-                let is_back = sent.hop.source == stage.event.destination.host
-                    && sent.hop.destination == stage.event.source.host;
-                (is_back && asked.field("Via") == message.field("Via")).then_some(place)
-            }),
+    /// Sends the message that a line makes, with the body and the changes of the line.
+    fn message(&mut self, index: usize, stage: Stage<'_, 'a>, offer: Offer) -> Result<(), Error> {
+        let Offer { mut message, hop, call, origin } = offer;
+        let body = match &stage.event.body {
+            Some(Body::Sdp(order)) => {
+                let description = self.memory.description(&stage, call, order);
+                Some(("application/sdp", description.into_bytes()))
+            }
+            Some(Body::Text { kind, bytes }) => Some((*kind, bytes.clone())),
             None => None,
         };
-        let hop = match request {
-            Some(request) => self.answer_hop(stage.event, request).1,
-            None => self.hop(stage.event, None),
-        };
-        self.message(index, stage, hop, call, Origin::Forwarded, message)
-    }
-
-    /// Body, length and changes of a message that a line makes, then sends it.
-    fn message(
-        &mut self,
-        index: usize,
-        stage: Stage<'_, 'a>,
-        hop: Hop,
-        call: usize,
-        origin: Origin,
-        mut message: Message,
-    ) -> Result<(), Error> {
-        match &stage.event.body {
-            Some(Body::Sdp(order)) => {
-                message.body = self.memory.description(&stage, call, order).into_bytes();
-                message.set("Content-Type", "application/sdp");
-                message.remove("Content-Length");
-            }
-            Some(Body::Text { kind, bytes }) => {
-                message.body.clone_from(bytes);
-                message.set("Content-Type", *kind);
-                message.remove("Content-Length");
-            }
-            None => {}
-        }
-        if origin != Origin::Forwarded || message.field("Content-Length").is_none() {
-            message.set("Content-Length", message.body.len().to_string());
-        }
-        apply(&mut message, &stage.event.edits);
+        finish(&mut message, origin, body, &stage.event.edits);
         let bytes = message.bytes();
         self.transmit(index, stage.event, hop, &bytes)?;
         self.memory.note(hop, call, origin, Some(message), bytes);
         Ok(())
     }
 
-    fn again(
-        &mut self,
-        index: usize,
-        stage: Stage<'_, 'a>,
-        pick: Option<&Selector>,
-    ) -> Result<(), Error> {
+    fn again(&mut self, index: usize, stage: Stage<'_, 'a>) -> Result<(), Error> {
         let event = stage.event;
-        let call = self.memory.call(event.call);
-        let place = self.memory.last_on_hop(&stage, call, pick);
-        let Some(sent) = place.and_then(|place| self.memory.log.get(place)) else {
-            let name = |end: End| self.script.hosts.get(end.host).map_or("", |host| host.name);
-            let (source, destination) = (name(event.source), name(event.destination));
-            let what = match pick {
-                Some(Selector::Method(method)) => method.clone(),
-                Some(Selector::Status(status)) => status.to_string(),
-                None => "message".to_owned(),
-            };
-            let found = format!("no {what} from {source} to {destination} to send again");
-            return Err(event.word.error(found, "again repeats an earlier line of the same hop"));
-        };
-        let (bytes, hop) = (sent.bytes.clone(), self.hop(event, Some(sent.hop)));
+        let sent = repeated(&mut self.memory, &stage)?;
+        let (bytes, hop) = (sent.bytes.clone(), hop(self.script, event, Some(sent.hop)));
         self.transmit(index, event, hop, &bytes)
     }
 
@@ -323,24 +235,4 @@ impl<'a> Player<'_, 'a> {
 fn no_frame(label: Word<'_>) -> Error {
     let found = format!("{} has no frame", quoted(label.text));
     label.error(found, "the capture does not see this message")
-}
-
-/// Makes the changes of the indented lines. A second line of one name adds to the first.
-fn apply(message: &mut Message, edits: &[Edit<'_>]) {
-    let mut done: Vec<&str> = Vec::new();
-    for edit in edits {
-        match edit {
-            Edit::Remove(name) => message.remove(name),
-            Edit::Add(name, value) => message.add(name, *value),
-            Edit::Set(name, value) => {
-                let is_second = done.iter().any(|done| super::message::is_same_name(done, name));
-                if is_second {
-                    message.add(name, *value);
-                } else {
-                    message.set(name, *value);
-                    done.push(name);
-                }
-            }
-        }
-    }
 }

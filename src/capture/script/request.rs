@@ -6,10 +6,10 @@ use super::error::Error;
 use super::memory::{Memory, Origin, Stage};
 use super::message::{Message, Start};
 use super::reason::phrase;
-use super::syntax::{Action, Host, Transport};
+use super::syntax::{Action, Host, Saying, Transport};
 
 /// What hosts say that they support.
-pub(super) const ALLOW: &str =
+const ALLOW: &str =
     "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, REFER, NOTIFY, SUBSCRIBE, MESSAGE";
 
 /// Where REFER points if the line does not say.
@@ -164,8 +164,8 @@ impl Memory {
             message.add("Route", route.clone());
         }
         message.add("Max-Forwards", "70");
-        message.add("From", address(&dialog.local_uri, Some(&dialog.local_tag)));
-        message.add("To", address(&dialog.remote_uri, dialog.remote_tag.as_deref()));
+        message.add("From", address(&dialog.local, Some(&dialog.local_tag)));
+        message.add("To", address(&dialog.remote, dialog.remote_tag.as_deref()));
         message.add("Call-ID", self.calls.get(call).map_or("", |call| &call.id).to_owned());
         message.add("CSeq", format!("{number} {method}"));
         if method != "ACK" {
@@ -298,7 +298,7 @@ impl Memory {
             message.add("Contact", format!("<{uri}>"));
         }
         match method {
-            "INVITE" => message.add("Allow", ALLOW),
+            "INVITE" => add_allow(host, message),
             "REGISTER" => message.add("Expires", "3600"),
             "SUBSCRIBE" | "PUBLISH" => {
                 message.add("Event", "presence");
@@ -338,8 +338,10 @@ impl Memory {
     }
 
     fn finish_request(&self, stage: &Stage<'_, '_>, message: &mut Message) {
-        if let Some(host) = stage.host(stage.event.source.host) {
-            message.add("User-Agent", format!("{}/1.0", host.name));
+        if let Some(host) = stage.host(stage.event.source.host)
+            && let Some(agent) = host.agent.or_name(host.name)
+        {
+            message.add("User-Agent", agent);
         }
     }
 }
@@ -381,13 +383,42 @@ impl<'s, 'a> Stage<'s, 'a> {
     }
 }
 
+/// Says which methods a host supports, unless it keeps that to itself.
+pub(super) fn add_allow(host: &Host<'_>, message: &mut Message) {
+    match host.allow {
+        Saying::Usual => message.add("Allow", ALLOW),
+        Saying::This(methods) => message.add("Allow", methods),
+        Saying::Nothing => {}
+    }
+}
+
 /// A Via of a host with that branch.
 pub(super) fn via_with(host: &Host<'_>, stage: &Stage<'_, '_>, branch: &str) -> String {
     let transport = match stage.event.transport {
         Transport::Udp => "UDP",
         Transport::Tcp => "TCP",
     };
-    format!("SIP/2.0/{transport} {};branch={branch}", inside(host, stage.event.source.port))
+    let rport = if host.asks_for_port { ";rport" } else { "" };
+    let sent_by = inside(host, stage.event.source.port);
+    format!("SIP/2.0/{transport} {sent_by};branch={branch}{rport}")
+}
+
+/// A Via whose sender asks for the port that it came from, as the receiver completes it (RFC 3581,
+/// section 4).
+pub(super) fn completed(
+    via: &str,
+    sender: Option<&Host<'_>>,
+    from: std::net::SocketAddr,
+) -> String {
+    let is_asked = sender.is_some_and(|sender| sender.asks_for_port);
+    let parts: Vec<&str> = via.split(';').collect();
+    if !is_asked || !parts.contains(&"rport") {
+        return via.to_owned();
+    }
+    let (port, address) = (format!("rport={}", from.port()), format!("received={}", from.ip()));
+    let whole = |part: &&str| if *part == "rport" { port.clone() } else { (*part).to_owned() };
+    let parts: Vec<String> = parts.iter().map(whole).chain([address]).collect();
+    parts.join(";")
 }
 
 /// Address and port as a host writes them into a message.
@@ -416,9 +447,9 @@ fn request_uri(stage: &Stage<'_, '_>, dialog: &Dialog, method: &str) -> String {
     }
 }
 
-fn address(uri: &str, tag: Option<&str>) -> String {
+fn address(address: &str, tag: Option<&str>) -> String {
     match tag {
-        Some(tag) => format!("<{uri}>;tag={tag}"),
-        None => format!("<{uri}>"),
+        Some(tag) => format!("{address};tag={tag}"),
+        None => address.to_owned(),
     }
 }

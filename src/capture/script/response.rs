@@ -4,7 +4,7 @@ use super::error::{Error, list, quoted};
 use super::memory::{Memory, Stage};
 use super::message::{Message, Start};
 use super::reason::phrase;
-use super::request::{ALLOW, contact_uri};
+use super::request::{add_allow, completed, contact_uri};
 use super::syntax::Transport;
 
 impl Memory {
@@ -22,8 +22,15 @@ impl Memory {
         };
         let reason = reason.unwrap_or(phrase(status)).to_owned();
         let mut message = Message::new(Start::Response { status, reason });
-        for via in request.all("Via") {
-            message.add("Via", via);
+        let sender = self.log.get(place).map(|sent| sent.hop);
+        for (via, index) in request.all("Via").zip(0..) {
+            match sender.filter(|_| index == 0) {
+                Some(hop) => {
+                    let via = completed(via, stage.host(hop.source), hop.source_socket);
+                    message.add("Via", via);
+                }
+                None => message.add("Via", via),
+            }
         }
         if matches!(status, 101..300) {
             for route in request.all("Record-Route") {
@@ -37,8 +44,10 @@ impl Memory {
         let transport =
             self.log.get(place).map_or(stage.event.transport, |sent| sent.hop.transport);
         self.add_by_status(stage, &request, status, transport, &mut message);
-        if let Some(host) = stage.host(stage.event.source.host) {
-            message.add("Server", format!("{}/1.0", host.name));
+        if let Some(host) = stage.host(stage.event.source.host)
+            && let Some(server) = host.server.or_name(host.name)
+        {
+            message.add("Server", server);
         }
         Ok((message, place))
     }
@@ -159,7 +168,7 @@ impl Memory {
             _ => {}
         }
         match (status, method) {
-            (200..300, "INVITE" | "OPTIONS") | (405, _) => message.add("Allow", ALLOW),
+            (200..300, "INVITE" | "OPTIONS") | (405, _) => add_allow(host, message),
             (200..300, "SUBSCRIBE" | "PUBLISH") => {
                 message.add("Expires", request.field("Expires").unwrap_or("3600"));
             }
@@ -187,11 +196,6 @@ impl Memory {
         });
         last.unwrap_or(0).saturating_add(1)
     }
-}
-
-/// The Call-ID of a call that a script names so.
-pub(super) fn call_id(name: &str) -> String {
-    if name.contains('@') { name.to_owned() } else { format!("{name}@script.invalid") }
 }
 
 fn no_question(stage: &Stage<'_, '_>, asked: &[String]) -> Error {

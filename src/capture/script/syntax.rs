@@ -5,6 +5,8 @@
 
 mod event;
 
+pub(super) use event::edit;
+
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::error::{Error, quoted};
@@ -30,6 +32,8 @@ const CALL_DEFAULT: &str = "first";
 pub(super) struct Script<'a> {
     pub(super) start: Time,
     pub(super) hosts: Vec<Host<'a>>,
+    /// Names of calls and the Call-IDs that are given to them.
+    pub(super) call_ids: Vec<(&'a str, &'a str)>,
     pub(super) events: Vec<Event<'a>>,
     pub(super) expected: Vec<Expected<'a>>,
 }
@@ -45,6 +49,44 @@ pub(super) struct Host<'a> {
     pub(super) domain: &'a str,
     /// Host and port that it writes into Contact, Via and SDP where that is not its address.
     pub(super) inside: Option<SocketAddr>,
+    /// It asks for the port that its requests come from (RFC 3581).
+    pub(super) asks_for_port: bool,
+    /// Its User-Agent.
+    pub(super) agent: Saying<'a>,
+    /// Its Server.
+    pub(super) server: Saying<'a>,
+    /// Its Allow.
+    pub(super) allow: Saying<'a>,
+}
+
+/// What a host says of itself in a header field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Saying<'a> {
+    /// What is filled in for every host.
+    Usual,
+    This(&'a str),
+    /// The field is left out.
+    Nothing,
+}
+
+impl<'a> Saying<'a> {
+    /// `-` leaves the field out.
+    fn read(value: Word<'a>) -> Result<Self, Error> {
+        match value.unquoted() {
+            "" => Err(value.error("a value is missing", "expected a text, or - for no such field")),
+            "-" => Ok(Self::Nothing),
+            text => Ok(Self::This(text)),
+        }
+    }
+
+    /// The text, `NAME/1.0` where it is the usual one.
+    pub(super) fn or_name(self, name: &str) -> Option<String> {
+        match self {
+            Self::Usual => Some(format!("{name}/1.0")),
+            Self::This(text) => Some(text.to_owned()),
+            Self::Nothing => None,
+        }
+    }
 }
 
 impl Host<'_> {
@@ -153,7 +195,13 @@ pub(super) struct Expected<'a> {
 pub(super) fn parse(text: &str) -> Result<Script<'_>, Error> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     check_size(text)?;
-    let script = Script { start: START_DEFAULT, hosts: vec![], events: vec![], expected: vec![] };
+    let script = Script {
+        start: START_DEFAULT,
+        hosts: vec![],
+        call_ids: vec![],
+        events: vec![],
+        expected: vec![],
+    };
     let mut parser = Parser {
         script,
         call: CALL_DEFAULT,
@@ -245,10 +293,7 @@ impl<'a> Parser<'a> {
         let Some(first) = words.first() else { return Ok(()) };
         match first.text {
             "host" | "start" => Ok(()),
-            "call" => {
-                self.call = call_name(&argument(&words, "a name for the call")?)?;
-                Ok(())
-            }
+            "call" => self.call(&words),
             "transport" => {
                 let word = argument(&words, "udp or tcp")?;
                 self.transport = match word.text {
@@ -302,19 +347,55 @@ impl<'a> Parser<'a> {
             user: name.text,
             domain: "example.com",
             inside: None,
+            asks_for_port: false,
+            agent: Saying::Usual,
+            server: Saying::Usual,
+            allow: Saying::Usual,
         };
         for word in words.get(3..).unwrap_or(&[]) {
             match word.split('=') {
                 Some((key, value)) if key.text == "user" => host.user = value.unquoted(),
                 Some((key, value)) if key.text == "domain" => host.domain = value.unquoted(),
                 Some((key, value)) if key.text == "inside" => host.inside = Some(socket(&value)?),
+                Some((key, value)) if key.text == "agent" => host.agent = Saying::read(value)?,
+                Some((key, value)) if key.text == "server" => host.server = Saying::read(value)?,
+                Some((key, value)) if key.text == "allow" => host.allow = Saying::read(value)?,
+                None if word.text == "rport" => host.asks_for_port = true,
                 _ => {
-                    let expected = "options here are user=, domain=, inside=";
+                    let expected = "options here are user=, domain=, inside=, rport, agent=, \
+                                    server=, allow=";
                     return Err(word.is_no("option of a host", expected));
                 }
             }
         }
         Ok(host)
+    }
+
+    /// `call NAME`, the first time with or without `id=CALL-ID`.
+    fn call(&mut self, words: &[Word<'a>]) -> Result<(), Error> {
+        let (words, id) = match words {
+            [rest @ .., last] if rest.len() == 2 && last.text.starts_with("id=") => {
+                (rest, last.split('=').map(|(_, id)| id))
+            }
+            words => (words, None),
+        };
+        self.call = call_name(&argument(words, "a name for the call")?)?;
+        let Some(id) = id else { return Ok(()) };
+        let text = id.unquoted();
+        if text.is_empty() || text.chars().any(char::is_control) {
+            return Err(id.is_no("Call-ID", "expected one like id=7f3a@192.0.2.1"));
+        }
+        match self.script.call_ids.iter().find(|(name, _)| *name == self.call) {
+            Some((_, known)) if *known != text => {
+                let found = format!("call {} has the Call-ID {}", self.call, quoted(known));
+                Err(id.error(found, "each call has one Call-ID"))
+            }
+            Some(_) => Ok(()),
+            None => {
+                self.script.call_ids.push((self.call, text));
+                Ok(())
+            }
+        }
     }
 
     fn end(&mut self, words: &[Word<'a>]) -> Result<(), Error> {

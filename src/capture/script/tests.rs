@@ -127,6 +127,33 @@ const TWO_PARTIES: &str = "\
 ";
 
 #[test]
+fn a_host_says_what_its_options_say() {
+    let script = "host alice 192.0.2.10 rport agent=\"Phone 1.0\" allow=-\nhost bob 203.0.113.20 \
+                  server=- allow=INVITE\ncall one id=7f3a\n0 alice > bob INVITE\n\
+                  1 bob > alice 200\n+5ms alice > bob ACK\ncall other\n2 alice > bob OPTIONS\n";
+    let texts: Vec<String> = play(script).iter().map(|frame| carried(frame).text()).collect();
+    let [invite, ok, ack, options] = texts.as_slice() else { panic!("{texts:?}") };
+    assert!(invite.contains(";branch=z9hG4bK-alice-1;rport\r\n"), "{invite}");
+    assert!(invite.contains("\r\nUser-Agent: Phone 1.0\r\n") && !invite.contains("Allow"));
+    assert!(invite.contains("\r\nCall-ID: 7f3a\r\n") && ack.contains("\r\nCall-ID: 7f3a\r\n"));
+    assert!(ok.contains(";rport=5060;received=192.0.2.10\r\n"), "{ok}");
+    assert!(ok.contains("\r\nAllow: INVITE\r\n") && !ok.contains("Server"), "{ok}");
+    assert!(options.contains("\r\nCall-ID: other@script.invalid\r\n"), "{options}");
+}
+
+#[test]
+fn a_dialog_keeps_the_names_of_its_ends() {
+    let script = format!(
+        "{HOSTS}0 alice > bob INVITE\n  From: \"Alice\" <sip:a@example.com>;tag=1\n\
+         1 bob > alice 200\n+5ms alice > bob ACK\n2 bob > alice BYE\n"
+    );
+    let texts: Vec<String> = play(&script).iter().map(|frame| carried(frame).text()).collect();
+    let [_, _, ack, bye] = texts.as_slice() else { panic!("{texts:?}") };
+    assert!(ack.contains("\r\nFrom: \"Alice\" <sip:a@example.com>;tag=1\r\n"), "{ack}");
+    assert!(bye.contains("\r\nTo: \"Alice\" <sip:a@example.com>;tag=1\r\n"), "{bye}");
+}
+
+#[test]
 fn examples_of_the_documentation_play() {
     let scripts = documented();
     assert!(scripts.len() >= 7);

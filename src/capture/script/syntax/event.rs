@@ -197,7 +197,7 @@ impl<'a> Parser<'a> {
 }
 
 /// `Name: value`, `+Name: value`, `-Name`.
-fn edit(line: Word<'_>) -> Result<Edit<'_>, Error> {
+pub(in crate::capture::script) fn edit(line: Word<'_>) -> Result<Edit<'_>, Error> {
     let line = without_comment(line);
     if let Some(name) = line.text.strip_prefix('-') {
         let name = name.trim_end_matches(':').trim();
