@@ -304,3 +304,10 @@ pub const DIFF_UNPAIRED_MAX: usize = 1000;
 
 /// Kinds of messages that tell how much alike two calls are.
 pub const DIFF_KINDS_MAX: usize = 64;
+
+/// Bytes that `redact` remembers for frames of streams and fragments: as many as signalling over
+/// TCP has in a capture of some ten gigabytes.
+pub const REDACTED_BYTES_MAX: usize = 1 << 30;
+
+/// Bytes of the latest messages of streams that `redact` keeps for segments that come again.
+pub const REPEATED_BYTES_MAX: usize = 32 << 20;

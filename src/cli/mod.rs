@@ -22,6 +22,7 @@ mod format;
 mod help;
 mod hosts;
 mod output;
+mod redact;
 mod report;
 mod run;
 mod schema;
@@ -52,6 +53,7 @@ enum Command {
     Calls(Box<calls::CallsArgs>),
     Report(Box<report::ReportArgs>),
     Extract(Box<extract::ExtractArgs>),
+    Redact(redact::RedactArgs),
     Diff(Box<diff::DiffArgs>),
     Show(Box<show::ShowArgs>),
     Explain(explain::ExplainArgs),
@@ -74,7 +76,8 @@ impl Command {
             Self::Diff(args) => Some(&args.run),
             Self::Show(args) => Some(&args.run),
             Self::Extract(args) => Some(&args.run),
-            Self::Explain(_)
+            Self::Redact(_)
+            | Self::Explain(_)
             | Self::Compare(_)
             | Self::Rules(_)
             | Self::Catalogue(_)
@@ -129,6 +132,10 @@ fn carry_out(command: &Command) -> Ending {
             Err(error) => fail(&error, error.hint().as_deref()),
         },
         Command::Extract(args) => match extract::extract(args, &config) {
+            Ok(()) => Ending::done("written"),
+            Err(error) => fail(&error, error.hint().as_deref()),
+        },
+        Command::Redact(args) => match redact::redact(args, &config) {
             Ok(()) => Ending::done("written"),
             Err(error) => fail(&error, error.hint().as_deref()),
         },

@@ -198,6 +198,18 @@ impl Beside {
         Ok(Self { out, names: Some((beside, target)) })
     }
 
+    /// From now on only the owner may read it.
+    #[cfg(unix)]
+    fn make_private(&self) -> io::Result<()> {
+        use std::os::unix::fs::PermissionsExt;
+        self.out.get_ref().set_permissions(fs::Permissions::from_mode(0o600))
+    }
+
+    #[cfg(not(unix))]
+    fn make_private(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn rename(mut self) -> io::Result<()> {
         self.out.flush()?;
         match self.names.take() {
@@ -249,6 +261,21 @@ fn write_stdout(bytes: &[u8]) -> io::Result<()> {
 /// When it cannot be written to.
 pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     write_whole(path, bytes).map_err(|source| failed(path, source))
+}
+
+/// Writes a file that only its owner may read, whole or not at all.
+///
+/// # Errors
+///
+/// When it cannot be written to.
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    let write = || {
+        let mut file = Beside::create(path)?;
+        file.make_private()?;
+        file.out.write_all(bytes)?;
+        file.rename()
+    };
+    write().map_err(|source| failed(path, source))
 }
 
 /// The error of writing to that file or folder.

@@ -431,7 +431,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    fn new(paths: &[PathBuf]) -> Self {
+    pub(super) fn new(paths: &[PathBuf]) -> Self {
         if !io::stderr().is_terminal() {
             return Self { bar: ProgressBar::hidden() };
         }

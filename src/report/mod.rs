@@ -26,6 +26,7 @@ pub mod markdown;
 pub mod outcome;
 pub mod page;
 pub(crate) mod pcapng;
+pub mod redact;
 pub(crate) mod rules;
 pub mod sarif;
 pub mod schema;

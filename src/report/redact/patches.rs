@@ -1,0 +1,151 @@
+//! What takes the place of bytes that cannot be told from their frame alone: messages of streams,
+//! and packets in fragments.
+
+use std::collections::{HashMap, VecDeque};
+
+use foldhash::fast::RandomState;
+
+use super::text::Pseudonyms;
+use super::{Patch, Sent};
+use crate::capture::FrameId;
+use crate::limits::{REDACTED_BYTES_MAX, REPEATED_BYTES_MAX};
+use crate::packet::Piece;
+use crate::transport::Transport;
+
+/// Bytes for frames, until these come.
+#[derive(Debug, Default)]
+pub(super) struct Patches {
+    of_frames: HashMap<FrameId, Vec<Patch>, RandomState>,
+    held: usize,
+    dropped: u64,
+    /// Frames are written in this pass; what lies in one of them is worked out with it.
+    is_second: bool,
+    /// The latest messages, should they be sent again: number, bytes as they lie in the frames.
+    latest: VecDeque<(u64, Vec<u8>)>,
+    latest_bytes: usize,
+}
+
+impl Patches {
+    pub(super) fn learn(&mut self, pseudonyms: &mut Pseudonyms, sent: &Sent<'_>) {
+        let is_single = sent.pieces.iter().all(|piece| piece.frame == sent.frame);
+        if self.is_second && !is_single {
+            pseudonyms.counts.messages += 1;
+            return;
+        }
+        let mut bytes = sent.bytes.to_vec();
+        pseudonyms.message(&mut bytes);
+        if let Some(mask) = sent.mask {
+            bytes.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
+        }
+        if self.is_second != is_single {
+            return self.remember(sent.number, bytes);
+        }
+        self.add(sent.pieces.iter().copied(), &bytes);
+        // The header of a WebSocket frame names nobody; that of HEP does.
+        if matches!(sent.transport, Transport::Ws | Transport::Wss) {
+            for piece in sent.unit {
+                self.push(piece, None);
+            }
+        }
+        self.remember(sent.number, bytes);
+    }
+
+    /// Keeps a message, should it be sent again.
+    fn remember(&mut self, number: u64, bytes: Vec<u8>) {
+        self.latest_bytes += bytes.len();
+        self.latest.push_back((number, bytes));
+        while self.latest_bytes > REPEATED_BYTES_MAX {
+            let Some((_, bytes)) = self.latest.pop_front() else { break };
+            self.latest_bytes -= bytes.len();
+        }
+    }
+
+    /// The second pass begins.
+    pub(super) fn begin(&mut self) {
+        self.is_second = true;
+        self.latest.clear();
+        self.latest_bytes = 0;
+    }
+
+    pub(super) fn learn_again(&mut self, number: u64, pieces: &[Piece]) {
+        if self.is_second {
+            return;
+        }
+        let found = self.latest.binary_search_by_key(&number, |(number, _)| *number);
+        let Some((_, bytes)) = found.ok().and_then(|at| self.latest.get(at)) else { return };
+        let bytes = bytes.clone();
+        self.add(pieces.iter().copied(), &bytes);
+    }
+
+    /// Bytes of which these are the pieces.
+    pub(super) fn add(&mut self, pieces: impl IntoIterator<Item = Piece>, bytes: &[u8]) {
+        for piece in pieces {
+            if let Some(bytes) = bytes.get(piece.at..piece.at + piece.length) {
+                self.push(&piece, Some(bytes.to_vec()));
+            }
+        }
+    }
+
+    fn push(&mut self, piece: &Piece, bytes: Option<Vec<u8>>) {
+        if self.held > REDACTED_BYTES_MAX {
+            self.dropped += 1;
+            return;
+        }
+        self.held += piece.length + size_of::<Patch>();
+        let Piece { offset, length, .. } = *piece;
+        self.of_frames.entry(piece.frame).or_default().push(Patch { offset, length, bytes });
+    }
+
+    /// What is known of a frame; it is known once.
+    pub(super) fn take(&mut self, frame: FrameId) -> Vec<Patch> {
+        let patches = self.of_frames.remove(&frame).unwrap_or_default();
+        let held: usize = patches.iter().map(|patch| patch.length + size_of::<Patch>()).sum();
+        self.held = self.held.saturating_sub(held);
+        patches
+    }
+
+    pub(super) const fn dropped(&self) -> u64 {
+        self.dropped
+    }
+}
+
+/// Zeros, but for patches and what these leave; `from` is where the content begins in the frame.
+/// Line ends between messages stay, as they are keep-alives (RFC 5626, section 3.5.1).
+pub(super) fn patched(content: &mut [u8], from: usize, patches: &[Patch]) {
+    let mut patched: Vec<u8> = content.to_vec();
+    patched.iter_mut().filter(|byte| !b"\r\n".contains(byte)).for_each(|byte| *byte = 0);
+    // What stays comes first: a message inside it does not.
+    for patch in patches.iter().filter(|patch| patch.bytes.is_none()) {
+        let Some(start) = patch.offset.checked_sub(from) else { continue };
+        let range = start..start.saturating_add(patch.length);
+        if let (Some(place), Some(bytes)) = (patched.get_mut(range.clone()), content.get(range)) {
+            place.copy_from_slice(bytes);
+        }
+    }
+    for patch in patches {
+        let (Some(start), Some(bytes)) = (patch.offset.checked_sub(from), &patch.bytes) else {
+            continue;
+        };
+        if let Some(place) = patched.get_mut(start..start.saturating_add(bytes.len())) {
+            place.copy_from_slice(bytes);
+        }
+    }
+    content.copy_from_slice(&patched);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_known_is_left() {
+        let mut content = *b"\r\nsecret HEAD1234 over";
+        let patches = [
+            Patch { offset: 113, length: 4, bytes: Some(b"abcd".to_vec()) },
+            Patch { offset: 109, length: 8, bytes: None },
+            Patch { offset: 500, length: 8, bytes: None },
+        ];
+        patched(&mut content, 100, &patches);
+        assert_eq!(content, *b"\r\n\0\0\0\0\0\0\0HEADabcd\0\0\0\0\0");
+    }
+}
