@@ -40,7 +40,7 @@ pub(in crate::report) fn lines(step: &Step) -> Vec<RawLine> {
     let message = step.message();
     let head_bytes = step.bytes.len().saturating_sub(message.bytes_after_headers());
     let (head, body) = step.bytes.split_at_checked(head_bytes).unwrap_or((&step.bytes, &[]));
-    let mut lines: Vec<RawLine> = split(head).map(|line| header(line)).collect();
+    let mut lines: Vec<RawLine> = split(head).map(header).collect();
     if let Some(first) = lines.first_mut() {
         *first = RawLine::Start(first.text());
     }

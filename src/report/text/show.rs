@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use crate::analysis::flow::{Content, Row, Sent};
+use crate::analysis::flow::{Content, Party, Row, Sent};
 use crate::analysis::{Analysis, StreamSummary};
 use crate::catalogue::Lang;
 use crate::finding::{Finding, Severity};
@@ -88,7 +88,7 @@ fn write_ladder(
     let fits = layout::width(&title) + 4 <= sheet.columns;
     sheet.section(if fits { &title } else { words.get("ladder") })?;
     let margins = Margins::of(scene, shown, &options.times, start);
-    let names: Vec<String> = flow.parties.iter().map(|party| party.label()).collect();
+    let names: Vec<String> = flow.parties.iter().map(Party::label).collect();
     let plan = Plan::new(&names, margins.columns(), sheet.columns, COLUMNS_MAX);
     head::write_parties(&flow.parties, plan.is_lettered(), sheet)?;
     sheet.blank()?;
@@ -321,7 +321,7 @@ fn write_findings(
     }
     sheet.blank()?;
     let status = worst.statuses.last().filter(|_| worst.rule.name == GENERAL);
-    let code = status.map_or_else(|| worst.rule.code.to_owned(), |status| status.to_string());
+    let code = status.map_or_else(|| worst.rule.code.to_owned(), ToString::to_string);
     sheet.text(Role::Faint, 0, &words.fill("go-on", &[("code", &code)]))
 }
 

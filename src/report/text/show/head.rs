@@ -141,7 +141,7 @@ pub(super) fn write_parties(
     let name_width = names().map(layout::width).max().unwrap_or_default();
     let address_width = parties
         .iter()
-        .flat_map(|party| party.addresses())
+        .flat_map(Party::addresses)
         .map(|(address, _)| layout::width(&address.to_string()))
         .max()
         .unwrap_or_default();
