@@ -1,6 +1,7 @@
 //! `siptrace show`: one call as a ladder.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -16,6 +17,7 @@ use crate::cli::output::{OutputArgs, WriteError};
 use crate::cli::run::RunArgs;
 use crate::limits::FINDINGS_MAX;
 use crate::report;
+use crate::report::index::name_of;
 use crate::report::show::{Raw, ShowOptions, Times};
 
 /// Frames or hosts that an advice names.
@@ -133,6 +135,15 @@ impl FromStr for FrameName {
     }
 }
 
+impl fmt::Display for FrameName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.capture {
+            Some(capture) => write!(f, "{}#{}", u32::from(capture) + 1, self.number),
+            None => write!(f, "#{}", self.number),
+        }
+    }
+}
+
 impl FrameName {
     fn is(self, frame: FrameId) -> bool {
         self.number == frame.number && self.capture.is_none_or(|own| own == frame.capture)
@@ -168,10 +179,10 @@ pub(super) enum ShowError {
         known: Vec<String>,
     },
     /// A frame that is to be shown is no message of the call.
-    #[error("frame {number} is no message of the call")]
+    #[error("frame {name} is no message of the call")]
     Frame {
         /// What the user wrote.
-        number: u64,
+        name: String,
         /// The first frames of the call.
         known: Vec<String>,
     },
@@ -215,7 +226,7 @@ pub(super) fn show(args: &ShowArgs, config: &Config) -> Result<(), ShowError> {
             ..FlowOptions::default()
         },
         times: args.times.iter().copied().map(Times::from).collect(),
-        raw: raw(args.raw.as_deref(), &calls)?,
+        raw: raw(args.raw.as_deref(), &calls, &chosen.analysis)?,
         without_sdp: args.no_sdp,
     };
     let lang = args.output.lang(config);
@@ -274,7 +285,11 @@ fn hidden(
 }
 
 /// The messages that are shown in full; each frame must be one of the calls.
-fn raw(frames: Option<&[FrameName]>, calls: &[&CallSummary]) -> Result<Raw, ShowError> {
+fn raw(
+    frames: Option<&[FrameName]>,
+    calls: &[&CallSummary],
+    analysis: &Analysis,
+) -> Result<Raw, ShowError> {
     let frames = match frames {
         None => return Ok(Raw::None),
         Some([]) => return Ok(Raw::All),
@@ -287,11 +302,11 @@ fn raw(frames: Option<&[FrameName]>, calls: &[&CallSummary]) -> Result<Raw, Show
         found.extend(steps().map(|step| step.frame).filter(|frame| name.is(*frame)));
         if found.len() == before && !found.iter().any(|frame| name.is(*frame)) {
             let mut known: Vec<String> =
-                steps().take(NAMED_MAX).map(|step| step.frame.number.to_string()).collect();
+                steps().take(NAMED_MAX).map(|step| name_of(step.frame, analysis)).collect();
             if steps().count() > NAMED_MAX {
                 known.push("…".to_owned());
             }
-            return Err(ShowError::Frame { number: name.number, known });
+            return Err(ShowError::Frame { name: name.to_string(), known });
         }
     }
     Ok(Raw::Frames(found))

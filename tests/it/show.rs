@@ -314,12 +314,18 @@ fn threads_and_pipes_change_nothing() {
 #[test]
 fn what_cannot_be_shown_is_said_with_advice() {
     let capture = "fixtures/captures/busy-486.pcap";
-    let cases: [(&[&str], &str, &str); 6] = [
+    let other = "fixtures/captures/cancel-487.pcapng";
+    let cases: [(&[&str], &str, &str); 7] = [
         (&["9", capture], "found no call number 9: there are 1", "siptrace calls fixtures"),
         (&["nobody", capture], "found no call \"nobody\"", "lists them"),
         (&[capture, "1"], "found no capture \"1\"", "`siptrace show 1 fixtures"),
         (&["1", capture, "--raw", "3"], "found no capture \"3\"", "`--raw=3`"),
-        (&["1", capture, "--raw=99"], "frame 99 is no message of the call", "its frames are 1, 2"),
+        (
+            &["1", capture, "--raw=99"],
+            "frame #99 is no message of the call",
+            "its frames are #1, #2",
+        ),
+        (&["1", other, capture, "--raw=2#1"], "frame 2#1 is no message", "1#1, 1#2, 1#3"),
         (&["1", capture, "--hide", "pbx"], "found no host \"pbx\"", "its hosts are 192.0.2.10"),
     ];
     for (arguments, problem, advice) in cases {
