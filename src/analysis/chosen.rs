@@ -80,7 +80,7 @@ impl Statistics {
 
     fn add_try(&mut self, call: &CallSummary, attempt: &Try<'_>, until: Time) {
         let setup = Setup::of_summary(call, attempt.first);
-        let (status, is_answered) = (attempt.status(), attempt.answered.is_some());
+        let (status, is_answered) = (attempt.status(), attempt.is_answered(call));
         self.kpi.add_attempt(is_answered, status, &setup);
         self.timeline.add(attempt.started, Happening::Attempt);
         if !is_answered {
@@ -152,6 +152,12 @@ impl<'c> Try<'c> {
         let answer = last.filter(|last| is_success(last));
         let answered = answer.map(|answer| started + answer.after.unwrap_or_default());
         Some(Self { first, started, answered })
+    }
+
+    /// What came later shows it where the answer itself is missing.
+    fn is_answered(&self, call: &CallSummary) -> bool {
+        let is_up = matches!(call.state, CallState::Answered | CallState::Completed);
+        self.answered.is_some() || (is_up && self.first.final_response.is_none())
     }
 
     fn status(&self) -> Option<Status> {

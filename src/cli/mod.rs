@@ -29,6 +29,7 @@ mod schema;
 mod selection;
 mod shell;
 mod show;
+mod stats;
 mod toml_file;
 
 use ending::Ending;
@@ -54,6 +55,7 @@ enum Command {
     Report(Box<report::ReportArgs>),
     Extract(Box<extract::ExtractArgs>),
     Redact(redact::RedactArgs),
+    Stats(Box<stats::StatsArgs>),
     Diff(Box<diff::DiffArgs>),
     Show(Box<show::ShowArgs>),
     Explain(explain::ExplainArgs),
@@ -73,6 +75,7 @@ impl Command {
             Self::Check(args) => Some(&args.run),
             Self::Calls(args) => Some(&args.run),
             Self::Report(args) => Some(&args.run),
+            Self::Stats(args) => Some(&args.run),
             Self::Diff(args) => Some(&args.run),
             Self::Show(args) => Some(&args.run),
             Self::Extract(args) => Some(&args.run),
@@ -129,6 +132,10 @@ fn carry_out(command: &Command) -> Ending {
         },
         Command::Report(args) => match report::report(args, &config) {
             Ok(()) => Ending::done("written"),
+            Err(error) => fail(&error, error.hint().as_deref()),
+        },
+        Command::Stats(args) => match stats::run(args, &config) {
+            Ok(()) => Ending::done("shown"),
             Err(error) => fail(&error, error.hint().as_deref()),
         },
         Command::Extract(args) => match extract::extract(args, &config) {

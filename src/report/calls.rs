@@ -362,7 +362,7 @@ impl<'a> Entry<'a> {
 }
 
 /// What the sender of the first request says that he is; safe to show.
-fn user_agent(call: &CallSummary) -> Option<String> {
+pub(super) fn user_agent(call: &CallSummary) -> Option<String> {
     let first = call.transcript.iter().map(Step::message).find(Message::is_request)?;
     let line = first.text(HeaderName::UserAgent)?;
     Some(printable(line.trim().as_bytes()).into_owned())

@@ -33,7 +33,9 @@ pub mod schema;
 mod screened;
 pub mod script;
 pub mod show;
+mod sparkline;
 pub(crate) mod statistics;
+pub mod stats;
 mod streams;
 pub(crate) mod style;
 pub mod text;
@@ -41,4 +43,5 @@ pub(crate) mod wav;
 
 pub use document::Page;
 pub use outcome::{Missed, Outcome};
+pub use sparkline::Brush;
 pub use style::Style;

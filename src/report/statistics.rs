@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::analysis::{Analysis, Delays, Host, Interval, Kpi, Peer, Timeline};
+use crate::analysis::{Analysis, Delays, Host, Interval, Kpi, Peer, Statistics, Timeline};
 use crate::time::{Span, Time};
 use crate::transport::Transport;
 
@@ -28,6 +28,21 @@ pub(crate) struct StatisticsJson<'a> {
     transports: BTreeMap<&'static str, u64>,
     /// Requests by the port that they went to.
     ports: &'a BTreeMap<u16, u64>,
+    /// The calls that the figures are made of; only where some were chosen. What is counted by
+    /// messages is counted by their transactions then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) chosen: Option<ChosenJson<'a>>,
+}
+
+/// Calls that were chosen by a filter.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct ChosenJson<'a> {
+    /// The filter.
+    pub(crate) filter: &'a str,
+    /// How many Call-IDs fit.
+    pub(crate) call_ids: u64,
+    /// How many there are.
+    pub(crate) of: u64,
 }
 
 /// Indicators of RFC 6076 and ITU-T E.411 and E.425.
@@ -227,18 +242,24 @@ impl<'a> TimelineJson<'a> {
 
 impl<'a> StatisticsJson<'a> {
     pub(crate) fn of(analysis: &'a Analysis) -> Self {
-        let (statistics, totals) = (&analysis.statistics, &analysis.totals);
-        let transport = |(transport, count): (&Transport, &u64)| (transport.name(), *count);
+        let totals = &analysis.totals;
         let share = totals.retransmissions as f64 * 100.0 / totals.sip_messages as f64;
+        Self::new(&analysis.statistics, (totals.sip_messages > 0).then_some(share))
+    }
+
+    /// The figures, with the share of the messages that were sent again.
+    pub(crate) fn new(statistics: &'a Statistics, retransmission_percent: Option<f64>) -> Self {
+        let transport = |(transport, count): (&Transport, &u64)| (transport.name(), *count);
         Self {
             methods: &statistics.methods,
             statuses: &statistics.statuses,
             kpi: KpiJson::of(&statistics.kpi),
-            retransmission_percent: (totals.sip_messages > 0).then_some(share),
+            retransmission_percent,
             peers: statistics.peers.iter().map(PeerJson::of).collect(),
             timeline: TimelineJson::of(&statistics.timeline),
             transports: statistics.transports.iter().map(transport).collect(),
             ports: &statistics.ports,
+            chosen: None,
         }
     }
 }

@@ -26,6 +26,7 @@ mod scene;
 mod screened;
 mod sheet;
 pub(super) mod show;
+pub(super) mod stats;
 mod streams;
 mod verdict;
 
