@@ -74,7 +74,7 @@ fn sections(scene: &Scene<'_>, examples: &Examples) -> Vec<(&'static str, String
         ("summary", "page-summary", summary::summary(scene, &gist)),
         ("expectations", "expectations", entry::expectations(scene)),
         ("time-line", "page-time-line", summary::time_line(scene)),
-        ("findings", "page-findings", entry::entries(scene, examples)),
+        ("findings", scene.findings_heading(), entry::entries(scene, examples)),
         ("figures", "page-figures", figures::charts(scene)),
         ("servers", "page-servers", figures::servers(scene)),
         ("calls", "calls", calls::calls(scene, examples)),

@@ -100,6 +100,11 @@ impl<'a> Scene<'a> {
         self.entries.split_at(told)
     }
 
+    /// The key of the heading above the entries.
+    pub(super) fn findings_heading(&self) -> &'static str {
+        if self.told().0.is_empty() { "findings" } else { "page-findings" }
+    }
+
     /// What is found in the call at that place.
     pub(super) fn marks(&self, place: usize) -> Option<&Marks> {
         self.marks.get(&place)

@@ -177,7 +177,7 @@ impl Story<'_, '_, '_> {
 
     fn findings(&mut self) -> io::Result<()> {
         let scene = self.scene;
-        self.section("page-findings")?;
+        self.section(scene.findings_heading())?;
         if scene.entries.is_empty() {
             return self.paragraph(scene.words.get("no-findings"));
         }
