@@ -175,14 +175,10 @@ impl Pcap {
             if matches!(verdict, Verdict::Short) && !window.is_eager && !window.at_end {
                 return at;
             }
-            let mut record = Record {
-                time: header.time,
-                offset: data as u32,
-                length: header.length,
-                original_length: header.original_length,
-                link: self.link,
-                interface: 0,
-            };
+            let Header { time, length: captured, original_length, .. } = header;
+            let (offset, link, interface) = (data as u32, self.link, 0);
+            let mut record =
+                Record { time, offset, length: captured, original_length, link, interface };
             if end <= length && !matches!(verdict, Verdict::Bad) {
                 records.push(record);
                 ledger.frame(header.time, self.link);

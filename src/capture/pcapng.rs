@@ -452,7 +452,7 @@ mod tests {
         blocks.concat()
     }
 
-    fn nanos(frames: &[crate::capture::samples::Seen]) -> Vec<i64> {
+    fn nanos(frames: &[capture::samples::Seen]) -> Vec<i64> {
         frames.iter().map(|frame| frame.nanos).collect()
     }
 

@@ -11,6 +11,7 @@ mod degraded;
 mod determinism;
 mod diff;
 mod expect;
+mod extract;
 mod figures;
 mod filters;
 mod flow;

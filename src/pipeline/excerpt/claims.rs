@@ -104,7 +104,7 @@ impl Claims {
     pub(super) fn signal(&mut self, group: usize, origin: &Origin<'_>) {
         let sent = self.signalled.entry((origin.source, origin.destination)).or_default();
         let until = origin.time + ABOUT;
-        match sent.last_mut().filter(|claim| claim.group == group) {
+        match sent.iter_mut().find(|claim| claim.group == group) {
             Some(claim) => claim.until = claim.until.max(until),
             None => sent.push(Claim { group, from: origin.time, until }),
         }

@@ -32,7 +32,7 @@ pub(super) fn cut<'f>(
         let length = gap.len();
         let places = gap.clone().zip(data.get_mut(gap).unwrap_or_default());
         for ((place, byte), number) in places.zip(0..) {
-            let weight = if (place - header) % 2 == 0 { 256 } else { 1 };
+            let weight = if place.abs_diff(header).is_multiple_of(2) { 256 } else { 1 };
             before += u64::from(*byte) * weight;
             *byte = line_end(number, length);
             after += u64::from(*byte) * weight;
@@ -82,6 +82,8 @@ const fn folded(mut sum: u64) -> u16 {
 }
 
 #[cfg(test)]
+// One range is one range here.
+#[allow(clippy::single_range_in_vec_init)]
 mod tests {
     use super::*;
     use crate::capture::FrameId;
