@@ -229,8 +229,8 @@ pub const FINDINGS_MAX: usize = 200_000;
 /// Findings that were told and are still compared with those on later calls.
 pub const COMPARED_FINDINGS_MAX: usize = 1000;
 
-/// Messages of one written script: a script makes 100,000 frames, and a message over TCP needs up to
-/// four of them.
+/// Messages of one written script: a script makes 100,000 frames, and a message over TCP needs up
+/// to four of them.
 pub const SCRIPT_MESSAGES_MAX: usize = 20_000;
 
 /// RTP packets of one written script, for the same reason.

@@ -19,6 +19,7 @@ use crate::cli::chosen::{self, ChosenArgs};
 use crate::cli::config::Config;
 use crate::cli::output::WriteError;
 use crate::cli::run::{RunArgs, RunError};
+use crate::cli::script::{self, ScriptArgs, WriteScriptError};
 use crate::finding::Finding;
 use crate::limits::{CALLS_MAX, FINDINGS_MAX, TRANSCRIPT_BYTES_PER_SHARD_MAX};
 use crate::pipeline;
@@ -30,7 +31,7 @@ const NAME_CHARS_MAX: usize = 80;
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("outputs").required(true).multiple(true).args([
-        "output", "split", "audio",
+        "output", "split", "audio", "sip", "sipp",
     ]),
     mut_arg("captures", |captures| captures.help(
         "Captures, as `analyze` takes them; they are read several times, so standard input is none"
@@ -47,6 +48,8 @@ Examples:
   siptrace extract --split calls trunk.pcap
   siptrace extract -o - --call 3 trunk.pcap | wireshark -k -i -
   siptrace extract --audio sound call.pcap
+  siptrace extract --sip call.sip --call 3 trace.pcap
+  siptrace extract --sipp replay --call 3 --hop 2 trace.pcap
 
 Exit codes:
   0  at least one file was written
@@ -69,13 +72,8 @@ pub(super) struct ExtractArgs {
     /// Write each RTP stream of G.711 or G.722 to this folder as WAV, named by call, side and SSRC
     #[arg(long, value_name = "DIR")]
     audio: Option<PathBuf>,
-    /// Replace files that are there already
-    #[arg(long)]
-    force: bool,
-    /// Language of comments: en, fr, ja or pt [default: from siptrace.toml, LC_ALL, LC_MESSAGES,
-    /// LANG]
-    #[arg(long, value_name = "LANG")]
-    lang: Option<Lang>,
+    #[command(flatten)]
+    script: ScriptArgs,
 }
 
 /// Why nothing was written; the exit code is 2.
@@ -110,6 +108,9 @@ pub(super) enum ExtractError {
     /// No call fits.
     #[error("found no call to write")]
     NoCall,
+    /// A script was not written.
+    #[error(transparent)]
+    Script(#[from] WriteScriptError),
     /// There is no sound that could be written.
     #[error("found no RTP stream of G.711 or G.722")]
     NoSound,
@@ -139,6 +140,7 @@ impl ExtractError {
         match self {
             Self::Run(error) => error.hint(),
             Self::Capture(error) | Self::Pipeline(pipeline::Error::Capture(error)) => error.hint(),
+            Self::Script(error) => error.hint(),
             Self::Pipe { .. } => Some("write it to a file first".to_owned()),
             Self::NotNamed(_) => Some("`siptrace calls` lists the calls".to_owned()),
             Self::Filter { hint, .. } => hint.clone(),
@@ -169,6 +171,12 @@ struct Meant<'a> {
 ///
 /// When the captures could not be read, or nothing was written.
 pub(super) fn extract(args: &ExtractArgs, config: &Config) -> Result<(), ExtractError> {
+    if args.script.is_asked() {
+        script::write(&args.script, &args.run, &args.chosen, config)?;
+    }
+    if args.output.is_none() && args.split.is_none() && args.audio.is_none() {
+        return Ok(());
+    }
     readable_twice(args)?;
     let meant = meant(args, config)?;
     if let Some(path) = &args.output {
@@ -231,7 +239,7 @@ fn meant<'a>(args: &'a ExtractArgs, config: &Config) -> Result<Meant<'a>, Extrac
     match places.is_empty() && !(is_sound_alone && analysis.calls.is_empty()) {
         true => Err(ExtractError::NoCall),
         false => {
-            let lang = crate::cli::output::lang(args.lang, config);
+            let lang = crate::cli::output::lang(args.script.lang, config);
             Ok(Meant { args, analysis, places, lang })
         }
     }
@@ -269,7 +277,7 @@ fn may_write(args: &ExtractArgs, path: &Path) -> Result<(), ExtractError> {
     if inputs.iter().any(is_input) {
         return Err(ExtractError::IsInput { path: path.to_owned() });
     }
-    match known.is_file() && !args.force {
+    match known.is_file() && !args.script.force {
         true => Err(ExtractError::Exists { path: path.to_owned() }),
         false => Ok(()),
     }

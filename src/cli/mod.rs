@@ -26,6 +26,7 @@ mod redact;
 mod report;
 mod run;
 mod schema;
+mod script;
 mod selection;
 mod shell;
 mod show;

@@ -33,6 +33,7 @@ pub mod schema;
 mod screened;
 pub mod script;
 pub mod show;
+pub mod sipp;
 mod sparkline;
 pub(crate) mod statistics;
 pub mod stats;

@@ -1,9 +1,9 @@
 //! Calls as a `.sip` script that a person can read, change and analyse again.
 //!
-//! A line is written as short as the language has it, and says below what the message has else. It
-//! is rehearsed by the reader itself (`capture::script::rehearse`), so that nothing is left out that
-//! would not be filled in; a message that cannot be said so is written out. Only branches are made
-//! anew. `docs/sip-script.md` describes the language.
+//! A line is written as short as the language has it, and says below what the message has else.
+//! It is rehearsed by the reader itself (`capture::script::rehearse`), so that nothing is left out
+//! that would not be filled in; a message that cannot be said so is written out. Only branches are
+//! made anew. `docs/sip-script.md` describes the language.
 
 mod author;
 mod compare;
@@ -240,8 +240,8 @@ impl<'a> Scene<'a> {
         Err(ScriptError::NotSayable)
     }
 
-    /// Everything that has a time: what it is, when it goes over the wire, and what the clock of the
-    /// capture says then.
+    /// Everything that has a time: what it is, when it goes over the wire, and what the clock of
+    /// the capture says then.
     fn items(&self, analysis: &Analysis) -> Vec<(Item, Time, Time)> {
         let messages = self.lines.iter().zip(0..).map(|(line, at)| {
             let Step { time, frame, .. } = *line.step;

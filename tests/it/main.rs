@@ -36,6 +36,7 @@ mod run;
 mod script;
 mod shared;
 mod show;
+mod sipp;
 mod spelling;
 mod stats;
 mod stir;

@@ -173,8 +173,8 @@ impl<'d, 'a> Draft<'d, 'a> {
         self.tag(index, made, wanted)
     }
 
-    /// The tag that the line has to name: of a response the To-tag, of a request that of the dialog,
-    /// outside of one the From-tag.
+    /// The tag that the line has to name: of a response the To-tag, of a request that of the
+    /// dialog, outside of one the From-tag.
     fn tag(&mut self, index: usize, made: &Reading<'_>, wanted: &Reading<'_>) -> Option<Change> {
         let options = &self.lines.get(index)?.options;
         let is_inside = wanted.address("To").1.is_some();
