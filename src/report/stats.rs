@@ -163,7 +163,8 @@ fn peers(figures: &Figures<'_>) -> Grid {
             Figure::Text(name(host)),
             Figure::Count(peer.calls),
             Figure::Count(peer.answered),
-            Figure::Percent(peer.kpi.asr()),
+            // Its own answers: a call may have been answered by another branch of a fork.
+            Figure::Percent(share(peer.answered, peer.calls)),
             Figure::Percent(peer.kpi.ner()),
             Figure::Count(peer.failures),
             Figure::Count(peer.unanswered),
@@ -179,7 +180,7 @@ fn peers(figures: &Figures<'_>) -> Grid {
         ("name", "name"),
         ("calls", "calls"),
         ("answered", "answered"),
-        ("asr_percent", "calls-asr-short"),
+        ("answered_percent", "calls-asr-short"),
         ("ner_percent", "calls-ner-short"),
         ("failures", "failures"),
         ("unanswered", "calls-silent"),

@@ -186,20 +186,16 @@ impl Drawn {
 
     /// It may be cut.
     fn is_long(&self) -> bool {
-        match self.column {
-            Column::From | Column::To | Column::CallId | Column::UserAgent => true,
-            Column::Client | Column::Server | Column::Linked | Column::Codec => true,
-            _ => false,
-        }
+        let names = [Column::From, Column::To, Column::CallId, Column::UserAgent];
+        let others = [Column::Client, Column::Server, Column::Linked, Column::Codec];
+        names.contains(&self.column) || others.contains(&self.column)
     }
 
     fn is_number(&self) -> bool {
-        match self.column {
-            Column::Number | Column::Frame | Column::Messages | Column::Retransmissions => true,
-            Column::Pdd | Column::Ring | Column::Talk | Column::Duration => true,
-            Column::Loss | Column::Jitter | Column::Mos => true,
-            _ => false,
-        }
+        let counts = [Column::Number, Column::Frame, Column::Messages, Column::Retransmissions];
+        let times = [Column::Pdd, Column::Ring, Column::Talk, Column::Duration];
+        let quality = [Column::Loss, Column::Jitter, Column::Mos];
+        [counts.as_slice(), &times, &quality].iter().any(|own| own.contains(&self.column))
     }
 
     fn piece(&self, row: usize, gap: usize) -> Option<Cell> {
