@@ -298,6 +298,14 @@ fn the_fault_of_another_leg_is_named() {
 }
 
 #[test]
+fn a_hold_that_lasts_is_told_again() {
+    let output = siptrace(&["show", "1", "fixtures/captures/hold-stuck.pcap", "--no-media"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("off hold · audio 192.0.2.10:40000"), "{text}");
+    assert!(text.contains("SDP as in #159 · recvonly"), "{text}");
+}
+
+#[test]
 fn threads_and_pipes_change_nothing() {
     let capture = "fixtures/captures/lossy-audio.pcap";
     let show = |arguments: &[&str]| siptrace(&[&["show", "1"], arguments].concat()).stdout;

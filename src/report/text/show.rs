@@ -232,11 +232,16 @@ fn answer_role(sent: &Sent<'_>) -> Role {
     }
 }
 
-/// `on hold · audio 192.0.2.1:4000 PCMU sendonly`, `SDP as in #12`.
+/// `on hold · audio 192.0.2.1:4000 PCMU sendonly`, `SDP as in #12 · recvonly`.
 fn described(scene: &Scene<'_>, sdp: &Described) -> String {
     let words = scene.words;
     if let Some(frame) = sdp.same_as {
-        return words.fill("show-same-sdp", &[("frame", &scene.frame(frame))]);
+        let mut told = vec![words.fill("show-same-sdp", &[("frame", &scene.frame(frame))])];
+        // That somebody is still on hold must not be looked up.
+        let is_one_way = |word: &&str| ["sendonly", "recvonly", "inactive"].contains(word);
+        let directions = sdp.text.split([' ', ',']).filter(is_one_way);
+        told.extend(directions.map(str::to_owned));
+        return told.join(" · ");
     }
     if sdp.changes.is_empty() {
         return sdp.text.clone();
