@@ -46,16 +46,16 @@ pub(super) fn ladder(
         escaped(words.get("page-ladder-previous")),
         escaped(&title),
     );
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "<div class=\"ladder-box\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">\n",
+        "<div class=\"ladder-box\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">",
         escaped(&title)
     );
     drawing.head(&mut out);
     drawing.rows(&kept, &mut out);
     out.push_str("</div>\n");
     for note in notes(flow, &kept, index) {
-        let _ = write!(out, "<p class=\"ladder-note\">{}</p>\n", escaped(&note));
+        let _ = writeln!(out, "<p class=\"ladder-note\">{}</p>", escaped(&note));
     }
     list_findings(flow, &kept, findings, index, &mut out);
     Messages { id, index, start }.write(flow, &kept, &mut out);
@@ -99,6 +99,6 @@ fn list_findings(
         })
         .collect();
     if !items.is_empty() {
-        let _ = write!(out, "<ol class=\"ladder-findings\">\n{}</ol>\n", items.concat());
+        let _ = writeln!(out, "<ol class=\"ladder-findings\">\n{}</ol>", items.concat());
     }
 }

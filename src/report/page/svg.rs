@@ -81,7 +81,7 @@ impl Figure<'_> {
         let (id, title, told) = (self.id, escaped(self.title), escaped(self.told));
         let (width, height) = (number(self.width), number(self.height));
         let mut out = format!("<figure class=\"chart\" id=\"{id}\">\n<figcaption>{title}");
-        let _ = write!(out, "<small>{told}</small></figcaption>\n");
+        let _ = writeln!(out, "<small>{told}</small></figcaption>");
         if !self.legend.is_empty() {
             out.push_str("<ul class=\"chart-legend\" aria-hidden=\"true\">");
             for (name, class) in self.legend {
@@ -89,11 +89,11 @@ impl Figure<'_> {
             }
             out.push_str("</ul>\n");
         }
-        let _ = write!(
+        let _ = writeln!(
             out,
             "<div class=\"chart-box\"><svg viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
              role=\"img\" aria-labelledby=\"{id}-title {id}-desc\">\
-             <title id=\"{id}-title\">{title}</title><desc id=\"{id}-desc\">{told}</desc>{}</svg></div>\n",
+             <title id=\"{id}-title\">{title}</title><desc id=\"{id}-desc\">{told}</desc>{}</svg></div>",
             self.drawing
         );
         let summary = escaped(words.get("page-chart-data"));

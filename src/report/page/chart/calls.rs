@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::analysis::{Incident, Statistics};
+use crate::catalogue::Labels;
 use crate::report::html::escaped;
 use crate::report::index::Index;
 use crate::report::page::chart::{COLUMN, scale};
@@ -32,16 +33,19 @@ const AXIS: f64 = 38.0;
 const LANE: f64 = 22.0;
 
 /// Attempts to set up a call by their end, below them when the incidents were that the page tells,
-/// by their places in the analysis; empty where all attempts began in one interval.
+/// by their places in the analysis; empty where all of it was in one interval.
 pub(in crate::report::page) fn calls_over_time(index: &Index<'_>, told: &[usize]) -> String {
-    let Some(bars) = Bars::of(&index.analysis.statistics) else { return String::new() };
     let words = index.words;
     let lanes: Vec<Lane<'_>> =
         told.iter().filter_map(|place| Lane::of(*place, index)).take(INCIDENTS_MAX).collect();
+    let Some(bars) = Bars::of(&index.analysis.statistics, &lanes) else { return String::new() };
+    if bars.list.is_empty() {
+        return bars.without_calls(&lanes, words);
+    }
     let mut drawing = String::new();
     bars.draw(index, &mut drawing);
     bars.draw_incidents(&lanes, &mut drawing);
-    let below = if lanes.is_empty() { 0.0 } else { 10.0 + LANE * lanes.len() as f64 };
+    let below = lanes_height(&lanes);
     let told = bars.told(index);
     let [answered, by_users, failed] = NAMES.map(|key| words.get(key));
     let rows: Vec<Vec<String>> = bars.list.iter().map(|bar| bar.row(index)).collect();
@@ -50,13 +54,17 @@ pub(in crate::report::page) fn calls_over_time(index: &Index<'_>, told: &[usize]
         title: words.get("page-chart-calls"),
         told: &told,
         width: WIDTH,
-        height: TOP + HEIGHT + AXIS + below,
+        height: bars.bottom() + AXIS + below,
         drawing: &drawing,
         legend: &[(answered, PARTS[0]), (by_users, PARTS[1]), (failed, PARTS[2])],
         head: &[words.get("page-chart-from"), answered, by_users, failed],
         rows: &rows,
     }
     .html(words)
+}
+
+fn lanes_height(lanes: &[Lane<'_>]) -> f64 {
+    if lanes.is_empty() { 0.0 } else { 10.0 + LANE * lanes.len() as f64 }
 }
 
 /// When an incident was.
@@ -95,11 +103,16 @@ struct Bar {
 }
 
 impl Bars {
-    fn of(statistics: &Statistics) -> Option<Self> {
+    fn of(statistics: &Statistics, lanes: &[Lane<'_>]) -> Option<Self> {
         let timeline = &statistics.timeline;
         let own = || timeline.intervals().filter(|(_, interval, _)| interval.attempts > 0);
-        let (first, last) = (own().next()?.0, own().last()?.0);
         let narrow = timeline.width();
+        let begun = |time: Time| {
+            Time::from_nanos(time.nanos() - time.nanos().rem_euclid(narrow.nanos().max(1)))
+        };
+        let times = lanes.iter().flat_map(|lane| [begun(lane.first), begun(lane.last)]);
+        let times: Vec<Time> = times.chain(own().map(|(start, _, _)| start)).collect();
+        let (first, last) = (*times.iter().min()?, *times.iter().max()?);
         let slots = last.since(first).nanos() / narrow.nanos().max(1) + 1;
         if slots < 2 {
             return None;
@@ -121,6 +134,37 @@ impl Bars {
             }
         }
         Some(Self { list, first, width, count: (slots + together - 1) / together })
+    }
+
+    /// The y of the axis.
+    fn bottom(&self) -> f64 {
+        if self.list.is_empty() { TOP } else { TOP + HEIGHT }
+    }
+
+    /// The incidents alone, of a capture in which nobody is called.
+    fn without_calls(&self, lanes: &[Lane<'_>], words: Labels) -> String {
+        let mut drawing = String::new();
+        self.draw_axis(&mut drawing);
+        self.draw_incidents(lanes, &mut drawing);
+        let row = |lane: &Lane<'_>| {
+            let moment = |time: Time| {
+                let (day, clock) = scale::written(time);
+                format!("{day} {clock}")
+            };
+            vec![lane.told.clone(), moment(lane.first), moment(lane.last)]
+        };
+        Figure {
+            id: "chart-calls",
+            title: words.get("incidents"),
+            told: words.get("page-chart-incidents-told"),
+            width: WIDTH,
+            height: self.bottom() + AXIS + lanes_height(lanes),
+            drawing: &drawing,
+            legend: &[],
+            head: &[words.get("incident"), words.get("first"), words.get("last")],
+            rows: &lanes.iter().map(row).collect::<Vec<_>>(),
+        }
+        .html(words)
     }
 
     fn end(&self) -> Time {
@@ -156,21 +200,27 @@ impl Bars {
             }
             out.push_str("</g>");
         }
+        self.draw_axis(out);
+    }
+
+    fn draw_axis(&self, out: &mut String) {
+        let bottom = self.bottom();
+        line([LEFT, bottom, WIDTH - RIGHT, bottom], "axis", out);
         for tick in scale::times(self.first, self.end()) {
             let x = self.x(tick.time);
-            line([x, y(0), x, y(0) + 5.0], "axis", out);
+            line([x, bottom, x, bottom + 5.0], "axis", out);
             // A label at the edge would be cut.
             let x = x.clamp(LEFT, WIDTH - RIGHT - 20.0);
-            Text { x, y: y(0) + 18.0, class: "tick mid", text: &tick.label }.draw(out);
+            Text { x, y: bottom + 18.0, class: "tick mid", text: &tick.label }.draw(out);
             if let Some(day) = &tick.day {
-                Text { x, y: y(0) + 32.0, class: "tick mid", text: day }.draw(out);
+                Text { x, y: bottom + 32.0, class: "tick mid", text: day }.draw(out);
             }
         }
     }
 
     fn draw_incidents(&self, lanes: &[Lane<'_>], out: &mut String) {
         for (lane, at) in lanes.iter().zip(0..) {
-            let y = TOP + HEIGHT + AXIS + 10.0 + LANE * f64::from(at);
+            let y = self.bottom() + AXIS + 10.0 + LANE * f64::from(at);
             let (first, last) = (self.x(lane.first), self.x(lane.last));
             let width = (last - first).max(6.0);
             let from = first.min(WIDTH - RIGHT - width);

@@ -23,6 +23,9 @@ const TOP: f64 = 46.0;
 const HEIGHT: f64 = 120.0;
 const AXIS: f64 = 26.0;
 
+/// The length of a decade from which on 2 and 5 have room beside 1.
+const DECADE_MIN: f64 = 190.0;
+
 /// The times from a request to its first response, of all hosts together.
 pub(in crate::report::page) fn response_times(statistics: &Statistics) -> Delays {
     let mut all = Delays::default();
@@ -123,25 +126,29 @@ impl Plot {
             rect([from, y(0) - height, (to - from - 1.0).max(1.0), height], "bar-plain", out);
             out.push_str("</g>");
         }
-        let mut free = LEFT - 30.0;
-        for tick in round(self.from, self.to) {
+        let decade = self.x(self.from + self.from.times(9)) - LEFT;
+        for (tick, is_decade) in round(self.from, self.to) {
             let x = self.x(tick);
             line([x, y(0), x, y(0) + 5.0], "axis", out);
-            // The axis is narrow where several decades share it.
-            if x - free >= 58.0 && x <= WIDTH - RIGHT - 16.0 {
+            // Where several decades share the axis, there is room for their names only.
+            if (is_decade || decade > DECADE_MIN) && x <= WIDTH - RIGHT - 16.0 {
                 let text = words.duration(tick);
                 Text { x, y: y(0) + 18.0, class: "tick mid", text: &text }.draw(out);
-                free = x;
             }
         }
     }
 
     /// The percentiles, one below the other so that near ones stay apart.
     fn draw_marks(&self, delays: &Delays, words: Labels, out: &mut String) {
-        for (percent, at) in MARKS.into_iter().zip(0..) {
-            let Some(value) = delays.percentile(percent) else { continue };
-            let (x, y) = (self.x(value), 12.0 + 14.0 * f64::from(at));
+        let of = |percent: u8| Some((percent, delays.percentile(percent)?));
+        let marks: Vec<(f64, (u8, Span))> =
+            [12.0, 26.0, 40.0].into_iter().zip(MARKS.into_iter().filter_map(of)).collect();
+        for (y, (_, value)) in &marks {
+            let x = self.x(*value);
             line([x, y - 8.0, x, TOP + HEIGHT], "mark", out);
+        }
+        for (y, (percent, value)) in marks {
+            let x = self.x(value);
             let text = format!("p{percent} {}", words.duration(value));
             let (x, class) = match x > WIDTH - 140.0 {
                 true => (x - 5.0, "mark-label end"),
@@ -184,17 +191,17 @@ fn of_micros(micros: f64) -> Span {
     Span::from_micros(micros.round() as i64)
 }
 
-/// 1, 2 and 5 of each decade between two.
-fn round(from: Span, to: Span) -> Vec<Span> {
+/// 1, 2 and 5 of each decade between two, and which of them is 1.
+fn round(from: Span, to: Span) -> Vec<(Span, bool)> {
     let mut found = Vec::new();
     let mut decade = 1i64;
     while decade <= to.nanos() / 1000 {
-        let ticks = [1, 2, 5].map(|factor| Span::from_micros(decade.saturating_mul(factor)));
-        found.extend(ticks.into_iter().filter(|tick| (from..=to).contains(tick)));
-        decade = match decade.checked_mul(10) {
-            Some(next) => next,
+        let ticks = [1, 2, 5].map(|factor| (Span::from_micros(decade * factor), factor == 1));
+        found.extend(ticks.into_iter().filter(|(tick, _)| (from..=to).contains(tick)));
+        match decade.checked_mul(10).filter(|next| *next < i64::MAX / 10) {
+            Some(next) => decade = next,
             None => break,
-        };
+        }
     }
     found
 }

@@ -61,6 +61,23 @@ fn one_moment_is_no_time_line() {
 }
 
 #[test]
+fn incidents_have_lanes_even_where_nobody_is_called() {
+    let mut script = "host phone 192.0.2.10\nhost registrar 192.0.2.20\n".to_owned();
+    for number in 0..4 {
+        script.push_str(&format!(
+            "call r{number}\n{} phone > registrar REGISTER\n+50ms registrar > phone 503\n",
+            number * 60
+        ));
+    }
+    let analysis = analyzed(&(script + "end 400\n"));
+    assert_eq!(analysis.incidents.len(), 1, "{:?}", analysis.incidents);
+    let html = calls_over_time(&Index::new(&analysis, Lang::En), &[0]);
+    assert!(html.contains("<a href=\"#incident-1\">"), "{html}");
+    assert!(html.contains("<td>2026-01-05 09:00:00</td><td>2026-01-05 09:03:00</td>"), "{html}");
+    assert_eq!(calls_over_time(&Index::new(&analysis, Lang::En), &[]), "");
+}
+
+#[test]
 fn a_long_time_line_stays_small() {
     let analysis = analyzed(&calls(600));
     let html = calls_over_time(&Index::new(&analysis, Lang::En), &[]);

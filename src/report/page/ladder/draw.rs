@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::analysis::StreamSummary;
-use crate::analysis::flow::{Content, Flow, Row, Sent};
+use crate::analysis::flow::{Content, Flow, Party, Row, Sent};
 use crate::finding::Finding;
 use crate::report::html::escaped;
 use crate::report::index::Index;
@@ -12,6 +12,7 @@ use crate::report::page::ladder::kept::Kept;
 use crate::report::page::ladder::plan::{self, COLUMN, Margin, Plan, ROOM_BESIDE};
 use crate::report::page::svg::{Text, fitting, line, number, rect};
 use crate::report::text::clock::{Clock, relative};
+use crate::sip::Status;
 use crate::time::{Span, Time};
 
 /// A silence that a reader should see.
@@ -243,7 +244,9 @@ impl<'a> Drawing<'_, 'a> {
             Content::Stream(stream) => {
                 if let (Some(mean), Some(max)) = (stream.jitter, stream.jitter_max) {
                     let [mean, max] = [mean, max].map(|span| words.duration(span));
-                    notes.push(words.fill("stream-jitter", &[("mean", &mean), ("max", &max)]));
+                    let jitter = words.fill("stream-jitter", &[("mean", &mean), ("max", &max)]);
+                    // A number stays with its unit.
+                    notes.push(jitter.replace(" ms", "\u{a0}ms"));
                 }
                 return notes;
             }
@@ -259,9 +262,8 @@ impl<'a> Drawing<'_, 'a> {
 
     /// The row in words, for those who hear it and for those who point at it.
     fn told(&self, row: &Row<'_>, label: &str) -> String {
-        let name = |party: usize| {
-            self.flow.parties.get(party).map(|party| party.label()).unwrap_or_default()
-        };
+        let name =
+            |party: usize| self.flow.parties.get(party).map(Party::label).unwrap_or_default();
         let (frame, after) = self.margin.of(row);
         let mut told = format!("{frame} {after} {} → {}: {label}", name(row.from), name(row.to));
         for note in self.notes(row) {
@@ -303,7 +305,7 @@ fn head([x, y]: [f64; 2], way: f64, is_band: bool, out: &mut String) {
 /// What an arrow is: a request, or a response by what it means.
 fn class_of(sent: &Sent<'_>) -> &'static str {
     let message = sent.step.message();
-    match message.status().map(|status| status.code()) {
+    match message.status().map(Status::code) {
         None => "request",
         Some(100..=199) => "provisional",
         Some(200..=299) => "good",

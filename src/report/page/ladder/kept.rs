@@ -20,9 +20,12 @@ impl Kept {
         if count <= ROWS_MAX {
             return Self { places: (0..count).collect() };
         }
-        let is_proof = |row: &Row<'_>| !row.findings.is_empty() || !row.evidence_of.is_empty();
-        let proofs: Vec<usize> =
-            (0..).zip(&flow.rows).filter(|(_, row)| is_proof(row)).map(|(at, _)| at).collect();
+        let with = |is_it: fn(&Row<'_>) -> bool| {
+            (0..).zip(&flow.rows).filter(move |(_, row)| is_it(row)).map(|(at, _)| at)
+        };
+        // Where findings are told comes first: evidence may be very much.
+        let told = with(|row| !row.findings.is_empty());
+        let proofs: Vec<usize> = told.chain(with(|row| !row.evidence_of.is_empty())).collect();
         let mut keep = vec![false; count];
         keep.iter_mut().take(FIRST).for_each(|kept| *kept = true);
         let mut room = ROWS_MAX - FIRST;

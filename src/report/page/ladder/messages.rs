@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use crate::analysis::Step;
-use crate::analysis::flow::{Content, Flow, Sent};
+use crate::analysis::flow::{Content, Flow, Party, Sent};
 use crate::bytes::printable;
 use crate::report::html::escaped;
 use crate::report::index::{Index, name_of};
@@ -33,14 +33,13 @@ impl Messages<'_, '_> {
     pub(super) fn write(&self, flow: &Flow<'_>, kept: &Kept, out: &mut String) {
         let words = self.index.words;
         let summary = escaped(words.get("page-ladder-messages"));
-        let _ = write!(out, "<details class=\"ladder-messages\"><summary>{summary}</summary>\n");
+        let _ = writeln!(out, "<details class=\"ladder-messages\"><summary>{summary}</summary>");
         let mut room = LADDER_BYTES_MAX;
         for (place, row) in kept.rows(flow) {
             let Content::Message(sent) = &row.content else { continue };
             let is_evidence = !row.evidence_of.is_empty();
-            let ends = [row.from, row.to].map(|party| {
-                flow.parties.get(party).map(|party| party.label()).unwrap_or_default()
-            });
+            let ends = [row.from, row.to]
+                .map(|party| flow.parties.get(party).map(Party::label).unwrap_or_default());
             self.write_message(place, sent, &ends, is_evidence, &mut room, out);
         }
         out.push_str("</details>\n");
@@ -78,11 +77,11 @@ impl Messages<'_, '_> {
         if missing > 0 {
             let count = words.count(missing as u64);
             let note = words.fill("page-ladder-cut", &[("count", &count)]);
-            let _ = write!(out, "<p class=\"ladder-note\">{}</p>\n", escaped(&note));
+            let _ = writeln!(out, "<p class=\"ladder-note\">{}</p>", escaped(&note));
         }
         if step.is_cut {
             let note = escaped(words.get("page-ladder-incomplete"));
-            let _ = write!(out, "<p class=\"ladder-note\">{note}</p>\n");
+            let _ = writeln!(out, "<p class=\"ladder-note\">{note}</p>");
         }
         self.write_repeats(&sent.repeats, out);
         out.push_str("</div></details>\n");
@@ -96,7 +95,7 @@ impl Messages<'_, '_> {
         let frames: Vec<_> = repeats.iter().map(|step| step.frame).collect();
         let frames = self.index.frames(&frames);
         let note = words.fill("page-ladder-again", &[("frames", &frames)]);
-        let _ = write!(out, "<p class=\"ladder-note\">{}</p>\n", escaped(&note));
+        let _ = writeln!(out, "<p class=\"ladder-note\">{}</p>", escaped(&note));
     }
 }
 
