@@ -21,8 +21,8 @@ use crate::time::Time;
 /// Bytes of a comment; the length of an option has 16 bits.
 const COMMENT_BYTES_MAX: usize = 60_000;
 
-/// Comments of one frame.
-const COMMENTS_MAX: usize = 64;
+/// Bytes of the comments on one frame; readers take a much longer block for damage.
+const COMMENTS_BYTES_MAX: usize = 64 << 10;
 
 /// A file that is being written.
 pub(crate) struct Pcapng<W: Write> {
@@ -54,7 +54,7 @@ impl<W: Write> Pcapng<W> {
     pub(crate) fn new(out: W, comment: &str) -> io::Result<Self> {
         let application = concat!("siptrace ", env!("CARGO_PKG_VERSION"));
         let options = vec![
-            SectionHeaderOption::Common(said(comment)),
+            SectionHeaderOption::Common(CommonOption::Comment(shortened(comment))),
             SectionHeaderOption::UserApplication(application.into()),
         ];
         let section = SectionHeaderBlock { options, ..SectionHeaderBlock::default() };
@@ -100,13 +100,18 @@ impl<W: Write> Pcapng<W> {
     ///
     /// When it cannot be written.
     pub(crate) fn write(&mut self, record: &Record<'_>) -> io::Result<()> {
-        let comments = record.comments.iter().take(COMMENTS_MAX);
+        let mut room = COMMENTS_BYTES_MAX;
+        let comments = record.comments.iter().map_while(|text| {
+            let comment = shortened(text);
+            room = room.checked_sub(comment.len())?;
+            Some(EnhancedPacketOption::Common(CommonOption::Comment(comment)))
+        });
         let block = EnhancedPacketBlock {
             interface_id: record.interface,
             timestamp: Duration::from_nanos(u64::try_from(record.time.nanos()).unwrap_or(0)),
             original_len: record.original_length.max(record.data.len() as u32),
             data: Cow::Borrowed(record.data),
-            options: comments.map(|text| EnhancedPacketOption::Common(said(text))).collect(),
+            options: comments.collect(),
         };
         self.out.write_pcapng_block(block).map_err(failed)?;
         Ok(())
@@ -122,10 +127,6 @@ impl<W: Write> Pcapng<W> {
         out.flush()?;
         Ok(out)
     }
-}
-
-fn said(text: &str) -> CommonOption<'_> {
-    CommonOption::Comment(shortened(text))
 }
 
 /// As much of a text as an option has room for.
@@ -157,27 +158,29 @@ mod tests {
         let raw = file.interface((1, 0), LinkType::RAW, None).expect("memory takes all");
         let again = file.interface((0, 0), LinkType::ETHERNET, Some(&about));
         assert_eq!((ethernet, raw, again.expect("known")), (0, 1, 0));
-        let comments = ["one".to_owned(), "x".repeat(100_000)];
-        let times = [Time::from_parts(1_700_000_000, 123_456_789), Time::from_nanos(-5)];
+        let comments = ["one".to_owned(), "x".repeat(100_000), "y".repeat(100_000)];
+        let times = [Time::from_nanos(-5), Time::from_parts(1_700_000_000, 123_456_789)];
         for (interface, time) in [(ethernet, times[0]), (raw, times[1])] {
             let record =
                 Record { interface, time, data: b"12345", original_length: 9, comments: &comments };
             file.write(&record).expect("memory takes all");
         }
         let bytes = file.finish().expect("memory takes all");
+        // The third comment has no room.
+        assert!(bytes.len() < 2 * COMMENTS_BYTES_MAX);
 
         let mut source = Source::from_reader("-", Box::new(Cursor::new(bytes)), 0).expect("pcapng");
-        let block = source.next_block(Vec::new()).expect("blocks").expect("frames");
-        let frames: Vec<_> = block.frames().collect();
-        assert_eq!(
-            frames.iter().map(|frame| frame.link).collect::<Vec<_>>(),
-            [LinkType::ETHERNET, LinkType::RAW]
-        );
-        assert_eq!((frames[0].time, frames[1].time), (times[0], Time::from_nanos(0)));
-        assert!(frames.iter().all(|frame| (frame.data, frame.original_length) == (b"12345", 9)));
-        assert_eq!(block.interfaces_in(0..2).collect::<Vec<_>>(), [0, 1]);
+        let mut read = Vec::new();
+        while let Some(block) = source.next_block(Vec::new()).expect("blocks") {
+            let interfaces = block.interfaces_in(0..block.frames_count());
+            for (frame, interface) in block.frames().zip(interfaces) {
+                assert_eq!((frame.data, frame.original_length), (&b"12345"[..], 9));
+                read.push((interface, frame.link, frame.time));
+            }
+        }
+        let expected = [(0, LinkType::ETHERNET, Time::from_nanos(0)), (1, LinkType::RAW, times[1])];
+        assert_eq!(read, expected);
         assert_eq!(source.describe().interfaces[0], about);
-        assert!(source.next_block(Vec::new()).expect("the end").is_none());
         assert_eq!(source.describe().notes, []);
     }
 }
