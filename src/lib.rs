@@ -79,6 +79,9 @@ pub mod catalogue;
 pub mod analysis;
 pub mod report;
 pub mod pipeline;
+#[cfg(feature = "tui")]
+#[doc(hidden)]
+pub mod tui;
 #[doc(hidden)]
 pub mod cli;
 

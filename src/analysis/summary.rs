@@ -16,6 +16,31 @@ impl CallSummary {
     pub fn fate(&self) -> &'static str {
         fate(self.state, self.final_status)
     }
+
+    /// Adds what the same Call-ID was used for later.
+    pub(crate) fn go_on_with(&mut self, later: Self) {
+        self.messages += later.messages;
+        self.dialogs += later.dialogs;
+        self.last_frame = self.last_frame.max(later.last_frame);
+        self.end = self.end.max(later.end);
+        self.state = later.state;
+        self.kind = self.kind.min(later.kind);
+        self.final_status = later.final_status.or(self.final_status);
+        self.pdd = self.pdd.or(later.pdd);
+        self.ring = self.ring.or(later.ring);
+        self.talk = self.talk.or(later.talk);
+        let before = self.transactions.len();
+        self.transactions.extend(later.transactions);
+        self.transcript.extend(later.transcript.into_iter().map(|mut step| {
+            step.transaction = step.transaction.map(|own| own + before);
+            step
+        }));
+        for link in later.linked {
+            if !self.linked.contains(&link) {
+                self.linked.push(link);
+            }
+        }
+    }
 }
 
 /// What became of a call in that state with that answer.

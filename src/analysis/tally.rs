@@ -538,27 +538,7 @@ fn merge_continuations(mut calls: Vec<CallSummary>) -> Vec<CallSummary> {
             merged.push(call);
             continue;
         };
-        known.messages += call.messages;
-        known.dialogs += call.dialogs;
-        known.last_frame = known.last_frame.max(call.last_frame);
-        known.end = known.end.max(call.end);
-        known.state = call.state;
-        known.kind = known.kind.min(call.kind);
-        known.final_status = call.final_status.or(known.final_status);
-        known.pdd = known.pdd.or(call.pdd);
-        known.ring = known.ring.or(call.ring);
-        known.talk = known.talk.or(call.talk);
-        let before = known.transactions.len();
-        known.transactions.extend(call.transactions);
-        known.transcript.extend(call.transcript.into_iter().map(|mut step| {
-            step.transaction = step.transaction.map(|own| own + before);
-            step
-        }));
-        for link in call.linked {
-            if !known.linked.contains(&link) {
-                known.linked.push(link);
-            }
-        }
+        known.go_on_with(call);
     }
     merged
 }

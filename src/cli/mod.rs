@@ -32,6 +32,8 @@ mod shell;
 mod show;
 mod stats;
 mod toml_file;
+#[cfg(feature = "tui")]
+mod tui;
 
 use ending::Ending;
 
@@ -59,6 +61,8 @@ enum Command {
     Stats(Box<stats::StatsArgs>),
     Diff(Box<diff::DiffArgs>),
     Show(Box<show::ShowArgs>),
+    #[cfg(feature = "tui")]
+    Tui(Box<tui::TuiArgs>),
     Explain(explain::ExplainArgs),
     Compare(explain::CompareArgs),
     Rules(explain::RulesArgs),
@@ -80,6 +84,8 @@ impl Command {
             Self::Diff(args) => Some(&args.run),
             Self::Show(args) => Some(&args.run),
             Self::Extract(args) => Some(&args.run),
+            #[cfg(feature = "tui")]
+            Self::Tui(args) => Some(&args.run),
             Self::Redact(_)
             | Self::Explain(_)
             | Self::Compare(_)
@@ -156,6 +162,10 @@ fn carry_out(command: &Command) -> Ending {
             Ok(()) => Ending::done("shown"),
             Err(error) => fail(&error, error.hint().as_deref()),
         },
+        #[cfg(feature = "tui")]
+        Command::Tui(args) => {
+            tui::run(args, &config).unwrap_or_else(|error| fail(&error, error.hint().as_deref()))
+        }
         Command::Explain(args) => shown(explain::explain(args, &config)),
         Command::Compare(args) => shown(explain::compare(args, &config)),
         Command::Rules(args) => shown(explain::rules(args, &config)),
