@@ -19,7 +19,7 @@ use crossterm::terminal::{
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 
-use crate::analysis::Keep;
+use crate::analysis::{Filter, FilterError, Keep};
 use crate::capture::Source;
 use crate::catalogue::Lang;
 use crate::cli::config::Config;
@@ -40,7 +40,7 @@ Space marks, F3 or / filters, F4 shows the other legs of a call, F6 the messages
 
 Examples:
   siptrace tui call.pcap
-  siptrace tui ring-*.pcapng.gz --filter failed
+  siptrace tui ring-*.pcapng.gz --filter 'failed and to ~ +49'
   ssh probe tcpdump -U -w - port 5060 | siptrace tui -
 
 Exit codes:
@@ -49,8 +49,9 @@ Exit codes:
 pub(super) struct TuiArgs {
     #[command(flatten)]
     pub(super) run: RunArgs,
-    /// Show only calls that have these words somewhere, as / does
-    #[arg(long, value_name = "WORDS", default_value = "", hide_default_value = true)]
+    /// Show at first only calls that fit: words to search for, or tests on fields such as
+    /// 'status = 5xx and pdd > 3s'; docs/filters.md has them all
+    #[arg(long, value_name = "FILTER", default_value = "", hide_default_value = true)]
     filter: String,
     /// Language: en, fr, ja or pt [default: from siptrace.toml, LC_ALL, LC_MESSAGES, LANG]
     #[arg(long, value_name = "LANG")]
@@ -66,6 +67,9 @@ pub(super) enum TuiError {
     /// The captures could not be opened.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// The filter cannot be read.
+    #[error("could not use the filter")]
+    Filter(#[from] FilterError),
     /// There is nothing to draw on.
     #[error("could not browse: standard output is not a terminal")]
     NoTerminal,
@@ -85,6 +89,7 @@ impl TuiError {
             Self::NoTerminal | Self::DumbTerminal(_) => {
                 Some("`siptrace analyze` writes a report that needs no terminal".to_owned())
             }
+            Self::Filter(error) => error.hint().map(str::to_owned),
             Self::Terminal(_) => None,
         }
     }
@@ -102,6 +107,9 @@ pub(super) fn run(args: &TuiArgs, config: &Config) -> Result<Ending, TuiError> {
     }
     if term == "dumb" {
         return Err(TuiError::DumbTerminal(term));
+    }
+    if !args.filter.trim().is_empty() {
+        args.filter.parse::<Filter>()?;
     }
     let sources = args.run.sources()?;
     let own_paths = paths(&sources);
@@ -123,7 +131,7 @@ pub(super) fn run(args: &TuiArgs, config: &Config) -> Result<Ending, TuiError> {
     let setup = Setup {
         lang: output::lang(args.lang, &config),
         theme: Theme { color: output.page().style.color, unicode: has_unicode() },
-        name: name(&own_paths),
+        name: name(&args.run.captures),
         is_several: sources.len() > 1,
         bytes,
         hosts: args.run.hosts(&config).map_err(RunError::from)?,

@@ -130,7 +130,10 @@ impl App {
     pub fn news(&mut self, news: News) {
         match news {
             News::Batch(batch) => self.store.add(batch),
-            News::Done(analysis) => self.store.finish(analysis),
+            News::Done(analysis) => {
+                self.store.finish(analysis);
+                self.refresh_ladders();
+            }
             News::Failed(why) => {
                 self.store.reading = Reading::Failed(why);
                 return;
@@ -151,9 +154,16 @@ impl App {
             }
         }
         self.calls.again();
-        self.findings.refresh(&self.store);
-        self.streams.refresh(&self.store);
-        self.refresh_ladders();
+        self.refresh_page();
+    }
+
+    /// The page that is shown takes in what has come; the others do when they are turned to.
+    fn refresh_page(&mut self) {
+        match self.page {
+            Page::Findings => self.findings.refresh(&self.store),
+            Page::Streams => self.streams.refresh(&self.store),
+            Page::Calls | Page::Figures => {}
+        }
     }
 
     fn not_loaded(&mut self) {
@@ -204,6 +214,7 @@ impl App {
             Some(view) => self.key_of_view(key, view),
             None => self.key_of_page(key),
         };
+        self.refresh_page();
         self.calls.step(&self.store, self.words);
         command
     }
@@ -271,13 +282,13 @@ impl App {
 
     fn key_of_page(&mut self, key: KeyEvent) -> Command {
         match self.page {
-            Page::Calls => match self.calls.key(key, &self.store) {
+            Page::Calls => match self.calls.key(key) {
                 calls::Asked::Nothing => return Command::None,
-                calls::Asked::Ladder { call, extended } => {
-                    return self.open_ladder(call, extended, None);
+                calls::Asked::Ladder { calls, extended } => {
+                    return self.open_ladder(calls, extended, None);
                 }
                 calls::Asked::Raw(call) => {
-                    let command = self.open_ladder(call, false, None);
+                    let command = self.open_ladder(vec![call], false, None);
                     if command == Command::None {
                         self.open_raw();
                     }
@@ -293,7 +304,7 @@ impl App {
             Page::Streams => match self.streams.key(key.code, &self.store) {
                 streams::Asked::Nothing => return Command::None,
                 streams::Asked::Ladder(call, frame) => {
-                    return self.open_ladder(call, false, Some(frame));
+                    return self.open_ladder(vec![call], false, Some(frame));
                 }
                 streams::Asked::Other => {}
             },
@@ -407,7 +418,7 @@ impl App {
             return Command::None;
         }
         match call {
-            Some(call) => self.open_ladder(call, false, frame),
+            Some(call) => self.open_ladder(vec![call], false, frame),
             None => {
                 self.notice = Some(self.words.get("browse-no-call-of-finding").to_owned());
                 Command::None
@@ -415,8 +426,13 @@ impl App {
         }
     }
 
-    fn open_ladder(&mut self, call: usize, extended: bool, frame: Option<FrameId>) -> Command {
-        let mut ladder = Ladder::of(&self.store, call, extended);
+    fn open_ladder(
+        &mut self,
+        calls: Vec<usize>,
+        extended: bool,
+        frame: Option<FrameId>,
+    ) -> Command {
+        let mut ladder = Ladder::of(&self.store, calls, extended);
         if let Some(frame) = frame {
             ladder.go_to(frame, &self.store);
         }
@@ -502,7 +518,7 @@ impl App {
         let (key, count) = match page {
             Page::Calls => ("calls", Some(self.store.calls.len())),
             Page::Findings => ("findings", Some(self.store.findings.len())),
-            Page::Streams => ("browse-streams", Some(self.streams.count())),
+            Page::Streams => ("browse-streams", Some(self.store.streams())),
             Page::Figures => ("browse-figures", None),
         };
         match count {
@@ -541,16 +557,22 @@ impl App {
             canvas.bar(area, 0, &[piece(Look::Hit, text)], &[]);
             return;
         }
+        let told = |key: &str, told: &str| {
+            [
+                piece(Look::Key, format!(" {key} ")),
+                piece(Look::Bar, format!("{} ", self.words.get(told))),
+            ]
+        };
+        let help = told("F1", "browse-key-help");
         let mut bar: Vec<Piece> = Vec::new();
-        for (key, told) in self.keys() {
-            bar.push(piece(Look::Key, format!(" {key} ")));
-            bar.push(piece(Look::Bar, format!("{} ", self.words.get(told))));
-            if columns(&bar) > usize::from(area.width) {
+        for (key, name) in self.keys() {
+            bar.extend(told(key, name));
+            if columns(&bar) + columns(&help) > usize::from(area.width) {
                 bar.truncate(bar.len().saturating_sub(2));
                 break;
             }
         }
-        canvas.bar(area, 0, &bar, &[]);
+        canvas.bar(area, 0, &bar, &help);
     }
 
     /// The keys of this screen, those that matter most first.
@@ -564,7 +586,6 @@ impl App {
                 ("F2", "browse-key-sdp"),
                 ("F4", "browse-key-extended"),
                 ("t", "browse-key-preview"),
-                ("F1", "browse-key-help"),
                 ("F3", "browse-key-rtp"),
                 ("F5", "browse-key-parties"),
                 ("F6", "browse-key-raw"),
@@ -572,12 +593,9 @@ impl App {
                 ("h", "browse-key-hide"),
             ],
             Some(View::Text(page)) if page.is_writing() => WRITING,
-            Some(View::Text(_)) => &[
-                ("Esc", "browse-key-back"),
-                ("←→", "browse-key-next"),
-                ("/", "browse-key-search"),
-                ("F1", "browse-key-help"),
-            ],
+            Some(View::Text(_)) => {
+                &[("Esc", "browse-key-back"), ("←→", "browse-key-next"), ("/", "browse-key-search")]
+            }
             Some(View::Difference(_) | View::Help(_)) => {
                 &[("Esc", "browse-key-back"), ("↑↓", "browse-key-scroll")]
             }
@@ -586,7 +604,6 @@ impl App {
                 ("Enter", "browse-key-ladder"),
                 ("n p", "browse-key-next"),
                 ("↑↓", "browse-key-scroll"),
-                ("F1", "browse-key-help"),
             ],
             None => match self.page {
                 Page::Calls if self.calls.is_writing() => WRITING,
@@ -598,7 +615,6 @@ impl App {
                     ("F4", "browse-key-extended"),
                     ("e", "browse-key-errors"),
                     ("Tab", "browse-key-page"),
-                    ("F1", "browse-key-help"),
                     ("i", "browse-key-invite"),
                     ("F6", "browse-key-raw"),
                     ("<>", "browse-key-sort"),
@@ -610,20 +626,17 @@ impl App {
                     ("PgDn", "browse-key-scroll"),
                     ("→", "browse-key-full"),
                     ("Tab", "browse-key-page"),
-                    ("F1", "browse-key-help"),
                 ],
                 Page::Streams => &[
                     ("Esc", "browse-key-back"),
                     ("Enter", "browse-key-ladder"),
                     ("z", "browse-key-worst"),
                     ("Tab", "browse-key-page"),
-                    ("F1", "browse-key-help"),
                 ],
                 Page::Figures => &[
                     ("Esc", "browse-key-back"),
                     ("↑↓", "browse-key-scroll"),
                     ("Tab", "browse-key-page"),
-                    ("F1", "browse-key-help"),
                 ],
             },
         }

@@ -17,7 +17,7 @@ use crate::tui::clock;
 use crate::tui::cursor::Cursor;
 use crate::tui::input::{Edit, Input};
 use crate::tui::query::Query;
-use crate::tui::store::Store;
+use crate::tui::store::{Reading, Store};
 
 /// Calls that the filter looks at before keys are looked at again.
 const STEP: usize = 20_000;
@@ -88,9 +88,9 @@ enum Findings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
     Nothing,
-    /// The ladder of this call, or of the conversation that it is part of.
+    /// The ladder of these calls, or of the conversations that they are part of.
     Ladder {
-        call: usize,
+        calls: Vec<usize>,
         extended: bool,
     },
     /// The messages of this call.
@@ -113,8 +113,12 @@ pub(crate) struct Calls {
     is_reversed: bool,
     /// Places of the calls that are shown.
     shown: Vec<usize>,
+    /// Those that fit so far, while the filter is at work.
+    fresh: Vec<usize>,
     /// How many of the calls the filter has looked at.
     looked_at: usize,
+    /// Columns that the texts of the first calls take, in the order of [`COLUMNS`].
+    wanted: [usize; COLUMNS.len()],
 }
 
 impl Calls {
@@ -130,7 +134,9 @@ impl Calls {
             sort: Column::Number,
             is_reversed: false,
             shown: Vec::new(),
+            fresh: Vec::new(),
             looked_at: 0,
+            wanted: [0; COLUMNS.len()],
         }
     }
 
@@ -141,11 +147,6 @@ impl Calls {
 
     pub(crate) fn is_writing(&self) -> bool {
         self.input.is_some()
-    }
-
-    /// How many calls are shown.
-    pub(crate) fn count(&self) -> usize {
-        self.shown.len()
     }
 
     /// The filter has not looked at all calls.
@@ -163,19 +164,21 @@ impl Calls {
         if !self.is_busy(store) {
             return;
         }
-        let chosen = self.chosen();
         if self.looked_at == 0 {
-            self.shown.clear();
+            self.fresh.clear();
         }
         let end = (self.looked_at + STEP).min(store.order().len());
-        let fresh = store.order().get(self.looked_at..end).unwrap_or_default();
-        let fits = |place: &usize| self.fits(store, *place, words);
-        let fresh: Vec<usize> = fresh.iter().map(|place| *place as usize).filter(fits).collect();
-        self.shown.extend(fresh);
+        let next = store.order().get(self.looked_at..end).unwrap_or_default();
+        let fits = |place: &usize| self.fits(store, *place);
+        let next: Vec<usize> = next.iter().map(|place| *place as usize).filter(fits).collect();
+        self.fresh.extend(next);
         self.looked_at = end;
-        if !self.is_busy(store) {
-            self.arrange(store, words);
+        if self.is_busy(store) {
+            return;
         }
+        let chosen = self.chosen();
+        self.shown = std::mem::take(&mut self.fresh);
+        self.arrange(store, words);
         let at = chosen.and_then(|chosen| self.shown.iter().position(|own| *own == chosen));
         match at {
             // Who has not moved yet stays at the top.
@@ -184,7 +187,7 @@ impl Calls {
         }
     }
 
-    fn fits(&self, store: &Store, place: usize, words: Labels) -> bool {
+    fn fits(&self, store: &Store, place: usize) -> bool {
         let Some(call) = store.calls.get(place) else { return false };
         if self.only_invite && call.kind != Kind::Call {
             return false;
@@ -195,7 +198,7 @@ impl Calls {
             Findings::Warn => worst >= Some(Severity::Warn),
             Findings::Error => worst >= Some(Severity::Error),
         };
-        is_bad && self.query.fits(store, place, words)
+        is_bad && self.query.fits(store, place)
     }
 
     fn arrange(&mut self, store: &Store, words: Labels) {
@@ -211,10 +214,11 @@ impl Calls {
         if self.is_reversed {
             self.shown.reverse();
         }
+        self.wanted = wanted(&self.shown, store, words);
     }
 
     /// Takes a key.
-    pub(crate) fn key(&mut self, key: KeyEvent, store: &Store) -> Asked {
+    pub(crate) fn key(&mut self, key: KeyEvent) -> Asked {
         if let Some(input) = &mut self.input {
             let edit = input.key(key);
             let text = input.text.clone();
@@ -259,12 +263,18 @@ impl Calls {
         if !matches!(key.code, KeyCode::Char(' ' | '*' | '/') | KeyCode::F(3 | 7)) {
             self.again();
         }
-        let _ = store;
         Asked::Nothing
     }
 
     fn ask(&self, extended: bool) -> Asked {
-        self.chosen().map_or(Asked::Nothing, |call| Asked::Ladder { call, extended })
+        let calls: Vec<usize> = match self.marks.is_empty() {
+            true => self.chosen().into_iter().collect(),
+            false => self.marks.iter().copied().collect(),
+        };
+        match calls.is_empty() {
+            true => Asked::Nothing,
+            false => Asked::Ladder { calls, extended },
+        }
     }
 
     fn mark(&mut self) {
@@ -297,7 +307,7 @@ impl Calls {
     /// Shows what fits the text.
     pub(crate) fn filter_by(&mut self, text: &str) {
         text.clone_into(&mut self.filter);
-        self.query = Query::of(text);
+        self.query.set(text);
         self.again();
     }
 
@@ -310,7 +320,7 @@ impl Calls {
     pub(crate) fn draw(&self, canvas: &mut Canvas<'_>, area: Rect, store: &Store, words: Labels) {
         canvas.line(area, 0, &self.filter_line(store, words));
         let width = usize::from(area.width);
-        let columns = fitting(width, store, &self.shown);
+        let columns = self.fitting(width, store, words);
         let mut column = MARKS;
         for (own, wide) in &columns {
             let mut title = head(*own, words).to_owned();
@@ -336,14 +346,55 @@ impl Calls {
         }
         if self.shown.is_empty() && !self.is_busy(store) {
             let key = match store.calls.is_empty() {
-                true if store.reading == crate::tui::store::Reading::UnderWay => {
-                    "browse-no-calls-yet"
-                }
+                true if store.reading == Reading::UnderWay => "browse-no-calls-yet",
                 true => "browse-no-calls",
                 false => "browse-no-call-fits",
             };
             canvas.line(area, 3, &[piece(FAINT, format!("  {}", words.get(key)))]);
         }
+    }
+
+    /// The columns that there is room for, each with its width.
+    fn fitting(&self, width: usize, store: &Store, words: Labels) -> Vec<(Column, usize)> {
+        let room = width.saturating_sub(MARKS);
+        let digits = store.calls.len().to_string().len();
+        let mut columns: Vec<(Column, usize, usize, u8)> = Vec::new();
+        for ((column, least, most, rank), wanted) in COLUMNS.iter().zip(self.wanted) {
+            let title = layout::width(head(*column, words)) + usize::from(*column == self.sort);
+            let (least, most) = match column {
+                Column::Number => (digits.max(title), digits.max(title)),
+                // To the second, or to the millisecond; nothing between.
+                Column::Time => (*least, *least),
+                _ => (*least, wanted.max(title).clamp(*least, *most)),
+            };
+            columns.push((*column, least, most, *rank));
+        }
+        let sum = |columns: &[(Column, usize, usize, u8)]| -> usize {
+            columns.iter().map(|(_, least, ..)| least + 1).sum::<usize>().saturating_sub(1)
+        };
+        while sum(&columns) > room && columns.len() > 1 {
+            let last = columns.iter().map(|(.., rank)| *rank).max().unwrap_or_default();
+            match columns.iter().rposition(|(.., rank)| *rank == last) {
+                Some(at) => columns.remove(at),
+                None => break,
+            };
+        }
+        let mut left = room.saturating_sub(sum(&columns));
+        // One column after the other gets one more, so that none has all.
+        while left > 0 && columns.iter().any(|(_, wide, most, _)| wide < most) {
+            for (_, wide, most, _) in &mut columns {
+                if wide < most && left > 0 {
+                    *wide += 1;
+                    left -= 1;
+                }
+            }
+        }
+        let millis = TIME_MAX - columns.iter().find(|c| c.0 == Column::Time).map_or(0, |c| c.1);
+        let time = |(column, wide, ..): (Column, usize, usize, u8)| match column {
+            Column::Time if left >= millis => (column, TIME_MAX),
+            _ => (column, wide),
+        };
+        columns.into_iter().map(time).collect()
     }
 
     fn filter_line(&self, store: &Store, words: Labels) -> Line {
@@ -419,6 +470,12 @@ impl Calls {
     }
 }
 
+/// Calls whose texts decide how wide columns are.
+const MEASURED_MAX: usize = 2000;
+
+/// Columns of a time to the millisecond.
+const TIME_MAX: usize = 12;
+
 /// Columns of the marks left of the list.
 const MARKS: usize = 4;
 
@@ -458,50 +515,16 @@ fn head(column: Column, words: Labels) -> &'static str {
     words.get(key)
 }
 
-/// The columns that there is room for, each with its width.
-fn fitting(width: usize, store: &Store, shown: &[usize]) -> Vec<(Column, usize)> {
-    let room = width.saturating_sub(MARKS);
-    let digits = store.calls.len().to_string().len();
-    let mut columns: Vec<_> = COLUMNS
-        .iter()
-        .map(|(column, least, most, rank)| match column {
-            Column::Number => (*column, digits.max(*least), digits.max(*least), *rank),
-            Column::Finding if shown.len() < 1000 && !any_finding(store, shown) => {
-                (*column, *least, *least, *rank)
-            }
-            _ => (*column, *least, *most, *rank),
-        })
-        .collect();
-    let sum = |columns: &[(Column, usize, usize, u8)]| -> usize {
-        columns.iter().map(|(_, least, ..)| least + 1).sum::<usize>().saturating_sub(1)
-    };
-    while sum(&columns) > room && columns.len() > 1 {
-        let last = columns.iter().map(|(.., rank)| *rank).max().unwrap_or_default();
-        match columns.iter().rposition(|(.., rank)| *rank == last) {
-            Some(at) => columns.remove(at),
-            None => break,
-        };
+/// Columns that the first calls that are shown would take.
+fn wanted(shown: &[usize], store: &Store, words: Labels) -> [usize; COLUMNS.len()] {
+    let mut wanted = [0; COLUMNS.len()];
+    for ((column, _, most, _), own) in COLUMNS.iter().zip(&mut wanted) {
+        let calls = shown.iter().take(MEASURED_MAX);
+        let calls = calls.filter_map(|place| Some((*place, store.calls.get(*place)?)));
+        let text = |call| layout::width(&cell(*column, *most, call, (store, words)).text);
+        *own = calls.map(text).max().unwrap_or_default();
     }
-    let mut left = room.saturating_sub(sum(&columns));
-    let mut widths: Vec<usize> = columns.iter().map(|(_, least, ..)| *least).collect();
-    // One column after the other gets one more, so that none has all.
-    while left > 0 {
-        let before = left;
-        for ((_, _, most, _), wide) in columns.iter().zip(&mut widths) {
-            if *wide < *most && left > 0 {
-                *wide += 1;
-                left -= 1;
-            }
-        }
-        if left == before {
-            break;
-        }
-    }
-    columns.iter().map(|(column, ..)| *column).zip(widths).collect()
-}
-
-fn any_finding(store: &Store, shown: &[usize]) -> bool {
-    shown.iter().any(|place| store.worst(*place).is_some())
+    wanted
 }
 
 fn cell(

@@ -70,11 +70,6 @@ pub(crate) fn piece(look: Look, text: impl Into<String>) -> Piece {
     Piece { look, text: text.into() }
 }
 
-/// A line of one piece.
-pub(crate) fn line(look: Look, text: impl Into<String>) -> Line {
-    vec![piece(look, text)]
-}
-
 /// Columns that the pieces take.
 pub(crate) fn columns(pieces: &[Piece]) -> usize {
     pieces.iter().map(|piece| layout::width(&piece.text)).sum()

@@ -289,17 +289,19 @@ fn peers(analysis: &Analysis, width: usize, store: &Store, words: Labels) -> Vec
         return Vec::new();
     }
     all.sort_by_key(|(host, peer)| (std::cmp::Reverse(peer.requests), **host));
-    let name = width.saturating_sub(58).clamp(16, 40);
     let keys = ["requests", "calls", "answered", "failures", "unanswered"];
+    let longest = keys.map(|key| layout::width(words.get(key))).into_iter().max().unwrap_or(9);
+    let wide = if width >= TWO_MIN { longest.max(9) } else { 9 };
+    let name = width.saturating_sub(keys.len() * (wide + 1) + 3).clamp(16, 40);
     let heads = keys.map(|key| {
-        let text = layout::cut(words.get(key), 9);
-        format!("{}{text}", " ".repeat(9usize.saturating_sub(layout::width(&text))))
+        let text = layout::cut(words.get(key), wide);
+        format!("{}{text}", " ".repeat(wide.saturating_sub(layout::width(&text))))
     });
     let title = layout::pad(words.get("peers"), name + 2);
     let mut lines = vec![vec![piece(HEADING, format!("{title} {}", heads.join(" ")))]];
     for (host, peer) in all.iter().take(LISTED_MAX) {
         let counts = [peer.requests, peer.calls, peer.answered, peer.failures, peer.unanswered];
-        let counts = counts.map(|count| format!("{:>9}", words.count(count)));
+        let counts = counts.map(|count| format!("{:>wide$}", words.count(count)));
         let own = layout::pad(&layout::cut(&store.host(**host), name), name);
         lines.push(vec![piece(PLAIN, format!("  {own} {}", counts.join(" ")))]);
     }

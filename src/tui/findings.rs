@@ -395,7 +395,7 @@ fn told_facts(finding: &Finding, store: &Store, words: Labels) -> Vec<(String, S
     }
     for (name, value) in &finding.evidence {
         if !rule.entry.message.contains(&format!("{{{name}}}")) {
-            add(&words.evidence(name), evidence::explained(name, value, words));
+            add(&capitalised(words.evidence(name)), evidence::explained(name, value, words));
         }
     }
     let frames = finding.frames.iter().take(NAMED_MAX).map(|frame| store.frame(*frame));
@@ -415,6 +415,15 @@ fn told_facts(finding: &Finding, store: &Store, words: Labels) -> Vec<(String, S
         add(words.get("wireshark"), filter);
     }
     facts
+}
+
+/// As it begins a line.
+fn capitalised(name: String) -> String {
+    let mut letters = name.chars();
+    match letters.next() {
+        Some(first) => first.to_uppercase().chain(letters).collect(),
+        None => name,
+    }
 }
 
 /// Names with their values in two columns.

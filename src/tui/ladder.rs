@@ -22,6 +22,9 @@ use crate::tui::pager::Pager;
 use crate::tui::plan::{Plan, Row, What};
 use crate::tui::store::Store;
 
+/// Calls in one ladder; more cannot be told apart.
+const CALLS_MAX: usize = 16;
+
 /// Columns between two parties: room for `100 Trying`, and no more than the eye can follow.
 const SPACING_MIN: usize = 17;
 const SPACING_MAX: usize = 44;
@@ -60,7 +63,9 @@ pub(crate) enum Asked {
 /// A ladder on the screen.
 #[derive(Debug)]
 pub(crate) struct Ladder {
-    base: usize,
+    /// The calls that were asked for.
+    own: Vec<usize>,
+    /// Those that are shown: their other legs as well, where these are wanted.
     places: Vec<usize>,
     is_extended: bool,
     options: FlowOptions,
@@ -80,10 +85,11 @@ pub(crate) struct Ladder {
 }
 
 impl Ladder {
-    pub(crate) fn of(store: &Store, call: usize, extended: bool) -> Self {
+    pub(crate) fn of(store: &Store, mut own: Vec<usize>, extended: bool) -> Self {
+        own.truncate(CALLS_MAX);
         let mut ladder = Self {
-            base: call,
-            places: vec![call],
+            places: own.clone(),
+            own,
             is_extended: extended,
             options: FlowOptions::default(),
             plan: Plan::default(),
@@ -104,10 +110,12 @@ impl Ladder {
     /// Draws up the rows anew, and stays at the chosen one.
     pub(crate) fn refresh(&mut self, store: &Store) {
         let chosen = self.plan.rows.get(self.cursor.at()).map(|row| row.frame);
-        self.places = match self.is_extended {
-            true => store.conversation(self.base),
-            false => vec![self.base],
-        };
+        self.places.clone_from(&self.own);
+        if self.is_extended {
+            self.places = self.own.iter().flat_map(|own| store.conversation(*own)).collect();
+        }
+        self.places.sort_by_key(|place| store.number(*place));
+        self.places.dedup();
         self.plan = Plan::of(store, &self.places, &self.options);
         if let Some(at) = chosen.and_then(|frame| self.plan.row_of(frame)) {
             self.cursor.set(at);
@@ -281,9 +289,11 @@ impl Ladder {
     }
 
     fn title(&self, store: &Store, words: Labels) -> Line {
-        let Some(call) = store.calls.get(self.base) else { return Line::new() };
+        let Some(base) = self.own.first().copied() else { return Line::new() };
+        let Some(call) = store.calls.get(base) else { return Line::new() };
         let (from, to) = (uri(call.from_uri.as_deref()), uri(call.to_uri.as_deref()));
-        let number = store.number(self.base).to_string();
+        let numbers = self.own.iter().map(|own| store.number(*own).to_string());
+        let number = words.list(&numbers.collect::<Vec<_>>());
         let mut title = vec![
             piece(HEADING, format!("{} {number}", words.get("call"))),
             piece(PLAIN, format!("  {from} → {to}  {}", words.state(call.fate()))),

@@ -59,6 +59,8 @@ pub(crate) struct Store {
     pub(crate) hosts: BTreeMap<Host, String>,
     pub(crate) is_several: bool,
     lang: Lang,
+    /// RTP streams of calls.
+    streams: usize,
     places: HashMap<String, u32, RandomState>,
     found: Vec<Found>,
     /// Places in order of the first frames.
@@ -120,6 +122,7 @@ impl Store {
         if self.calls.len() < CALLS_MAX {
             self.places.insert(call.call_id.clone(), place);
             self.found.push(Found::default());
+            self.streams += call.streams.len();
             self.calls.push(call);
         }
     }
@@ -158,6 +161,11 @@ impl Store {
                 *own = number;
             }
         }
+    }
+
+    /// RTP streams, of calls and alone.
+    pub(crate) fn streams(&self) -> usize {
+        self.streams + self.rest.as_ref().map_or(0, |rest| rest.streams.len())
     }
 
     /// The calls in order, as places.

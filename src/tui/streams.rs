@@ -64,10 +64,6 @@ impl Streams {
         }
     }
 
-    pub(crate) fn count(&self) -> usize {
-        self.rows.len()
-    }
-
     fn arrange(&mut self, store: &Store) {
         self.rows.clear();
         for place in store.order() {

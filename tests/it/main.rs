@@ -44,4 +44,6 @@ mod tidy;
 mod torture;
 mod transcript;
 mod transports;
+#[cfg(feature = "tui")]
+mod tui;
 mod verdicts;
