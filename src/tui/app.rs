@@ -432,7 +432,7 @@ impl App {
         extended: bool,
         frame: Option<FrameId>,
     ) -> Command {
-        let mut ladder = Ladder::of(&self.store, calls, extended);
+        let mut ladder = Ladder::of(&self.store, calls, extended, self.words);
         if let Some(frame) = frame {
             ladder.go_to(frame, &self.store);
         }

@@ -571,7 +571,8 @@ fn finding(place: usize, width: usize, store: &Store) -> Piece {
         true => format!("{code}{more}"),
         false => {
             let title = &store.rule(worst).entry.title;
-            let room = width.saturating_sub(layout::width(&more) + 1);
+            let gap = usize::from(!more.is_empty());
+            let room = width.saturating_sub(layout::width(&more) + gap);
             let title = layout::cut(&format!("{code} {title}"), room);
             if more.is_empty() { title } else { format!("{title} {more}") }
         }

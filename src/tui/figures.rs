@@ -162,7 +162,7 @@ fn timeline(timeline: &Timeline, width: usize, words: Labels) -> Vec<Line> {
         lines.push(vec![
             piece(FAINT, format!("  {}  ", layout::pad(name, widest))),
             piece(look, spark(values, highest)),
-            piece(FAINT, format!("  max {}", words.count(highest as u64))),
+            piece(FAINT, format!("  {} {}", words.get("browse-max"), words.count(highest as u64))),
         ]);
     }
     lines.push(Line::new());
@@ -211,7 +211,7 @@ fn delays(kpi: &Kpi, words: Labels) -> Vec<Line> {
         words.get("browse-mean"),
         "p50",
         "p95",
-        "max"
+        words.get("browse-max")
     );
     let mut lines = vec![vec![piece(FAINT, head)]];
     let span =

@@ -63,6 +63,7 @@ pub(crate) enum Asked {
 /// A ladder on the screen.
 #[derive(Debug)]
 pub(crate) struct Ladder {
+    words: Labels,
     /// The calls that were asked for.
     own: Vec<usize>,
     /// Those that are shown: their other legs as well, where these are wanted.
@@ -85,9 +86,10 @@ pub(crate) struct Ladder {
 }
 
 impl Ladder {
-    pub(crate) fn of(store: &Store, mut own: Vec<usize>, extended: bool) -> Self {
+    pub(crate) fn of(store: &Store, mut own: Vec<usize>, extended: bool, words: Labels) -> Self {
         own.truncate(CALLS_MAX);
         let mut ladder = Self {
+            words,
             places: own.clone(),
             own,
             is_extended: extended,
@@ -138,7 +140,9 @@ impl Ladder {
         let at = self.cursor.at();
         self.preview = match self.plan.rows.get(at).map(|row| &row.what) {
             Some(What::Message { call, step, .. }) => message::pager(store, *call, *step),
-            Some(What::Stream { call, stream }) => message::stream_pager(store, *call, *stream),
+            Some(What::Stream { call, stream }) => {
+                message::stream_pager(store, *call, *stream, self.words)
+            }
             None => Pager::default(),
         };
         self.previewed = Some(at);

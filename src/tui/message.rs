@@ -9,6 +9,7 @@ use crate::catalogue::Labels;
 use crate::report::layout;
 use crate::report::style::Role;
 use crate::sip::Class;
+use crate::time::Span;
 use crate::tui::canvas::{Canvas, FAINT, HEADING, Line, Look, NAME, PLAIN, piece};
 use crate::tui::clock;
 use crate::tui::input::{Edit, Input};
@@ -194,62 +195,70 @@ fn body_line(text: String) -> Line {
 }
 
 /// What is known of a stream, for the place beside the ladder.
-pub(crate) fn stream_pager(store: &Store, call: usize, stream: usize) -> Pager {
+pub(crate) fn stream_pager(store: &Store, call: usize, stream: usize, words: Labels) -> Pager {
     let known = store.calls.get(call).and_then(|own| own.streams.get(stream));
-    Pager::new(known.map(stream_lines).unwrap_or_default())
+    Pager::new(known.map(|stream| stream_lines(stream, words)).unwrap_or_default())
 }
 
-/// Names and figures as engineers write them in every language.
-pub(crate) fn stream_lines(stream: &StreamSummary) -> Vec<Line> {
-    let fact =
-        |name: &str, value: String| vec![piece(NAME, format!("{name:<12}")), piece(PLAIN, value)];
-    let millis = |span: Option<crate::time::Span>| {
-        span.map_or("-".to_owned(), |span| format!("{:.1} ms", span.millis()))
-    };
-    let types: Vec<String> = stream
-        .payload_types
-        .iter()
-        .take(8)
-        .map(|(payload_type, packets)| format!("{payload_type} ({packets})"))
-        .collect();
+/// The figures of a stream, each behind its name.
+pub(crate) fn stream_lines(stream: &StreamSummary, words: Labels) -> Vec<Line> {
+    let span = |span: Option<Span>| span.map_or("-".to_owned(), |span| words.duration(span));
+    let types = stream.payload_types.iter().take(8);
+    let types = types.map(|(own, packets)| format!("{own} ({})", words.count(*packets)));
     let codec = stream.codec.clone().unwrap_or_default();
-    let kind = if stream.is_encrypted { "SRTP" } else { "RTP" };
-    let mut lines = vec![
-        vec![piece(HEADING, format!("{kind} {} → {}", stream.source, stream.destination))],
-        fact("SSRC", format!("0x{:08x}", stream.ssrc)),
-        fact("Codec", format!("{codec} {}", stream.clock.map_or(String::new(), |c| c.to_string()))),
-        fact("PT", types.join(", ")),
-        fact(
-            "Time",
-            format!("{} - {}", clock::clock(stream.first.time), clock::clock(stream.last.time)),
+    let clock_rate = stream.clock.map_or(String::new(), |clock| format!("/{clock}"));
+    let ran = [clock::clock(stream.first.time), clock::clock(stream.last.time)];
+    let lost = format!("{} ({} %)", words.count(stream.lost), percent(stream, words));
+    let [packets, expected] = [stream.packets, stream.expected].map(|count| words.count(count));
+    let again = [stream.duplicates, stream.reordered].map(|count| words.count(count));
+    let mut facts = vec![
+        ("SSRC", format!("0x{:08x}", stream.ssrc)),
+        (words.get("browse-codec"), format!("{codec}{clock_rate}")),
+        (words.get("browse-payloads"), types.collect::<Vec<_>>().join(" ")),
+        (words.get("time"), ran.join(" - ")),
+        (words.get("browse-packets"), format!("{packets} / {expected}")),
+        (words.get("browse-loss"), lost),
+        (words.get("browse-again"), again.join(" / ")),
+        (
+            words.get("browse-jitter"),
+            format!("{} / {}", span(stream.jitter), span(stream.jitter_max)),
         ),
-        fact("Packets", format!("{} / {}", stream.packets, stream.expected)),
-        fact("Lost", format!("{} ({:.2} %)", stream.lost, stream.lost_percent)),
-        fact("Dup/Reord", format!("{} / {}", stream.duplicates, stream.reordered)),
-        fact("Jitter", format!("{}, max {}", millis(stream.jitter), millis(stream.jitter_max))),
-        fact("Gap max", millis(stream.gap_max)),
-        fact("ptime", millis(stream.packet_time)),
+        (words.get("browse-gap"), span(stream.gap_max)),
+        ("ptime", span(stream.packet_time)),
     ];
     if let Some(estimate) = stream.estimate {
-        let text = format!("{:.2}  R {:.1}  G.107", estimate.mos, estimate.rating);
-        lines.push(fact("MOS", text));
+        let [mos, rating] = [(estimate.mos, 2), (estimate.rating, 1)]
+            .map(|(value, decimals)| words.decimal(value, decimals));
+        facts.push(("MOS", format!("{mos} (R {rating}, G.107)")));
     }
     if let Some(rtcp) = &stream.rtcp {
-        let sent = rtcp.sent.map_or("-".to_owned(), |sent| sent.to_string());
+        let sent = rtcp.sent.map_or("-".to_owned(), |sent| words.count(sent.into()));
         let lost = rtcp.lost.map_or("-".to_owned(), |lost| lost.to_string());
-        let text = format!(
-            "RR {}, sent {sent}, lost {lost}, jitter {}, RTT {}",
-            rtcp.reports,
-            millis(rtcp.jitter),
-            millis(rtcp.round_trip)
-        );
-        lines.push(fact("RTCP", text));
+        let values = [
+            ("sent", &*sent),
+            ("lost", &lost),
+            ("jitter", &span(rtcp.jitter)),
+            ("trip", &span(rtcp.round_trip)),
+        ];
+        facts.push(("RTCP", words.fill("browse-rtcp", &values)));
     }
     let digits: String = stream.digits.iter().filter_map(|digit| digit.key).take(64).collect();
     if !digits.is_empty() {
-        lines.push(fact("DTMF", digits));
+        facts.push(("DTMF", digits));
+    }
+    let widest = facts.iter().map(|(name, _)| layout::width(name)).max().unwrap_or_default();
+    let kind = if stream.is_encrypted { "SRTP" } else { "RTP" };
+    let title = format!("{kind} {} → {}", stream.source, stream.destination);
+    let mut lines = vec![vec![piece(HEADING, title)]];
+    for (name, value) in facts {
+        let name = layout::pad(name, widest);
+        lines.push(vec![piece(NAME, format!("{name}  ")), piece(PLAIN, value)]);
     }
     lines
+}
+
+fn percent(stream: &StreamSummary, words: Labels) -> String {
+    words.decimal(stream.lost_percent, 2)
 }
 
 #[cfg(test)]

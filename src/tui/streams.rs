@@ -17,8 +17,11 @@ use crate::tui::store::{Reading, Store};
 const LISTED_MAX: usize = 100_000;
 
 /// Columns of the graph that shows when a stream ran.
-const GRAPH_MAX: usize = 60;
+const GRAPH_MAX: usize = 120;
 const GRAPH_MIN: usize = 8;
+
+/// Streams whose addresses decide how wide columns are.
+const MEASURED_MAX: usize = 1000;
 
 /// A loss in percent from which it is heard, and from which it is bad.
 const LOSS_HEARD: f64 = 1.0;
@@ -116,10 +119,13 @@ impl Streams {
             return;
         }
         let chosen = self.rows.get(self.cursor.at()).and_then(|own| stream(*own, store));
-        let about = chosen.map(stream_lines).unwrap_or_default();
+        let about = chosen.map(|stream| stream_lines(stream, words)).unwrap_or_default();
         let (list, rest) = split(area, about.len());
         let (from, until) = self.bounds(store);
-        let plan = Table::of(usize::from(list.width));
+        let ends = self.rows.iter().take(MEASURED_MAX).filter_map(|own| stream(*own, store));
+        let ends = ends.flat_map(|stream| [stream.source, stream.destination]);
+        let widest = ends.map(|end| layout::width(&store.endpoint(end))).max().unwrap_or(0);
+        let plan = Table::of(usize::from(list.width), widest);
         canvas.line(list, 0, &plan.heads(words));
         let room = usize::from(list.height.saturating_sub(1));
         let shown = self.cursor.shown(self.rows.len(), room);
@@ -168,12 +174,12 @@ struct Table {
 }
 
 impl Table {
-    fn of(width: usize) -> Self {
+    fn of(width: usize, widest: usize) -> Self {
         // Number, codec, loss, jitter, MOS with the spaces between them.
         let fixed = 6 + 9 + 8 + 9 + 5;
         let room = width.saturating_sub(fixed + 3);
-        let graph = room.saturating_sub(34).clamp(GRAPH_MIN, GRAPH_MAX);
-        let end = (room.saturating_sub(graph) / 2).clamp(6, 45);
+        let graph = room.saturating_sub(2 * widest).clamp(GRAPH_MIN, GRAPH_MAX);
+        let end = (room.saturating_sub(graph) / 2).min(widest).max(6);
         Self { end, graph }
     }
 
