@@ -2,14 +2,15 @@
 //! of the call over UDP.
 
 use std::io::{Read, Write};
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
 use rustls::crypto::ring;
 use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
 use serde_json::Value;
-use siptrace::pipeline;
-use siptrace::transport::KeyLog;
+use siptrace::pipeline::{self, Content, Group, Wanted};
+use siptrace::transport::{KeyLog, Transport};
 
 use crate::build::container::pcap;
 use crate::build::{Capture, Record, ip, tunnel};
@@ -300,4 +301,24 @@ fn tls_gives_the_call_to_who_has_the_keys_and_a_fact_to_who_has_not() {
         assert_eq!(closed["totals"]["sip_messages"], 0);
         assert_eq!(rules_of(&closed), ["encrypted-signalling"], "{version:?}");
     }
+}
+
+#[test]
+fn what_was_in_tls_stands_alone_in_an_excerpt() {
+    let (capture, keys) = over_tls(&rustls::version::TLS13);
+    let bytes = pcap(&capture);
+    let calls = vec!["second@script.invalid".to_owned()];
+    let wanted = Wanted { groups: vec![Group { calls, ..Group::default() }], media: true };
+    let mut found = Vec::new();
+    let mut take = |_, kept: pipeline::Kept<'_>| {
+        let Content::Message { transport, bytes, .. } = kept.content else { panic!("{kept:?}") };
+        found.push((transport, String::from_utf8_lossy(bytes).into_owned()));
+        ControlFlow::Continue(())
+    };
+    let sources = || Ok(vec![source(&bytes)]);
+    pipeline::excerpt(&sources, &wanted, &keys, &|_| (), &mut take).expect("a capture");
+    let [(Transport::Tls, request), (Transport::Tls, response)] = &found[..] else {
+        panic!("{found:?}")
+    };
+    assert!(request.starts_with("OPTIONS ") && response.starts_with("SIP/2.0 200"));
 }
