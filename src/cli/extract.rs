@@ -36,6 +36,13 @@ const NAME_CHARS_MAX: usize = 80;
     mut_arg("captures", |captures| captures.help(
         "Captures, as `analyze` takes them; they are read several times, so standard input is none"
     )),
+    mut_arg("no_media", |media| media.help(
+        "Leave media out: RTP, RTCP and what else their ports carry"
+    )),
+    mut_arg("hosts", |hosts| hosts.help(
+        "Names of hosts that --filter may use: lines of an address and a name, as in /etc/hosts; \
+         goes before `[hosts]` of siptrace.toml"
+    )),
     after_help = "\
 A capture of chosen calls has their messages, RTP and RTCP, and ICMP errors about them, as they were
 captured, and nothing of other calls: in a TCP segment, bytes of others become line ends. Messages
