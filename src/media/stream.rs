@@ -273,12 +273,22 @@ impl Stream {
 
     #[cold]
     fn begin_run(&mut self, payload_type: u8, seen: Seen) {
+        let run = Run { payload_type, packets: 1, first: seen, last: seen };
+        let done = std::mem::replace(&mut self.run, run);
         if self.runs.len() + 1 < RTP_RUNS_MAX {
-            let run = Run { payload_type, packets: 1, first: seen, last: seen };
-            self.runs.push(std::mem::replace(&mut self.run, run));
-        } else {
-            self.run.packets += 1;
-            self.run.last = seen;
+            self.runs.push(done);
+            return;
+        }
+        // Events beside the sound change the payload type with every packet. What is known of both
+        // types is still right if the run goes to the last one of its type.
+        match self.runs.iter_mut().rfind(|own| own.payload_type == done.payload_type) {
+            Some(own) => {
+                own.packets += done.packets;
+                own.last = done.last;
+            }
+            None => {
+                self.run = Run { packets: done.packets + 1, last: seen, ..done };
+            }
         }
     }
 
@@ -383,7 +393,7 @@ impl Stream {
         self.spell.1
     }
 
-    /// Its payload types one after another; bounded, the last one grows.
+    /// Its payload types one after another; bounded, then the last one of each type grows.
     pub fn runs(&self) -> impl DoubleEndedIterator<Item = &Run> + Clone {
         self.runs.iter().chain([&self.run])
     }
@@ -592,5 +602,19 @@ mod tests {
         assert_eq!(stream.jitter(8000).map(|jitter| jitter.max), Some(Span::ZERO));
         assert_eq!(stream.payload_types(), [(0, 24), (101, 6)]);
         assert_eq!(stream.runs().count(), 3);
+    }
+
+    #[test]
+    fn payload_types_are_counted_however_often_they_change() {
+        let samples = (0..300).map(|number| {
+            let sample = Sample::of_speech(number);
+            match number % 3 {
+                0 => Sample { payload_type: 101, ..sample },
+                _ => sample,
+            }
+        });
+        let stream = stream(samples);
+        assert_eq!(stream.payload_types(), [(0, 200), (101, 100)]);
+        assert_eq!(stream.runs().count(), RTP_RUNS_MAX);
     }
 }
