@@ -93,7 +93,8 @@ impl Figure<'_> {
             out,
             "<div class=\"chart-box\"><svg viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
              role=\"img\" aria-labelledby=\"{id}-title {id}-desc\">\
-             <title id=\"{id}-title\">{title}</title><desc id=\"{id}-desc\">{told}</desc>{}</svg></div>",
+             <title id=\"{id}-title\">{title}</title><desc id=\"{id}-desc\">{told}</desc>{}\
+             </svg></div>",
             self.drawing
         );
         let summary = escaped(words.get("page-chart-data"));

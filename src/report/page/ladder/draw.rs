@@ -26,6 +26,9 @@ const BELOW: f64 = 8.0;
 const LINE: f64 = 14.0;
 const NOTE_COLUMN: f64 = COLUMN * 0.89;
 const NOTE_LINES_MAX: usize = 3;
+/// Columns of a row in words; what is sent may be as long as a datagram.
+const TOLD_MAX: usize = 320;
+
 const BREAK: f64 = 26.0;
 /// An arrow to where it came from.
 const LOOP: f64 = 34.0;
@@ -50,7 +53,7 @@ impl<'a> Drawing<'_, 'a> {
             "<svg class=\"ladder-head\" viewBox=\"0 0 {width} {HEAD}\" width=\"{width}\" \
              height=\"{HEAD}\" aria-hidden=\"true\">"
         );
-        for (party, at) in self.flow.parties.iter().zip(0..) {
+        for (party, at) in Kept::parties(self.flow).iter().zip(0..) {
             let (x, room) = (self.plan.x(at), self.plan.name_room());
             let all: Vec<String> =
                 party.addresses().iter().map(|(address, _)| address.to_string()).collect();
@@ -105,7 +108,7 @@ impl<'a> Drawing<'_, 'a> {
              <title id=\"{id}-title\">{title}</title>"
         );
         out.push_str(&ground);
-        for at in 0..self.flow.parties.len() {
+        for at in 0..Kept::parties(self.flow).len() {
             let x = self.plan.x(at);
             line([x, 0.0, x, height], "life", out);
         }
@@ -116,8 +119,9 @@ impl<'a> Drawing<'_, 'a> {
     /// Silence, or rows that are not shown: the lines of the parties break.
     fn draw_break(&self, text: &str, y: f64, out: &mut String) -> f64 {
         rect([0.0, y + 4.0, self.plan.width, BREAK - 8.0], "break", out);
-        let middle = (self.plan.x(0) + self.plan.x(self.flow.parties.len().max(1) - 1)) / 2.0;
-        for at in 0..self.flow.parties.len() {
+        let middle =
+            (self.plan.x(0) + self.plan.x(Kept::parties(self.flow).len().max(1) - 1)) / 2.0;
+        for at in 0..Kept::parties(self.flow).len() {
             let x = self.plan.x(at);
             line([x, y + 4.0, x, y + BREAK - 4.0], "life-break", out);
         }
@@ -269,7 +273,7 @@ impl<'a> Drawing<'_, 'a> {
         for note in self.notes(row) {
             let _ = write!(told, " · {note}");
         }
-        told
+        layout::cut(&told, TOLD_MAX)
     }
 
     /// `RTP PCMU · 250 packets · 1.2 % lost`.

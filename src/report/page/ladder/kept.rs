@@ -1,10 +1,13 @@
 //! Which rows a ladder shows where there are too many: those with findings, evidence, and what
-//! stands next to them.
+//! stands next to them. Knows nothing of how they are drawn.
 
-use crate::analysis::flow::{Flow, Row};
+use crate::analysis::flow::{Flow, Party, Row};
 
 /// Rows of one ladder: more than a reader follows, few enough for a page with many ladders.
 const ROWS_MAX: usize = 150;
+
+/// Parties of one ladder, the first ones: a call that forks to more is an attack or a test.
+const PARTIES_MAX: usize = 24;
 
 /// Rows kept at the beginning, where the call is set up.
 const FIRST: usize = 10;
@@ -16,12 +19,15 @@ pub(super) struct Kept {
 
 impl Kept {
     pub(super) fn of(flow: &Flow<'_>) -> Self {
-        let count = flow.rows.len();
+        let has_room = |row: &Row<'_>| row.from.max(row.to) < PARTIES_MAX;
+        let rows: Vec<(usize, &Row<'_>)> =
+            (0..).zip(&flow.rows).filter(|(_, row)| has_room(row)).collect();
+        let count = rows.len();
         if count <= ROWS_MAX {
-            return Self { places: (0..count).collect() };
+            return Self { places: rows.into_iter().map(|(place, _)| place).collect() };
         }
         let with = |is_it: fn(&Row<'_>) -> bool| {
-            (0..).zip(&flow.rows).filter(move |(_, row)| is_it(row)).map(|(at, _)| at)
+            (0..).zip(&rows).filter(move |(_, (_, row))| is_it(row)).map(|(at, _)| at)
         };
         // Where findings are told comes first: evidence may be very much.
         let told = with(|row| !row.findings.is_empty());
@@ -46,7 +52,13 @@ impl Kept {
                 }
             }
         }
-        Self { places: (0..).zip(keep).filter(|(_, kept)| *kept).map(|(at, _)| at).collect() }
+        let kept = rows.into_iter().zip(keep).filter(|(_, kept)| *kept);
+        Self { places: kept.map(|((place, _), _)| place).collect() }
+    }
+
+    /// The parties that have a line.
+    pub(super) fn parties<'f>(flow: &'f Flow<'_>) -> &'f [Party] {
+        flow.parties.get(..PARTIES_MAX).unwrap_or(&flow.parties)
     }
 
     /// The rows with their places.

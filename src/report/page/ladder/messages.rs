@@ -8,6 +8,7 @@ use crate::analysis::flow::{Content, Flow, Party, Sent};
 use crate::bytes::printable;
 use crate::report::html::escaped;
 use crate::report::index::{Index, name_of};
+use crate::report::layout;
 use crate::report::page::ladder::kept::Kept;
 use crate::report::text::clock::{Clock, relative};
 use crate::time::Time;
@@ -17,6 +18,9 @@ const MESSAGE_BYTES_MAX: usize = 8 << 10;
 
 /// Bytes shown of all messages of a ladder.
 const LADDER_BYTES_MAX: usize = 96 << 10;
+
+/// Columns of the first line in the title of a message.
+const LABEL_MAX: usize = 120;
 
 /// Bytes shown of one line: a header that is longer is an attack or a certificate.
 const LINE_BYTES_MAX: usize = 1 << 10;
@@ -57,7 +61,8 @@ impl Messages<'_, '_> {
         let (step, words, id) = (sent.step, self.index.words, self.id);
         let frame = name_of(step.frame, self.index.analysis);
         let after = relative(step.time.since(self.start));
-        let title = format!("{frame}  {after}  {from} → {to}  {}", sent.label);
+        let label = layout::cut(&sent.label, LABEL_MAX);
+        let title = format!("{frame}  {after}  {from} → {to}  {label}");
         let class = if is_evidence { " class=\"is-evidence\"" } else { "" };
         let _ = write!(
             out,

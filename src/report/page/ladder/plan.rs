@@ -30,7 +30,8 @@ const SPACING_MAX: f64 = 560.0;
 /// method and the beginning of its URI.
 const LABEL_MAX: usize = 26;
 
-/// Columns of a name in the head: more than half of the longest IPv6 address, which takes two lines.
+/// Columns of a name in the head: more than half of the longest IPv6 address, which takes two
+/// lines.
 const NAME_COLUMNS: usize = 24;
 
 /// What stands left of a row.
@@ -67,9 +68,9 @@ impl Plan {
         let frame_end = 10.0 + frame;
         let time_end = frame_end + GAP + time;
         let margin = time_end + GAP;
-        let gaps = flow.parties.len().saturating_sub(1).max(1) as f64;
-        let widest = flow.parties.iter().map(name_width).fold(0.0, f64::max);
-        let labels = flow.rows.iter().map(needed).fold(0.0, f64::max);
+        let gaps = Kept::parties(flow).len().saturating_sub(1).max(1) as f64;
+        let widest = Kept::parties(flow).iter().map(name_width).fold(0.0, f64::max);
+        let labels = kept.rows(flow).map(|(_, row)| needed(row)).fold(0.0, f64::max);
         let side = (widest / 2.0).max(24.0);
         let natural = (WIDTH - margin - RIGHT - 2.0 * side) / gaps;
         let least = SPACING_MIN.max(widest + 16.0).max(labels);

@@ -124,3 +124,21 @@ fn hostile_bytes_stay_text() {
         assert!(!html.contains(danger), "{danger}");
     }
 }
+
+#[test]
+fn an_attack_stays_small() {
+    let long = "x".repeat(3000);
+    let mut script = "host bob 192.0.2.1\n".to_owned();
+    for number in 0..200 {
+        script.push_str(&format!("host h{number} 10.0.{number}.1\n"));
+    }
+    for number in 0..200 {
+        script.push_str(&format!(
+            "{number} h{number} > bob INVITE\n+1ms bob > h{number} 500 {long}\n"
+        ));
+    }
+    let html = drawn(&analyzed(&(script + "end 300\n")), Lang::En);
+    assert_eq!(html.matches("class=\"party\"").count(), 24);
+    assert!(html.contains("Left out: "), "rows of other hosts");
+    assert!(html.len() < 400_000, "{}", html.len());
+}
