@@ -142,7 +142,15 @@ fn cause_sentence(
     values.extend(scene.server(entry).map(|server| ("server", foreign(server))));
     values.extend(calls.map(|calls| ("calls", words.count(calls))));
     let values: Vec<_> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    words.fill(if entry.explains_failures() { "page-cause" } else { "page-worst" }, &values)
+    // What explains less than half of the failed calls is one cause of several.
+    let explained = entry.incident.map_or(1, |incident| incident.calls);
+    let is_main = explained.saturating_mul(2) >= scene.parts.failed();
+    let key = match (entry.explains_failures(), is_main) {
+        (false, _) => "page-worst",
+        (true, true) => "page-cause",
+        (true, false) => "page-largest",
+    };
+    words.fill(key, &values)
 }
 
 /// What that means, in the words of the catalogue.

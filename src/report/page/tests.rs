@@ -9,7 +9,7 @@ use super::{page, story};
 use crate::analysis::{Analysis, CallSummary, Totals};
 use crate::capture::{Description, FrameId};
 use crate::catalogue::Lang;
-use crate::finding::{Finding, Findings, Report, Value};
+use crate::finding::{Finding, Findings, Report, Severity, Value};
 use crate::packet::Endpoint;
 use crate::report::Outcome;
 use crate::rules;
@@ -174,6 +174,20 @@ fn the_lead_counts_as_people_do() {
     fine.statistics.fates.clear();
     assert_eq!(lead(&fine), "None of the 4 calls in the capture failed.");
     assert_eq!(lead(&Analysis::default()), "No SIP found. Frames: 0");
+}
+
+#[test]
+fn one_cause_of_several_is_not_called_the_main_one() {
+    let mut analysis = many(4);
+    assert_eq!(analysis.findings.len(), 2);
+    for finding in &mut analysis.findings {
+        finding.severity = Severity::Error;
+    }
+    let one = html(&analysis, Lang::En, None);
+    assert!(one.contains("Main cause (certain): Call ended by a final response: 503"));
+    *analysis.statistics.fates.entry("failed").or_default() += 1;
+    let several = html(&analysis, Lang::En, None);
+    assert!(several.contains("Among several causes, the largest (certain): Call ended by"));
 }
 
 #[test]
