@@ -4,6 +4,7 @@
 
 mod audio;
 mod frames;
+mod script;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -19,10 +20,11 @@ use crate::cli::chosen::{self, ChosenArgs};
 use crate::cli::config::Config;
 use crate::cli::output::WriteError;
 use crate::cli::run::{RunArgs, RunError};
-use crate::cli::script::{self, ScriptArgs, WriteScriptError};
 use crate::finding::Finding;
 use crate::limits::{CALLS_MAX, FINDINGS_MAX, TRANSCRIPT_BYTES_PER_SHARD_MAX};
 use crate::pipeline;
+
+use script::{ScriptArgs, WriteScriptError};
 
 /// Characters of a Call-ID in the name of a file.
 const NAME_CHARS_MAX: usize = 80;
@@ -31,7 +33,7 @@ const NAME_CHARS_MAX: usize = 80;
 #[derive(Debug, Args)]
 #[command(
     group = ArgGroup::new("outputs").required(true).multiple(true).args([
-        "output", "split", "audio", "sip", "sipp",
+        "output", "split", "sip", "sipp", "audio",
     ]),
     mut_arg("captures", |captures| captures.help(
         "Captures, as `analyze` takes them; they are read several times, so standard input is none"
@@ -54,9 +56,9 @@ Examples:
   siptrace extract -o failed.pcapng --filter 'status = 5xx' --with-legs trunk.pcap
   siptrace extract --split calls trunk.pcap
   siptrace extract -o - --call 3 trunk.pcap | wireshark -k -i -
+  siptrace extract --sip call.sip --call 3 trunk.pcap
+  siptrace extract --sipp replay --call 3 --hop 2 trunk.pcap
   siptrace extract --audio sound call.pcap
-  siptrace extract --sip call.sip --call 3 trace.pcap
-  siptrace extract --sipp replay --call 3 --hop 2 trace.pcap
 
 Exit codes:
   0  at least one file was written
@@ -81,6 +83,13 @@ pub(super) struct ExtractArgs {
     audio: Option<PathBuf>,
     #[command(flatten)]
     script: ScriptArgs,
+    /// Replace files that are there already
+    #[arg(long)]
+    force: bool,
+    /// Language of comments: en, fr, ja or pt [default: from siptrace.toml, LC_ALL, LC_MESSAGES,
+    /// LANG]
+    #[arg(long, value_name = "LANG")]
+    lang: Option<Lang>,
 }
 
 /// Why nothing was written; the exit code is 2.
@@ -115,9 +124,6 @@ pub(super) enum ExtractError {
     /// No call fits.
     #[error("found no call to write")]
     NoCall,
-    /// A script was not written.
-    #[error(transparent)]
-    Script(#[from] WriteScriptError),
     /// There is no sound that could be written.
     #[error("found no RTP stream of G.711 or G.722")]
     NoSound,
@@ -136,6 +142,9 @@ pub(super) enum ExtractError {
     /// A capture is nothing for a terminal.
     #[error("could not write a capture to the terminal")]
     Terminal,
+    /// No script was written.
+    #[error(transparent)]
+    Script(#[from] WriteScriptError),
     /// A file could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -147,7 +156,6 @@ impl ExtractError {
         match self {
             Self::Run(error) => error.hint(),
             Self::Capture(error) | Self::Pipeline(pipeline::Error::Capture(error)) => error.hint(),
-            Self::Script(error) => error.hint(),
             Self::Pipe { .. } => Some("write it to a file first".to_owned()),
             Self::NotNamed(_) => Some("`siptrace calls` lists the calls".to_owned()),
             Self::Filter { hint, .. } => hint.clone(),
@@ -157,6 +165,7 @@ impl ExtractError {
             }
             Self::Exists { .. } => Some("name another file, or give --force".to_owned()),
             Self::IsInput { .. } => Some("name another file".to_owned()),
+            Self::Script(error) => error.hint(),
             Self::Terminal => Some("name a file with -o, or lead it into a program".to_owned()),
             Self::Pipeline(_) | Self::Write(_) => None,
         }
@@ -178,12 +187,6 @@ struct Meant<'a> {
 ///
 /// When the captures could not be read, or nothing was written.
 pub(super) fn extract(args: &ExtractArgs, config: &Config) -> Result<(), ExtractError> {
-    if args.script.is_asked() {
-        script::write(&args.script, &args.run, &args.chosen, config)?;
-    }
-    if args.output.is_none() && args.split.is_none() && args.audio.is_none() {
-        return Ok(());
-    }
     readable_twice(args)?;
     let meant = meant(args, config)?;
     if let Some(path) = &args.output {
@@ -191,6 +194,9 @@ pub(super) fn extract(args: &ExtractArgs, config: &Config) -> Result<(), Extract
     }
     if let Some(folder) = &args.split {
         frames::apart(&meant, folder)?;
+    }
+    if args.script.is_asked() {
+        script::write(&meant, config)?;
     }
     match &args.audio {
         Some(folder) => audio::write(&meant, folder),
@@ -242,11 +248,11 @@ fn meant<'a>(args: &'a ExtractArgs, config: &Config) -> Result<Meant<'a>, Extrac
             found.into_iter().collect()
         }
     };
-    let is_sound_alone = args.output.is_none() && args.split.is_none();
+    let is_sound_alone = args.output.is_none() && args.split.is_none() && !args.script.is_asked();
     match places.is_empty() && !(is_sound_alone && analysis.calls.is_empty()) {
         true => Err(ExtractError::NoCall),
         false => {
-            let lang = crate::cli::output::lang(args.script.lang, config);
+            let lang = crate::cli::output::lang(args.lang, config);
             Ok(Meant { args, analysis, places, lang })
         }
     }
@@ -284,7 +290,7 @@ fn may_write(args: &ExtractArgs, path: &Path) -> Result<(), ExtractError> {
     if inputs.iter().any(is_input) {
         return Err(ExtractError::IsInput { path: path.to_owned() });
     }
-    match known.is_file() && !args.script.force {
+    match known.is_file() && !args.force {
         true => Err(ExtractError::Exists { path: path.to_owned() }),
         false => Ok(()),
     }

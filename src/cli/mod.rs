@@ -26,7 +26,6 @@ mod redact;
 mod report;
 mod run;
 mod schema;
-mod script;
 mod selection;
 mod shell;
 mod show;
@@ -54,15 +53,15 @@ struct Arguments {
 enum Command {
     Analyze(Box<analyze::AnalyzeArgs>),
     Check(Box<check::CheckArgs>),
-    Calls(Box<calls::CallsArgs>),
     Report(Box<report::ReportArgs>),
-    Extract(Box<extract::ExtractArgs>),
-    Redact(redact::RedactArgs),
-    Stats(Box<stats::StatsArgs>),
-    Diff(Box<diff::DiffArgs>),
+    Calls(Box<calls::CallsArgs>),
     Show(Box<show::ShowArgs>),
+    Stats(Box<stats::StatsArgs>),
     #[cfg(feature = "tui")]
     Tui(Box<tui::TuiArgs>),
+    Diff(Box<diff::DiffArgs>),
+    Extract(Box<extract::ExtractArgs>),
+    Redact(redact::RedactArgs),
     Explain(explain::ExplainArgs),
     Compare(explain::CompareArgs),
     Rules(explain::RulesArgs),

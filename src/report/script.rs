@@ -201,13 +201,13 @@ impl<'a> Scene<'a> {
             let _ =
                 writeln!(text, "# {}", words.fill("extract-script-no-rtp", &[("count", &count)]));
         }
-        if self.lines.iter().any(|line| line.is_other_transport()) {
+        if self.lines.iter().any(Line::is_other_transport) {
             let _ = writeln!(text, "# {}", words.get("extract-script-tcp"));
         }
         let _ = writeln!(text, "start {}", self.start);
         text.push_str(&self.hosts.text());
         self.write_items(&self.items(analysis), &mut text);
-        self.write_expectations(findings, &mut text);
+        self.write_expectations(findings, words, &mut text);
         text
     }
 
@@ -303,19 +303,34 @@ impl<'a> Scene<'a> {
         }
     }
 
-    fn write_expectations(&self, findings: &[&Finding], text: &mut String) {
+    fn write_expectations(&self, findings: &[&Finding], words: Labels, text: &mut String) {
         let labelled = self.lines.iter().filter(|line| line.is_labelled);
         let labels: BTreeMap<FrameId, String> =
             labelled.map(|line| (line.step.frame, line.label())).collect();
+        let mut others = Vec::new();
         for finding in findings {
+            let line = format!(
+                "{} {} {}",
+                finding.rule.name,
+                finding.severity.name(),
+                finding.confidence.name()
+            );
             let frames: Option<Vec<&str>> =
                 finding.frames.iter().map(|frame| labels.get(frame).map(String::as_str)).collect();
-            let frames = match frames {
-                Some(frames) if !frames.is_empty() => format!(" frames={}", frames.join(",")),
-                _ => String::new(),
+            let _ = match frames {
+                Some(frames) if frames.is_empty() => writeln!(text, "^ {line}"),
+                Some(frames) => writeln!(text, "^ {line} frames={}", frames.join(",")),
+                None => {
+                    others.push(line);
+                    Ok(())
+                }
             };
-            let (rule, severity) = (finding.rule.name, finding.severity.name());
-            let _ = writeln!(text, "^ {rule} {severity} {}{frames}", finding.confidence.name());
+        }
+        if !others.is_empty() {
+            let _ = writeln!(text, "# {}", words.get("extract-script-beyond"));
+        }
+        for line in others {
+            let _ = writeln!(text, "# ^ {line}");
         }
     }
 }

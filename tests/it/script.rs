@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use siptrace::analysis::{Analysis, CallSummary};
 use siptrace::catalogue::Lang;
 use siptrace::report::script::{ScriptError, script};
+use siptrace::sip::Status;
 use siptrace::{Options, analyze};
 
 use crate::shared;
@@ -73,7 +74,7 @@ fn facts(analysis: &Analysis, ids: &BTreeSet<&str>) -> Vec<String> {
     let mut facts: Vec<String> = Vec::new();
     for call in analysis.calls.iter().filter(|call| ids.contains(call.call_id.as_str())) {
         let CallSummary { call_id, kind, state, messages, .. } = call;
-        let status = call.final_status.map_or(0, |status| status.code());
+        let status = call.final_status.map_or(0, Status::code);
         facts.push(format!("{call_id} {kind:?} {state:?} {status} {messages}"));
     }
     for finding in &analysis.findings {
@@ -233,6 +234,17 @@ fn hostile_bytes_are_escaped_and_come_back() {
         steps.map(|step| step.bytes.to_vec()).collect()
     };
     assert_eq!(bytes(&read(&text)), bytes(&analysis));
+}
+
+#[test]
+fn what_rests_on_more_than_messages_is_no_expectation() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/captures/closed-udp-port.pcap");
+    let analysis = analyze([path], &options()).expect("analysed");
+    let calls: Vec<&CallSummary> = analysis.calls.iter().collect();
+    let text = written(&analysis, &calls).expect("written");
+    let end = "# These findings rest on more than the messages; the script may not show them:\n\
+               # ^ icmp-unreachable error certain\n";
+    assert!(text.ends_with(end) && !text.contains("\n^ icmp"), "{text}");
 }
 
 #[test]

@@ -204,7 +204,7 @@ fn files_are_replaced_only_when_that_is_asked_for() {
     let again = siptrace(&both);
     assert_eq!(again.status.code(), Some(2));
     let error = String::from_utf8_lossy(&again.stderr).into_owned();
-    assert!(error.contains("it is there already\nhint: --force replaces it"), "{error}");
+    assert!(error.contains("it exists\nhint: name another file, or give --force"), "{error}");
     assert_eq!(fs::read_to_string(&script).expect("left alone"), "mine");
     let forced = siptrace(&[&both[..], &["--force"]].concat());
     assert!(forced.status.success(), "{forced:?}");
@@ -221,7 +221,8 @@ fn files_are_replaced_only_when_that_is_asked_for() {
 fn wrong_wishes_are_told() {
     let capture = capture("busy-486.pcap").to_string_lossy().into_owned();
     let cases: &[(&[&str], &str)] = &[
-        (&["--sip", "-"], "--call"),
+        (&["--sipp", "x", "--filter", "status = 200"], "found no call to write"),
+        (&[], "--sip"),
         (&["--sip", "-", "--call", "9"], "found no call number 9"),
         (&["--sipp", "x", "--call", "1", "--hop", "3"], "hint: --hop takes numbers from 1 to 1"),
         (&["--hop", "1", "--sip", "-", "--call", "1"], "--sipp"),

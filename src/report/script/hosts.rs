@@ -1,5 +1,6 @@
 //! Who takes part in a script: names, addresses, and what each says of itself in every message.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -128,8 +129,8 @@ fn names(calls: &[&CallSummary]) -> Vec<(String, String)> {
     let mut names: Vec<(String, String)> = Vec::new();
     for call in calls {
         let first = call.transcript.first();
-        let id = first
-            .and_then(|step| step.message().text(HeaderName::CallId).map(|id| id.into_owned()));
+        let id =
+            first.and_then(|step| step.message().text(HeaderName::CallId).map(Cow::into_owned));
         let id = id.unwrap_or_default();
         if let Some(known) = names.iter().find(|(_, known)| *known == id).cloned() {
             names.push(known);

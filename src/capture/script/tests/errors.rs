@@ -4,7 +4,7 @@ use super::HOSTS;
 use crate::capture::script::expectations;
 
 /// A script below three hosts (line 4 is its first), the column with the message, and the hint.
-const WRONG: [(&str, &str, &str); 76] = [
+const WRONG: [(&str, &str, &str); 78] = [
     (
         "frobnicate",
         "1:line 4: cannot read \"frobnicate\"; a line begins with a time, ^, host, call, \
@@ -317,7 +317,18 @@ const WRONG: [(&str, &str, &str); 76] = [
     ("host carol", "1:line 4: a host needs a name and an address; write host NAME ADDRESS", ""),
     (
         "host carol 192.0.2.9 usr=x",
-        "22:line 4: \"usr=x\" is no option of a host; options here are user=, domain=, inside=",
+        "22:line 4: \"usr=x\" is no option of a host; options here are user=, domain=, inside=, \
+         rport, agent=, server=, allow=",
+        "",
+    ),
+    (
+        "host carol 192.0.2.9 agent=",
+        "28:line 4: a value is missing; expected a text, or - for no such field",
+        "",
+    ),
+    (
+        "call one id=a\ncall one id=b",
+        "13:line 5: call one has the Call-ID \"a\"; each call has one Call-ID",
         "",
     ),
     (
