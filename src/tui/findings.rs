@@ -20,7 +20,7 @@ use crate::tui::calls::severity;
 use crate::tui::canvas::{Canvas, FAINT, HEADING, Line, Look, NAME, PLAIN, columns, mark, piece};
 use crate::tui::clock;
 use crate::tui::cursor::{Cursor, Scroll};
-use crate::tui::pager::{item, prose};
+use crate::tui::pager::{WIDTH_MIN, item, prose};
 use crate::tui::store::Store;
 
 /// From so many columns on, the diagnosis stands beside the list.
@@ -433,7 +433,8 @@ pub(crate) fn facts(facts: &[(String, String)], width: usize) -> Vec<Line> {
     let mut lines = Vec::new();
     for (name, value) in facts {
         let name = layout::pad(&layout::cut(name, widest), widest);
-        for (at, folded) in layout::fold(value, width, widest + 4, 0).iter().enumerate() {
+        let room = width.max(widest + 4 + WIDTH_MIN);
+        for (at, folded) in layout::fold(value, room, widest + 4, 0).iter().enumerate() {
             let before = match at {
                 0 => format!("  {name}  "),
                 _ => " ".repeat(widest + 4),

@@ -13,6 +13,9 @@ use crate::tui::cursor::Scroll;
 /// Spaces before the second line of a paragraph that is too long.
 const HANG: usize = 2;
 
+/// Columns that text has beside its indent, however narrow the screen is.
+pub(crate) const WIDTH_MIN: usize = 8;
+
 /// Lines of text.
 #[derive(Debug, Default)]
 pub(crate) struct Pager {
@@ -169,6 +172,7 @@ pub(crate) fn prose(look: Look, text: &str, width: usize, indent: usize) -> Vec<
 /// A list item below its mark.
 pub(crate) fn item(look: Look, mark: &str, text: &str, width: usize, indent: usize) -> Vec<Line> {
     let hang = indent + layout::width(mark);
+    let width = width.max(hang + WIDTH_MIN);
     let mut lines = Vec::new();
     for (at, folded) in layout::fold(&printable_str(text), width, hang, 0).iter().enumerate() {
         let before = match at {
