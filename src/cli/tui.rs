@@ -4,6 +4,7 @@
 //! draws what it says.
 
 use std::fmt;
+use std::fs::Metadata;
 use std::io::{self, IsTerminal, Stdout};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -152,7 +153,7 @@ fn name(paths: &[PathBuf]) -> String {
 fn size(paths: &[PathBuf], sources: &[Source]) -> Option<u64> {
     let is_plain =
         sources.iter().all(|source| matches!(source.describe().compression, "none" | ""));
-    let sizes = paths.iter().map(|path| std::fs::metadata(path).ok().filter(|own| own.is_file()));
+    let sizes = paths.iter().map(|path| std::fs::metadata(path).ok().filter(Metadata::is_file));
     let sizes: Option<Vec<u64>> = sizes.map(|own| own.map(|own| own.len())).collect();
     sizes.filter(|_| is_plain).map(|sizes| sizes.iter().sum())
 }

@@ -1,4 +1,4 @@
-//! Statistics: what became of the calls, key figures, methods, codes, hosts, and what happened when.
+//! Statistics: what became of the calls, key figures, methods, codes, hosts, what happened when.
 
 use crossterm::event::KeyCode;
 use ratatui::layout::Rect;

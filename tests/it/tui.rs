@@ -427,7 +427,8 @@ fn the_real_program_in_a_terminal() {
     let program = env!("CARGO_BIN_EXE_siptrace");
     let capture = "fixtures/captures/proxy-downstream-dead.pcap";
     let command = format!(
-        "sh -c 'LC_ALL=C.UTF-8 TERM=screen {program} tui --lang en {capture}; echo left with $?; cat'"
+        "sh -c 'LC_ALL=C.UTF-8 TERM=screen {program} tui --lang en {capture}; \
+         echo left with $?; cat'"
     );
     for size in [(80, 24), (200, 50)] {
         let Some(tmux) = Tmux::start("walk", size, &command) else { return };
@@ -461,7 +462,8 @@ fn a_pipe_is_browsed_with_the_keys_of_the_terminal() {
     let program = env!("CARGO_BIN_EXE_siptrace");
     let capture = "fixtures/captures/proxy-downstream-dead.pcap";
     let command = format!(
-        "sh -c 'cat {capture} | LC_ALL=C TERM=linux {program} tui --lang en -; echo left with $?; cat'"
+        "sh -c 'cat {capture} | LC_ALL=C TERM=linux {program} tui --lang en -; \
+         echo left with $?; cat'"
     );
     let Some(tmux) = Tmux::start("pipe", (80, 24), &command) else { return };
     tmux.expect("TXN101");
