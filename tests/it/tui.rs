@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use proptest::prelude::*;
-use ratatui::buffer::Buffer;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::Rect;
 use siptrace::analysis::{Analysis, Batch};
 use siptrace::catalogue::Lang;
@@ -107,7 +107,7 @@ fn screen(app: &App, (width, height): (u16, u16)) -> String {
         let mut line = String::new();
         let mut covered = 0;
         for x in 0..width {
-            let symbol = buffer.cell((x, y)).map(|cell| cell.symbol()).unwrap_or_default();
+            let symbol = buffer.cell((x, y)).map(Cell::symbol).unwrap_or_default();
             // A wide character covers the cell after it.
             if covered > 0 {
                 covered -= 1;
