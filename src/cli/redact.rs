@@ -21,9 +21,9 @@ use crate::transport::KeyLog;
 /// Write a capture without personal data, which gives the same findings
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Numbers, names, hosts, addresses, digests and keys become pseudonyms of the same length, the same for
-the same in the whole run; media and all that is not understood become zeros. Frames, times, ports,
-lengths and what the protocols say stay, so the findings do. docs/redact.md has the whole list.
+Numbers, names, hosts, addresses, digests and keys become pseudonyms of the same length, the same
+for the same in the whole run; media become zeros, and what is not understood goes. Frames, times,
+ports, lengths and what the protocols say stay, so the findings do.
 
 Examples:
   siptrace redact call.pcap -o clean.pcapng
@@ -181,6 +181,7 @@ fn learn_message(redactor: &mut Redactor, message: &pipeline::Origin<'_>) {
         redactor.learn(&Sent {
             number: message.message,
             frame: message.frame,
+            ends: (message.source, message.destination),
             transport: message.transport,
             bytes: message.bytes,
             pieces: &message.pieces,

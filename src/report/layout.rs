@@ -68,11 +68,13 @@ pub(crate) fn cut(text: &str, columns: usize) -> String {
 /// Like [`wrap`] of one line, but no line is wider than `width`: a word that is too long for one
 /// is broken, and the lines below the first have `hang` more spaces.
 pub(crate) fn fold(line: &str, width: usize, indent: usize, hang: usize) -> Vec<String> {
+    // A character of two columns must fit behind the spaces, or it would never be told.
+    let width = width.max(indent + hang + 2);
     let mut lines = Vec::new();
     for line in hanging(line, width, indent, hang) {
         let mut rest = line;
         while self::width(&rest) > width {
-            let head = head_of(&rest, width.max(indent + hang + 2));
+            let head = head_of(&rest, width);
             let tail = rest.split_off(head);
             lines.push(std::mem::replace(&mut rest, " ".repeat(indent + hang) + &tail));
         }
@@ -295,6 +297,12 @@ mod tests {
             let joined: String = lines.concat().replace(' ', "");
             assert_eq!(joined, text.replace(' ', ""), "{columns}");
         }
+    }
+
+    #[test]
+    fn folding_ends_where_there_is_no_room() {
+        assert_eq!(fold("日本 ab", 3, 4, 2), ["    日", "      本", "      ab"]);
+        assert_eq!(fold("", 0, 9, 0), [""]);
     }
 
     #[test]

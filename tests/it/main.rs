@@ -30,6 +30,7 @@ mod peers;
 mod pipes;
 mod public;
 mod recorded;
+mod redact;
 mod report;
 mod rules;
 mod run;

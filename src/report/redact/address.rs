@@ -15,12 +15,16 @@ use super::key::{Key, Place};
 /// Pseudonyms that are remembered; beyond that they are worked out again.
 const REMEMBERED_MAX: usize = 1 << 16;
 
+/// Values, and others in their places.
+type Order = (Vec<u16>, Vec<u16>);
+
 /// Makes pseudonyms of addresses.
 #[derive(Debug)]
 pub(super) struct Addresses {
     key: Key,
     known: HashMap<IpAddr, IpAddr, RandomState>,
-    orders: HashMap<(Vec<u8>, u16, u16), (Vec<u16>, Vec<u16>), RandomState>,
+    /// The values that one part of an address may have, and what follows each.
+    orders: HashMap<(Vec<u8>, u16, u16), Order, RandomState>,
 }
 
 impl Addresses {

@@ -33,6 +33,8 @@ impl Redactor {
     ) -> Redacted {
         match layout::plain(frame, packet) {
             Some(upper) => self.in_place(frame, packet, upper, patches),
+            // What is no packet has a number all the same.
+            None if frame.link == LinkType::NOT_A_PACKET => self.nothing(frame, LinkType::ETHERNET),
             None => self.lifted(frame, packet, patches),
         }
     }
@@ -56,11 +58,14 @@ impl Redactor {
                     Packet::Unread(_) | Packet::Encrypted { .. } => Some(false),
                     _ => None,
                 };
-                self.ip(rest, Content { opaque, cut, from: upper.at as isize, patches });
+                let from = upper.at as isize;
+                let kept = self.ip(rest, Content { opaque, cut, from, patches });
+                data.truncate(upper.at + kept);
             }
             ARP => self.pseudonyms.arp(rest),
             kind => {
                 self.pseudonyms.blank(rest);
+                data.truncate(upper.at);
                 if let Some(at) = upper.kind_at.filter(|_| kind >= 1536) {
                     part(&mut data, at..at + 2).copy_from_slice(&NOTHING.to_be_bytes());
                 }
@@ -142,21 +147,22 @@ impl Redactor {
         let content = Content { opaque: None, cut: missing, from: there - here, patches };
         let opaque = matches!(packet, Packet::Encrypted { .. }).then_some(false);
         let length = data.len();
-        self.ip(part(&mut data, start..length), Content { opaque, ..content });
-        let original_length = (data.len() + missing) as u32;
+        let original_length = (length + missing) as u32;
+        let kept = self.ip(part(&mut data, start..length), Content { opaque, ..content });
+        data.truncate(start + kept);
         Redacted { link: LinkType::ETHERNET, data, original_length }
     }
 
-    /// A frame of which nothing is understood: as long as it was.
+    /// A frame of which nothing is understood: a header of nobody's, and how long it was.
     fn nothing(&mut self, frame: &Frame<'_>, link: LinkType) -> Redacted {
-        let mut data = vec![0; frame.data.len()];
-        self.pseudonyms.counts.blanked += data.len() as u64;
-        if link == LinkType::ETHERNET
-            && let Some(kind) = data.get_mut(12..14)
-        {
-            kind.copy_from_slice(&NOTHING.to_be_bytes());
+        self.pseudonyms.counts.blanked += frame.data.len() as u64;
+        let mut data = Vec::new();
+        if link == LinkType::ETHERNET {
+            data.extend([RECEIVER, SENDER].as_flattened());
+            data.extend(NOTHING.to_be_bytes());
         }
-        Redacted { link, data, original_length: frame.original_length }
+        let original_length = frame.original_length.max(data.len() as u32);
+        Redacted { link, data, original_length }
     }
 
     /// A message without its stream.

@@ -9,7 +9,7 @@ use super::text::{Pseudonyms, part};
 use super::{Patch, Redactor, checksum};
 use crate::bytes::{array, be16, be32};
 use crate::packet::{Endpoint, Path};
-use crate::transport::{message_in_datagram, start_line};
+use crate::transport::message_in_datagram;
 
 /// The protocol number for experiments (RFC 3692): nothing is said of the content.
 const NOTHING: u8 = 253;
@@ -44,38 +44,50 @@ struct Above<'c> {
     shown: (IpAddr, IpAddr),
     protocol: u8,
     is_cut: bool,
+    /// It is put together of fragments, of which none is cut off.
+    is_whole: bool,
     content: Content<'c>,
     /// Where it begins in the packet.
     at: usize,
 }
 
 impl Redactor {
-    /// An IP packet with all that follows it in the frame.
-    pub(super) fn ip(&mut self, packet: &mut [u8], content: Content<'_>) {
+    /// An IP packet with all that follows it in the frame; gives how many bytes are to be kept.
+    pub(super) fn ip(&mut self, packet: &mut [u8], content: Content<'_>) -> usize {
         let Some(header) = layout::ip(packet, content.cut) else {
-            return self.pseudonyms.blank(packet);
+            self.pseudonyms.blank(packet);
+            return packet.len();
         };
         let Ip { header: length, end, protocol, protocol_at, piece, .. } = header;
         let total = packet.len();
         // Behind the packet is padding, or the checksum of the link.
         self.pseudonyms.blank(part(packet, end..total));
         let Some((ends, shown)) = self.ip_header(part(packet, 0..length)) else {
-            return self.pseudonyms.blank(packet);
+            self.pseudonyms.blank(packet);
+            return total;
         };
         let is_cut = header.missing > 0;
-        let above = Above { ends, shown, protocol, is_cut, content, at: length };
+        let is_whole = false;
+        let above = Above { ends, shown, protocol, is_cut, is_whole, content, at: length };
         let body = part(packet, length..end);
-        match (content.opaque, piece) {
-            (Some(_), _) => self.pseudonyms.blank(body),
-            (None, Some(is_first)) => self.piece(body, is_first, &above),
+        let kept = match (content.opaque, piece) {
+            (Some(is_unnamed), _) => {
+                self.pseudonyms.blank(body);
+                is_unnamed.then_some(0)
+            }
+            (None, Some(is_first)) => {
+                self.piece(body, is_first, &above);
+                None
+            }
             (None, None) => self.above(body, &above),
-        }
+        };
         if content.opaque == Some(true)
             && let Some(place) = packet.get_mut(protocol_at)
         {
             *place = NOTHING;
         }
         seal_v4(packet);
+        kept.map_or(total, |kept| length + kept)
     }
 
     /// A packet that came in fragments, from the header above IP on.
@@ -88,7 +100,8 @@ impl Redactor {
     ) {
         let shown = (self.pseudonyms.address(ends.0), self.pseudonyms.address(ends.1));
         let content = Content { opaque: None, cut: 0, from: 0, patches: &[] };
-        self.above(body, &Above { ends, shown, protocol, is_cut, content, at: 0 });
+        let is_whole = true;
+        self.above(body, &Above { ends, shown, protocol, is_cut, is_whole, content, at: 0 });
     }
 
     /// The addresses of a header and their pseudonyms; options and extension headers are emptied.
@@ -127,7 +140,13 @@ impl Redactor {
     fn piece(&mut self, body: &mut [u8], is_first: bool, above: &Above<'_>) {
         let from = usize::try_from(above.content.from + above.at as isize).unwrap_or(0);
         if !above.content.patches.is_empty() {
-            return patched(body, from, above.content.patches);
+            let header = array::<8>(body, 0).filter(|_| is_first && above.protocol == UDP);
+            patched(body, from, above.content.patches);
+            // Of a tunnel in fragments only the inside is known.
+            if let Some([a, b, c, d, e, f, ..]) = header.filter(|_| body.starts_with(&[0; 8])) {
+                part(body, 0..6).copy_from_slice(&[a, b, c, d, e, f]);
+            }
+            return;
         }
         match above.protocol {
             UDP if is_first && body.len() >= 8 => {
@@ -147,17 +166,19 @@ impl Redactor {
         }
     }
 
-    fn above(&mut self, body: &mut [u8], above: &Above<'_>) {
+    /// What a packet carries; gives how many bytes of it are to be kept, where not all are.
+    fn above(&mut self, body: &mut [u8], above: &Above<'_>) -> Option<usize> {
         match above.protocol {
-            UDP | UDP_LITE if body.len() >= 8 => self.udp(body, above),
-            TCP if body.len() >= 20 => self.tcp(body, above),
+            UDP | UDP_LITE if body.len() >= 8 => return self.udp(body, above),
+            TCP if body.len() >= 20 => return self.tcp(body, above),
             ICMP | ICMP_V6 if body.len() >= 8 => self.icmp(body, above),
             SCTP if body.len() >= 12 => self.sctp(body, above),
             _ => self.pseudonyms.blank(body),
         }
+        None
     }
 
-    fn udp(&mut self, body: &mut [u8], above: &Above<'_>) {
+    fn udp(&mut self, body: &mut [u8], above: &Above<'_>) -> Option<usize> {
         let claimed = match usize::from(be16(body, 4).unwrap_or(0)) {
             0 => body.len(),
             _ if above.protocol == UDP_LITE => body.len(),
@@ -168,7 +189,7 @@ impl Redactor {
         let length = body.len();
         self.pseudonyms.blank(part(body, end..length));
         let ports = (be16(body, 0).unwrap_or(0), be16(body, 2).unwrap_or(0));
-        self.udp_payload(part(body, 8..end), ports);
+        let is_left = self.udp_payload(part(body, 8..end), ports);
 
         let had_checksum = be16(body, 6) != Some(0);
         part(body, 6..8).fill(0);
@@ -184,17 +205,25 @@ impl Redactor {
             let sum = if sum == 0 { u16::MAX } else { sum };
             part(body, 6..8).copy_from_slice(&sum.to_be_bytes());
         }
+        if must_have && (is_cut || !is_left && !above.is_whole) {
+            // There has to be one, and nobody can tell whether it is right.
+            part(body, 6..8).fill(0xff);
+        }
+        (!is_left).then_some(8)
     }
 
-    /// A SIP message, or anything else.
-    pub(super) fn udp_payload(&mut self, payload: &mut [u8], ports: (u16, u16)) {
+    /// A SIP message, or anything else; false if nothing is left.
+    fn udp_payload(&mut self, payload: &mut [u8], ports: (u16, u16)) -> bool {
         match message_in_datagram(payload).is_some() {
-            true => self.pseudonyms.message(payload),
+            true => {
+                self.pseudonyms.message(payload);
+                true
+            }
             false => self.pseudonyms.datagram(payload, ports),
         }
     }
 
-    fn tcp(&mut self, body: &mut [u8], above: &Above<'_>) {
+    fn tcp(&mut self, body: &mut [u8], above: &Above<'_>) -> Option<usize> {
         let header = body.get(12).map_or(0, |byte| usize::from(byte >> 4) * 4);
         let header = header.clamp(20, body.len());
         tcp_options(part(body, 20..header));
@@ -210,6 +239,7 @@ impl Redactor {
         let payload = part(body, header..length);
         let from = above.content.from + (above.at + header) as isize;
         let patches = above.content.patches;
+        let mut kept = None;
         if payload.iter().all(|byte| b"\r\n\0".contains(byte)) {
         } else if !patches.is_empty() {
             patched(payload, usize::try_from(from).unwrap_or(0), patches);
@@ -217,12 +247,15 @@ impl Redactor {
             self.pseudonyms.nested(payload, 0);
         } else if !self.sessions.segment(&mut self.pseudonyms, (path, sequence), payload) {
             self.pseudonyms.blank(payload);
+            let is_other = !self.patches.has_sip((path.source, path.destination));
+            kept = is_other.then_some(header);
         }
         part(body, 16..18).fill(0);
-        if !above.is_cut {
+        if !above.is_cut && kept.is_none() {
             let sum = checksum::transport(above.shown, TCP, body, body.len());
             part(body, 16..18).copy_from_slice(&sum.to_be_bytes());
         }
+        kept
     }
 
     fn icmp(&mut self, body: &mut [u8], above: &Above<'_>) {
@@ -274,11 +307,8 @@ impl Redactor {
                 // Of a part of the datagram there is no checksum.
                 part(body, 6..8).fill(0);
                 let length = body.len();
-                let payload = part(body, 8..length);
-                match start_line::is_start(payload) {
-                    true => self.pseudonyms.message(payload),
-                    false => self.pseudonyms.blank(payload),
-                }
+                let ports = (be16(body, 0).unwrap_or(0), be16(body, 2).unwrap_or(0));
+                self.udp_payload(part(body, 8..length), ports);
             }
             TCP if is_first => {
                 if body.len() >= 18 {
@@ -311,7 +341,9 @@ impl Redactor {
                 }
                 1 | 2 => self.sctp_parameters(chunk),
                 // Acknowledgements and the end of an association are figures.
-                3 | 7 | 8 | 11 | 14 => {}
+                3 | 7 | 8 | 11 | 14 | 192 => {}
+                // Parameters and causes have a length of their own.
+                4..=6 | 9 => self.pseudonyms.blank_from(chunk, 8),
                 _ => self.pseudonyms.blank_from(chunk, 4),
             }
             at += claimed.next_multiple_of(4);
@@ -417,9 +449,9 @@ fn tcp_options(options: &mut [u8]) {
     }
 }
 
-/// A request or response of HTTP, as WebSocket begins with (RFC 6455, section 1.3).
+/// The request or response of HTTP that WebSocket begins with (RFC 6455, section 1.3).
 fn is_http(payload: &[u8]) -> bool {
-    let line = payload.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    payload.starts_with(b"HTTP/1.1 101")
-        || (payload.starts_with(b"GET ") && memchr::memmem::find(line, b" HTTP/1.").is_some())
+    let has = |text: &[u8]| memchr::memmem::find(payload, text).is_some();
+    let begins = payload.starts_with(b"GET ") || payload.starts_with(b"HTTP/1.1 101");
+    begins && has(b"HTTP/1.") && (has(b"ebsocket") || has(b"ebSocket"))
 }

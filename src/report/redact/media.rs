@@ -21,11 +21,11 @@ const STUN_HEADER: usize = 20;
 const FINGERPRINT: u32 = 0x5354_554e;
 
 impl Pseudonyms {
-    /// The payload of a datagram that has no SIP message.
-    pub(super) fn datagram(&mut self, payload: &mut [u8], ports: (u16, u16)) {
+    /// The payload of a datagram that has no SIP message; false if nothing is left of it.
+    pub(super) fn datagram(&mut self, payload: &mut [u8], ports: (u16, u16)) -> bool {
         // Keep-alives: line ends, zeros.
         if payload.iter().all(|byte| b"\r\n\0".contains(byte)) {
-            return;
+            return true;
         }
         // Below 1024 are services, and a name in a query may look like anything.
         let kind = match ports.0.min(ports.1) {
@@ -41,6 +41,7 @@ impl Pseudonyms {
             Kind::Zrtp => self.blank_from(payload, 8),
             Kind::Other => self.blank(payload),
         }
+        kind != Kind::Other
     }
 
     pub(super) fn blank_from(&mut self, bytes: &mut [u8], from: usize) {
@@ -249,13 +250,13 @@ mod tests {
     #[test]
     fn names_of_sources_go_and_figures_stay() {
         let report = [&[0x80, 200, 0, 6][..], &[7; 24]].concat();
-        let names = b"\x81\xca\0\x04\x07\x07\x07\x07\x01\x06a@acme\0\0";
+        let names = b"\x81\xca\0\x03\x07\x07\x07\x07\x01\x05@acme\0";
         let packet = [&report[..], names].concat();
         let (bytes, _) = replaced(&packet, MEDIA);
         assert_eq!(bytes[..28], packet[..28]);
         assert_eq!(bytes[28..38], packet[28..38]);
         assert!(!bytes.windows(4).any(|text| text == b"acme"));
-        assert_eq!(bytes[44..], [0, 0]);
+        assert_eq!((bytes[38], bytes[43]), (b'@', 0));
     }
 
     #[test]

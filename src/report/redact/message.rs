@@ -12,6 +12,131 @@ use crate::sip::HeaderName;
 /// Messages inside messages that are read as such.
 const DEPTH_MAX: usize = 4;
 
+/// Header fields with addresses and parameters.
+const ADDRESSES: [HeaderName; 34] = [
+    HeaderName::From,
+    HeaderName::To,
+    HeaderName::Contact,
+    HeaderName::Route,
+    HeaderName::RecordRoute,
+    HeaderName::PAssertedIdentity,
+    HeaderName::PPreferredIdentity,
+    HeaderName::RemotePartyId,
+    HeaderName::Diversion,
+    HeaderName::HistoryInfo,
+    HeaderName::ReferTo,
+    HeaderName::ReferredBy,
+    HeaderName::ReplyTo,
+    HeaderName::PCalledPartyId,
+    HeaderName::PServedUser,
+    HeaderName::PAssociatedUri,
+    HeaderName::Path,
+    HeaderName::ServiceRoute,
+    HeaderName::AlertInfo,
+    HeaderName::CallInfo,
+    HeaderName::ErrorInfo,
+    HeaderName::PChargeInfo,
+    HeaderName::AdditionalIdentity,
+    HeaderName::Geolocation,
+    HeaderName::PDcsTracePartyId,
+    HeaderName::PDcsRedirect,
+    HeaderName::PRefusedUriList,
+    HeaderName::ReferEventsAt,
+    HeaderName::TriggerConsent,
+    HeaderName::PermissionMissing,
+    HeaderName::PolicyContact,
+    HeaderName::IdentityInfo,
+    HeaderName::PUserDatabase,
+    HeaderName::PProfileKey,
+];
+
+/// Header fields of which nothing stays.
+const NAMES: [HeaderName; 10] = [
+    HeaderName::CallId,
+    HeaderName::InReplyTo,
+    HeaderName::SipETag,
+    HeaderName::SipIfMatch,
+    HeaderName::Subject,
+    HeaderName::Organization,
+    HeaderName::ContentId,
+    HeaderName::UserToUser,
+    HeaderName::OriginationId,
+    HeaderName::PMediaAuthorization,
+];
+
+/// Header fields with a value and parameters that are told by their names.
+const VALUES: [HeaderName; 7] = [
+    HeaderName::SessionId,
+    HeaderName::Replaces,
+    HeaderName::Join,
+    HeaderName::TargetDialog,
+    HeaderName::PChargingVector,
+    HeaderName::PVisitedNetworkId,
+    HeaderName::PPrivateNetworkIndication,
+];
+
+/// Header fields with words of the protocol and figures.
+const FIGURES: [HeaderName; 48] = [
+    HeaderName::CSeq,
+    HeaderName::MaxForwards,
+    HeaderName::MaxBreadth,
+    HeaderName::Expires,
+    HeaderName::ContentLength,
+    HeaderName::Allow,
+    HeaderName::Supported,
+    HeaderName::Require,
+    HeaderName::ProxyRequire,
+    HeaderName::Unsupported,
+    HeaderName::Accept,
+    HeaderName::AcceptEncoding,
+    HeaderName::AcceptLanguage,
+    HeaderName::AllowEvents,
+    HeaderName::Event,
+    HeaderName::RAck,
+    HeaderName::RSeq,
+    HeaderName::MinExpires,
+    HeaderName::MinSe,
+    HeaderName::SessionExpires,
+    HeaderName::Timestamp,
+    HeaderName::Date,
+    HeaderName::Privacy,
+    HeaderName::SubscriptionState,
+    HeaderName::PEarlyMedia,
+    HeaderName::ContentEncoding,
+    HeaderName::MimeVersion,
+    HeaderName::Priority,
+    HeaderName::RequestDisposition,
+    HeaderName::ContentDisposition,
+    HeaderName::ReferSub,
+    HeaderName::AnswerMode,
+    HeaderName::PrivAnswerMode,
+    HeaderName::FlowTimer,
+    HeaderName::RecvInfo,
+    HeaderName::InfoPackage,
+    HeaderName::ContentLanguage,
+    HeaderName::ContentTransferEncoding,
+    HeaderName::Reason,
+    HeaderName::RetryAfter,
+    HeaderName::ResourcePriority,
+    HeaderName::SuppressIfMatch,
+    HeaderName::FeatureCaps,
+    HeaderName::AcceptContact,
+    HeaderName::RejectContact,
+    HeaderName::PAnswerState,
+    HeaderName::PAssertedService,
+    HeaderName::PPreferredService,
+];
+
+/// Header fields with credentials and challenges.
+const CREDENTIALS: [HeaderName; 6] = [
+    HeaderName::Authorization,
+    HeaderName::ProxyAuthorization,
+    HeaderName::WwwAuthenticate,
+    HeaderName::ProxyAuthenticate,
+    HeaderName::AuthenticationInfo,
+    HeaderName::ProxyAuthenticationInfo,
+];
+
 /// A line with those that continue it: where its name and its value are.
 struct Line {
     name: Range<usize>,
@@ -84,120 +209,17 @@ impl Pseudonyms {
     }
 
     fn header(&mut self, name: HeaderName, value: &mut [u8]) {
-        use HeaderName as N;
         match name {
-            N::From
-            | N::To
-            | N::Contact
-            | N::Route
-            | N::RecordRoute
-            | N::PAssertedIdentity
-            | N::PPreferredIdentity
-            | N::RemotePartyId
-            | N::Diversion
-            | N::HistoryInfo
-            | N::ReferTo
-            | N::ReferredBy
-            | N::ReplyTo
-            | N::PCalledPartyId
-            | N::PServedUser
-            | N::PAssociatedUri
-            | N::Path
-            | N::ServiceRoute
-            | N::AlertInfo
-            | N::CallInfo
-            | N::ErrorInfo
-            | N::PChargeInfo
-            | N::AdditionalIdentity
-            | N::Geolocation
-            | N::PDcsTracePartyId
-            | N::PDcsRedirect
-            | N::PRefusedUriList
-            | N::ReferEventsAt
-            | N::TriggerConsent
-            | N::PermissionMissing
-            | N::PolicyContact
-            | N::IdentityInfo
-            | N::PUserDatabase
-            | N::PProfileKey => self.address_list(value),
-            N::Via => self.vias(value),
-            N::CallId
-            | N::InReplyTo
-            | N::SipETag
-            | N::SipIfMatch
-            | N::Subject
-            | N::Organization
-            | N::ContentId
-            | N::UserToUser
-            | N::OriginationId
-            | N::PMediaAuthorization => self.text(value, Stays::Nothing),
-            N::SessionId
-            | N::Replaces
-            | N::Join
-            | N::TargetDialog
-            | N::PChargingVector
-            | N::PVisitedNetworkId
-            | N::PPrivateNetworkIndication => self.value_and_params(value),
-            N::Authorization
-            | N::ProxyAuthorization
-            | N::WwwAuthenticate
-            | N::ProxyAuthenticate
-            | N::AuthenticationInfo
-            | N::ProxyAuthenticationInfo => {
-                self.credentials(value);
-            }
-            N::CSeq
-            | N::MaxForwards
-            | N::MaxBreadth
-            | N::Expires
-            | N::ContentLength
-            | N::Allow
-            | N::Supported
-            | N::Require
-            | N::ProxyRequire
-            | N::Unsupported
-            | N::Accept
-            | N::AcceptEncoding
-            | N::AcceptLanguage
-            | N::AllowEvents
-            | N::Event
-            | N::RAck
-            | N::RSeq
-            | N::MinExpires
-            | N::MinSe
-            | N::SessionExpires
-            | N::Timestamp
-            | N::Date
-            | N::Privacy
-            | N::SubscriptionState
-            | N::PEarlyMedia
-            | N::ContentEncoding
-            | N::MimeVersion
-            | N::Priority
-            | N::RequestDisposition
-            | N::ContentDisposition
-            | N::ReferSub
-            | N::AnswerMode
-            | N::PrivAnswerMode
-            | N::FlowTimer
-            | N::RecvInfo
-            | N::InfoPackage
-            | N::ContentLanguage
-            | N::ContentTransferEncoding
-            | N::Reason
-            | N::RetryAfter
-            | N::ResourcePriority
-            | N::SuppressIfMatch
-            | N::FeatureCaps
-            | N::AcceptContact
-            | N::RejectContact
-            | N::PAnswerState
-            | N::PAssertedService
-            | N::PPreferredService => self.text(value, Stays::Figures),
-            N::ContentType => self.content_type(value),
-            N::UserAgent | N::Server => self.product(value),
-            N::Warning => self.warnings(value),
-            N::Identity => self.identity(value),
+            HeaderName::Via => self.vias(value),
+            HeaderName::ContentType => self.content_type(value),
+            HeaderName::UserAgent | HeaderName::Server => self.product(value),
+            HeaderName::Warning => self.warnings(value),
+            HeaderName::Identity => self.identity(value),
+            name if ADDRESSES.contains(&name) => self.address_list(value),
+            name if NAMES.contains(&name) => self.text(value, Stays::Nothing),
+            name if VALUES.contains(&name) => self.value_and_params(value),
+            name if CREDENTIALS.contains(&name) => self.credentials(value),
+            name if FIGURES.contains(&name) => self.text(value, Stays::Figures),
             _ => self.text(value, Stays::Words),
         }
     }

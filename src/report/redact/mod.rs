@@ -2,8 +2,8 @@
 //! names, addresses and secrets, and without media.
 //!
 //! Every pseudonym is as long as what it stands for, so messages stay where they lie in the frames,
-//! and sequence numbers and lengths stay true. What is not understood is put to zero. Knows nothing
-//! of files, nor of what the messages lead to.
+//! and sequence numbers and lengths stay true. What is not understood is put to zero, or cut off as
+//! the snap length of a capture does. Knows nothing of files, nor of what the messages lead to.
 
 mod address;
 mod body;
@@ -24,7 +24,7 @@ mod uri;
 use std::collections::BTreeMap;
 
 use crate::capture::{Frame, FrameId, LinkType};
-use crate::packet::{Packet, Piece, Reassembled};
+use crate::packet::{Endpoint, Packet, Piece, Reassembled};
 use crate::transport::Transport;
 
 pub use key::Key;
@@ -61,6 +61,8 @@ pub struct Sent<'s> {
     pub number: u64,
     /// The frame that completed it.
     pub frame: FrameId,
+    /// Between whom.
+    pub ends: (Endpoint, Endpoint),
     /// What carried it.
     pub transport: Transport,
     /// Its bytes.

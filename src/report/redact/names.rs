@@ -55,7 +55,7 @@ impl Names {
         if word.iter().all(u8::is_ascii_digit) {
             return self.number(word, false);
         }
-        self.remembered(word, |names, word| names.named(word));
+        self.remembered(word, Self::named);
     }
 
     /// Puts its pseudonym in the place of a number: digits alone. `is_global` where a `+` stands
@@ -68,6 +68,7 @@ impl Names {
         let (_, rest) = digits.split_at_mut_checked(kept).unwrap_or_default();
         let (prefix, tail) =
             rest.split_at_mut_checked(rest.len().saturating_sub(TAIL)).unwrap_or_default();
+        let is_help = HELP.contains(&&*tail);
         let mut behind = tail.to_vec();
         for at in (0..prefix.len()).rev() {
             let Some(digit) = prefix.get_mut(at) else { continue };
@@ -83,8 +84,11 @@ impl Names {
         self.remembered(tail, |names, tail| {
             let first = tail.first().copied();
             names.digits(tail);
-            // A number does not begin with a zero if it did not before, and the other way round.
-            while (tail.first() == Some(&b'0')) != (first == Some(b'0')) {
+            // A number does not begin with a zero if it did not before, and the other way round;
+            // and none becomes a call for help.
+            while (tail.first() == Some(&b'0')) != (first == Some(b'0'))
+                || HELP.contains(&&*tail) && !is_help
+            {
                 names.digits(tail);
             }
         });
@@ -123,12 +127,17 @@ impl Names {
                 }
             };
             let Some(length) = valid.chars().next().map(char::len_utf8) else {
+                // What was no character stays none.
                 if let Some(byte) = rest.first_mut() {
-                    *byte = b'?';
+                    *byte = 0xff;
                 }
                 at += 1;
                 continue;
             };
+            if length == 1 {
+                at += 1;
+                continue;
+            }
             let by = pairs.get(at).map_or(0, |pair| u32::from(u16::from_be_bytes(*pair)));
             let other = match length {
                 2 => 0x100 + by % 0x80,
@@ -150,7 +159,7 @@ impl Names {
             _ if digits.len() > DIGITS_MAX => return 0,
             _ if is_global => 0,
             [b'0', b'0', b'1'..=b'9', ..] if digits.len() > TAIL => 2,
-            [b'0', b'1', b'1', b'1'..=b'9', ..] if digits.len() >= INTERNATIONAL + 1 => 3,
+            [b'0', b'1', b'1', b'1'..=b'9', ..] if digits.len() > INTERNATIONAL => 3,
             [b'0', ..] => return 1 + self.keep_prefix.min(digits.len() - 1),
             _ if digits.len() >= INTERNATIONAL => 0,
             _ => return self.keep_prefix.min(digits.len()),
@@ -317,6 +326,6 @@ mod tests {
         assert!(!text.contains(['ë', '花', '子']), "{text}");
         let mut broken = [0xc3, 0x28, 0xff];
         names.foreign(&mut broken);
-        assert_eq!(broken[2], b'?');
+        assert_eq!(broken, [0xff, 0x28, 0xff]);
     }
 }

@@ -1,15 +1,15 @@
 //! What takes the place of bytes that cannot be told from their frame alone: messages of streams,
 //! and packets in fragments.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use foldhash::fast::RandomState;
 
 use super::text::Pseudonyms;
 use super::{Patch, Sent};
 use crate::capture::FrameId;
-use crate::limits::{REDACTED_BYTES_MAX, REPEATED_BYTES_MAX};
-use crate::packet::Piece;
+use crate::limits::{REDACTED_BYTES_MAX, REPEATED_BYTES_MAX, TCP_FLOWS_MAX};
+use crate::packet::{Endpoint, Piece};
 use crate::transport::Transport;
 
 /// Bytes for frames, until these come.
@@ -20,6 +20,8 @@ pub(super) struct Patches {
     dropped: u64,
     /// Frames are written in this pass; what lies in one of them is worked out with it.
     is_second: bool,
+    /// Connections that carry SIP, the lower end first.
+    connections: HashSet<(Endpoint, Endpoint), RandomState>,
     /// The latest messages, should they be sent again: number, bytes as they lie in the frames.
     latest: VecDeque<(u64, Vec<u8>)>,
     latest_bytes: usize,
@@ -31,6 +33,9 @@ impl Patches {
         if self.is_second && !is_single {
             pseudonyms.counts.messages += 1;
             return;
+        }
+        if self.connections.len() < TCP_FLOWS_MAX {
+            self.connections.insert(ordered(sent.ends));
         }
         let mut bytes = sent.bytes.to_vec();
         pseudonyms.message(&mut bytes);
@@ -96,6 +101,11 @@ impl Patches {
         self.of_frames.entry(piece.frame).or_default().push(Patch { offset, length, bytes });
     }
 
+    /// Segments of the connection may belong to messages.
+    pub(super) fn has_sip(&self, ends: (Endpoint, Endpoint)) -> bool {
+        self.connections.len() >= TCP_FLOWS_MAX || self.connections.contains(&ordered(ends))
+    }
+
     /// What is known of a frame; it is known once.
     pub(super) fn take(&mut self, frame: FrameId) -> Vec<Patch> {
         let patches = self.of_frames.remove(&frame).unwrap_or_default();
@@ -107,6 +117,10 @@ impl Patches {
     pub(super) const fn dropped(&self) -> u64 {
         self.dropped
     }
+}
+
+fn ordered((a, b): (Endpoint, Endpoint)) -> (Endpoint, Endpoint) {
+    if a <= b { (a, b) } else { (b, a) }
 }
 
 /// Zeros, but for patches and what these leave; `from` is where the content begins in the frame.

@@ -119,7 +119,7 @@ impl Pseudonyms {
     }
 
     fn hello(&mut self, body: &mut [u8], is_client: bool) {
-        if !body.get(2..10).is_some_and(|random| random == RETRY) {
+        if body.get(2..10).is_none_or(|random| random != RETRY) {
             let end = body.len().min(34);
             self.blank(part(body, 2.min(end)..end));
         }

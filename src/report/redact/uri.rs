@@ -90,15 +90,12 @@ const PLAIN: [&[u8]; 66] = [
 /// Where the parts of a text end, at the signs that are in no quotes and no angle brackets.
 pub(super) fn split(text: &[u8], sign: u8) -> Vec<Range<usize>> {
     let mut parts = Vec::new();
-    let (mut start, mut is_quoted, mut is_escaped, mut is_enclosed) = (0, false, false, false);
-    for (at, byte) in text.iter().enumerate() {
+    let (mut start, mut is_enclosed) = (0, false);
+    for (at, byte) in unquoted(text) {
         match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' if is_quoted => is_escaped = true,
-            b'"' => is_quoted = !is_quoted,
-            b'<' if !is_quoted => is_enclosed = true,
-            b'>' if !is_quoted => is_enclosed = false,
-            byte if *byte == sign && !is_quoted && !is_enclosed => {
+            b'<' => is_enclosed = true,
+            b'>' => is_enclosed = false,
+            byte if byte == sign && !is_enclosed => {
                 parts.push(start..at);
                 start = at + 1;
             }
@@ -111,16 +108,26 @@ pub(super) fn split(text: &[u8], sign: u8) -> Vec<Range<usize>> {
 
 /// Where a sign stands outside quotes.
 fn find(text: &[u8], sign: u8) -> Option<usize> {
+    unquoted(text).into_iter().find(|(_, byte)| *byte == sign).map(|(at, _)| at)
+}
+
+/// The bytes outside quotes with their places; all of them where a quote does not end.
+fn unquoted(text: &[u8]) -> Vec<(usize, u8)> {
     let (mut is_quoted, mut is_escaped) = (false, false);
-    text.iter().position(|byte| {
+    let mut outside = Vec::with_capacity(text.len());
+    for (at, byte) in text.iter().enumerate() {
         match byte {
             _ if is_escaped => is_escaped = false,
             b'\\' if is_quoted => is_escaped = true,
             b'"' => is_quoted = !is_quoted,
-            byte => return *byte == sign && !is_quoted,
+            byte if !is_quoted => outside.push((at, *byte)),
+            _ => {}
         }
-        false
-    })
+    }
+    match is_quoted {
+        true => text.iter().copied().enumerate().collect(),
+        false => outside,
+    }
 }
 
 fn is(word: &[u8], one_of: &[&[u8]]) -> bool {
@@ -235,7 +242,7 @@ impl Pseudonyms {
         while start < value.len() {
             let rest = value.get(start..).unwrap_or_default();
             let is_end = |sign: &[u8]| sign.eq_ignore_ascii_case(b"%3B") || sign == b";";
-            let at = |length: usize| rest.windows(length).skip(1).position(|sign| is_end(sign));
+            let at = |length: usize| rest.windows(length).skip(1).position(is_end);
             let length = at(1).into_iter().chain(at(3)).min().map_or(rest.len(), |at| at + 1);
             let param = part(value, start..start + length);
             // Names stand before the sign, values behind it; a Call-ID has no name.
@@ -398,11 +405,11 @@ mod tests {
     }
 
     fn list(text: &str) -> String {
-        replaced(text, |pseudonyms, value| pseudonyms.address_list(value))
+        replaced(text, Pseudonyms::address_list)
     }
 
     fn uri(text: &str) -> String {
-        replaced(text, |pseudonyms, value| pseudonyms.uri(value))
+        replaced(text, Pseudonyms::uri)
     }
 
     #[test]
@@ -415,6 +422,8 @@ mod tests {
         assert!(text.contains(":5062;transport=tcp;lr>;tag="), "{text}");
         assert!(text.ends_with(";q=0.5"), "{text}");
         assert_eq!(list("*"), "*");
+        let text = list("\\\"arik\\\" <sip:816666@host.example>;tag=6");
+        assert!(text.contains("\" <sip:") && text.contains(">;tag="), "{text}");
         assert_eq!(
             list("\"Anonymous\" <sip:anonymous@anonymous.invalid>"),
             "\"Anonymous\" <sip:anonymous@anonymous.invalid>"
@@ -456,14 +465,14 @@ mod tests {
             "Digest username=\"alice\", realm=\"example.com\", nonce=\"84a4cc6f3082121f\", \
              uri=\"sip:example.com\", response=\"7587245234b3434cc3412213e5f113a5\", \
              algorithm=MD5, qop=auth, nc=00000001, cnonce=\"0a4f113b\"",
-            |pseudonyms, value| pseudonyms.credentials(value),
+            Pseudonyms::credentials,
         );
         for gone in ["alice", "example", "84a4", "7587", "0a4f"] {
             assert!(!text.contains(gone), "{text}");
         }
         assert!(text.starts_with("Digest username=\""), "{text}");
         assert!(text.contains("algorithm=MD5, qop=auth, nc=00000001, cnonce=\""), "{text}");
-        let basic = replaced("Basic dXNlcjpwYXNz", |p, value| p.credentials(value));
+        let basic = replaced("Basic dXNlcjpwYXNz", Pseudonyms::credentials);
         assert!(basic.starts_with("Basic ") && !basic.ends_with("dXNlcjpwYXNz"));
     }
 }
