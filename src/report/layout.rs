@@ -301,7 +301,7 @@ mod tests {
 
     #[test]
     fn folding_ends_where_there_is_no_room() {
-        assert_eq!(fold("日本 ab", 3, 4, 2), ["    日", "      本", "      ab"]);
+        assert_eq!(fold("日本 ab", 3, 4, 2), ["    日本", "      ab"]);
         assert_eq!(fold("", 0, 9, 0), [""]);
     }
 
