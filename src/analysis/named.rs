@@ -40,8 +40,8 @@ fn listed(call_ids: &[String]) -> String {
 
 impl Analysis {
     /// The place of the call that the user means: a Call-ID, the number of a call in the list
-    /// (from 1, `#` before it or not), or a part of one Call-ID only. The analysis must list all
-    /// calls.
+    /// (from 1, `#` before it or not), the beginning of one Call-ID only, or else a part of one
+    /// only. The analysis must list all calls.
     ///
     /// # Errors
     ///
@@ -61,7 +61,11 @@ impl Analysis {
             }
         }
         let has_it = |(_, call): &(usize, &CallSummary)| call.call_id.contains(name);
-        let found: Vec<_> = self.calls.iter().enumerate().filter(has_it).collect();
+        let begins = |(_, call): &(usize, &CallSummary)| call.call_id.starts_with(name);
+        let mut found: Vec<_> = self.calls.iter().enumerate().filter(has_it).collect();
+        if found.iter().filter(|one| begins(one)).count() == 1 {
+            found.retain(begins);
+        }
         match found.as_slice() {
             [] => Err(NotNamed::None { name: name.to_owned() }),
             [(place, _)] => Ok(*place),

@@ -35,6 +35,12 @@ impl CallSummary {
             step.transaction = step.transaction.map(|own| own + before);
             step
         }));
+        for stream in later.streams {
+            // One that went on is a stream of both.
+            if self.streams.iter().all(|known| known.first.frame != stream.first.frame) {
+                self.streams.push(stream);
+            }
+        }
         for link in later.linked {
             if !self.linked.contains(&link) {
                 self.linked.push(link);

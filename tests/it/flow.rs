@@ -134,6 +134,8 @@ fn a_call_is_named_by_number_call_id_or_a_part_of_it() {
     assert_eq!(analysis.named("#1"), Ok(0));
     assert_eq!(analysis.named(&two.call_id), Ok(1));
     assert_eq!(analysis.named("two"), Ok(1));
+    // Both have it; one begins with it.
+    assert_eq!(analysis.named("o"), Ok(0));
     let error = |name: &str| analysis.named(name).expect_err("no call").to_string();
     assert_eq!(error("3"), "found no call number 3: there are 2");
     assert_eq!(error("#0"), "found no call number 0: there are 2");
