@@ -133,6 +133,14 @@ pub(super) fn lang(asked_for: Option<Lang>, config: &Config) -> Lang {
     })
 }
 
+/// The locale writes UTF-8.
+pub(super) fn has_unicode() -> bool {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG"));
+    let locale = locale.unwrap_or_default().to_ascii_lowercase();
+    cfg!(windows) || locale.contains("utf-8") || locale.contains("utf8")
+}
+
 /// Output that is written bit by bit.
 #[derive(Debug)]
 pub(super) enum Stream {

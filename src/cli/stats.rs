@@ -8,7 +8,7 @@ use crate::analysis::{CallSummary, Filter, FilterError};
 use crate::catalogue::labels;
 use crate::cli::calls::{dropped, keep, parsed};
 use crate::cli::config::{Config, span};
-use crate::cli::output::{OutputArgs, WriteError};
+use crate::cli::output::{self, OutputArgs, WriteError};
 use crate::cli::run::{RunArgs, RunError};
 use crate::report;
 use crate::report::Brush;
@@ -163,7 +163,7 @@ pub(super) fn run(args: &StatsArgs, config: &Config) -> Result<(), StatsError> {
         Format::Text => {
             let page = args.output.page();
             let text = TextOptions { lang, page, verbosity: Verbosity::Normal };
-            let brush = Brush { is_ascii: args.ascii || !has_unicode() };
+            let brush = Brush { is_ascii: args.ascii || !output::has_unicode() };
             report::stats::text(&figures, &StatsOptions { text, brush, by }, out)
         }
         Format::Json => report::stats::json(&figures, out),
@@ -174,12 +174,4 @@ pub(super) fn run(args: &StatsArgs, config: &Config) -> Result<(), StatsError> {
         let _ = writeln!(stderr, "siptrace: {line}");
     }
     Ok(())
-}
-
-/// The locale writes UTF-8.
-fn has_unicode() -> bool {
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG"));
-    let locale = locale.unwrap_or_default().to_ascii_lowercase();
-    cfg!(windows) || locale.contains("utf-8") || locale.contains("utf8")
 }

@@ -131,7 +131,7 @@ pub(super) fn run(args: &TuiArgs, config: &Config) -> Result<Ending, TuiError> {
     let output = OutputArgs { color: args.color, ..OutputArgs::default() };
     let setup = Setup {
         lang: output::lang(args.lang, &config),
-        theme: Theme { color: output.page().style.color, unicode: has_unicode() },
+        theme: Theme { color: output.page().style.color, unicode: output::has_unicode() },
         name: name(&args.run.captures),
         is_several: sources.len() > 1,
         bytes,
@@ -156,14 +156,6 @@ fn size(paths: &[PathBuf], sources: &[Source]) -> Option<u64> {
     let sizes = paths.iter().map(|path| std::fs::metadata(path).ok().filter(Metadata::is_file));
     let sizes: Option<Vec<u64>> = sizes.map(|own| own.map(|own| own.len())).collect();
     sizes.filter(|_| is_plain).map(|sizes| sizes.iter().sum())
-}
-
-/// The locale writes UTF-8.
-fn has_unicode() -> bool {
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG"));
-    let locale = locale.unwrap_or_default().to_ascii_lowercase();
-    cfg!(windows) || locale.contains("utf-8") || locale.contains("utf8")
 }
 
 /// The terminal while it shows the browser; as before when it is dropped.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use crate::catalogue::RuleText;
-use crate::finding::{Direction, Finding, Severity, Sign};
+use crate::finding::{Direction, Finding, Linked, Severity, Sign};
 use crate::report::document::Cell;
 use crate::report::evidence;
 use crate::report::filter::display_filter;
@@ -142,24 +142,26 @@ pub(super) fn facts(
     facts
 }
 
+/// Another leg of the conversation, and what ties it.
+pub(super) fn leg(scene: &Scene<'_>, linked: &Linked) -> (String, String) {
+    let words = scene.words;
+    let name = match linked.direction {
+        Some(Direction::Upstream) => words.get("leg-upstream"),
+        Some(Direction::Downstream) => words.get("leg-downstream"),
+        None => words.get("linked-call"),
+    };
+    let gap = linked.after.map(|after| {
+        let key = if after < Span::ZERO { "leg-earlier" } else { "leg-later" };
+        words.fill(key, &[("span", &words.duration(after.abs()))])
+    });
+    let parts = [Some(scene.call(&linked.call_id)), Some(scene.link(linked.reason)), gap];
+    fact(name, parts.into_iter().flatten().collect::<Vec<_>>().join(" · "))
+}
+
 /// Other legs of the conversation, and what ties them.
 fn linked(scene: &Scene<'_>, finding: &Finding) -> Vec<(String, String)> {
-    let words = scene.words;
     let told = finding.linked.iter().take(if scene.is_verbose() { usize::MAX } else { LEGS_MAX });
-    told.map(|linked| {
-        let name = match linked.direction {
-            Some(Direction::Upstream) => words.get("leg-upstream"),
-            Some(Direction::Downstream) => words.get("leg-downstream"),
-            None => words.get("linked-call"),
-        };
-        let gap = linked.after.map(|after| {
-            let key = if after < Span::ZERO { "leg-earlier" } else { "leg-later" };
-            words.fill(key, &[("span", &words.duration(after.abs()))])
-        });
-        let parts = [Some(scene.call(&linked.call_id)), Some(scene.link(linked.reason)), gap];
-        fact(name, parts.into_iter().flatten().collect::<Vec<_>>().join(" · "))
-    })
-    .collect()
+    told.map(|linked| leg(scene, linked)).collect()
 }
 
 /// Client and server in one line.

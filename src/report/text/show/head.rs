@@ -5,19 +5,18 @@ use std::io;
 use crate::analysis::CallSummary;
 use crate::analysis::flow::Party;
 use crate::catalogue;
-use crate::finding::{Direction, Linked};
 use crate::report::document::Cell;
 use crate::report::layout;
 use crate::report::show::Shown;
 use crate::report::style::Role;
 use crate::report::text::diagnosis::fact;
+use crate::report::text::finding::leg;
 use crate::report::text::ladder::INDENT;
 use crate::report::text::lifelines::letter;
 use crate::report::text::scene::Scene;
 use crate::report::text::sheet::Sheet;
 use crate::report::text::show::BAD;
 use crate::sip::Status;
-use crate::time::Span;
 
 /// Ports of one address that are told.
 const PORTS_MAX: usize = 6;
@@ -109,22 +108,6 @@ fn messages(scene: &Scene<'_>, call: &CallSummary) -> String {
     }
     parts.retain(|part| !part.is_empty());
     parts.join(" · ")
-}
-
-/// Another leg of the conversation, and what ties it.
-fn leg(scene: &Scene<'_>, linked: &Linked) -> (String, String) {
-    let words = scene.words;
-    let name = match linked.direction {
-        Some(Direction::Upstream) => words.get("leg-upstream"),
-        Some(Direction::Downstream) => words.get("leg-downstream"),
-        None => words.get("linked-call"),
-    };
-    let gap = linked.after.map(|after| {
-        let key = if after < Span::ZERO { "leg-earlier" } else { "leg-later" };
-        words.fill(key, &[("span", &words.duration(after.abs()))])
-    });
-    let parts = [Some(scene.call(&linked.call_id)), Some(scene.link(linked.reason)), gap];
-    fact(name, parts.into_iter().flatten().collect::<Vec<_>>().join(" · "))
 }
 
 /// The parties with their letters, names, addresses and ports.
