@@ -21,6 +21,8 @@ mod inputs;
 mod legs;
 mod library;
 mod merged;
+#[path = "../../fuzz/src/mutate.rs"]
+mod mutate;
 mod mutations;
 mod oracle;
 mod ordinary;

@@ -1,0 +1,3 @@
+//! Hostile input for siptrace: seeded mutation of whole captures.
+
+pub mod mutate;
