@@ -8,7 +8,7 @@
 use crate::bytes;
 use crate::limits::{MESSAGE_BYTES_MAX, TCP_WAITING_BYTES_MAX};
 use crate::packet::{Path, hep};
-use crate::transport::framing::{Framed, frame, header_end};
+use crate::transport::framing::{Framed, Progress, end_of_unfinished, frame, header_end};
 use crate::transport::tcp::{Deliver, Holes, Seen, StreamCounts};
 use crate::transport::tls::{self, Alert, KeyLog};
 use crate::transport::websocket::{self, Read};
@@ -64,6 +64,8 @@ struct Side {
     skip: usize,
     /// Bytes that the frame at the front of the unread bytes needs in all, where that is known.
     needed: usize,
+    /// How far the SIP message at the front of the unread bytes has been read.
+    progress: Progress,
     /// It is not known where the next frame begins.
     is_lost: bool,
     /// It began with an alert of TLS.
@@ -232,7 +234,10 @@ impl Side {
                 _ => seen,
             };
             match self.step(rest, seen, is_secure, sink) {
-                Step::Used(length) => used += length.max(1),
+                Step::Used(length) => {
+                    used += length.max(1);
+                    self.progress = Progress::default();
+                }
                 Step::Again => {}
                 Step::Incomplete => break,
             }
@@ -313,7 +318,7 @@ impl Side {
         transport: Transport,
         sink: &mut Sink<'_, '_>,
     ) -> Step {
-        match frame(bytes) {
+        match frame(bytes, &mut self.progress) {
             Framed::Message(length) => {
                 let message = bytes.get(..length).unwrap_or(bytes);
                 let place = self.place(bytes, message, message, (None, seen), sink);
@@ -454,20 +459,36 @@ impl Side {
         self.drop_unread(is_secure, sink);
     }
 
-    /// Hands on a message whose end will not come, if its header is whole.
+    /// Hands on messages whose end will not come, if their start lines are whole.
     fn drop_unread(&mut self, is_secure: bool, sink: &mut Sink<'_, '_>) {
-        let bytes = std::mem::take(&mut self.unread);
-        let Some(seen) = self.seen.filter(|_| !bytes.is_empty()) else { return };
-        let is_plain = matches!(self.kind, Kind::Unknown | Kind::Sip);
-        if !is_plain || !start_line::is_start(&bytes) {
+        let unread = std::mem::take(&mut self.unread);
+        self.progress = Progress::default();
+        let Some(seen) = self.seen.filter(|_| !unread.is_empty()) else { return };
+        if !matches!(self.kind, Kind::Unknown | Kind::Sip) {
             return;
         }
-        sink.counts.unfinished += 1;
-        if header_end(&bytes).is_some() {
-            let transport = if is_secure { Transport::Tls } else { Transport::Tcp };
-            let place = self.place(&bytes, &bytes, &bytes, (None, seen), sink);
-            let place = place.filter(|_| !is_secure);
-            sink.hand_on(Delivery { place, ..seen.delivery(&bytes, transport, true) });
+        let transport = if is_secure { Transport::Tls } else { Transport::Tcp };
+        let mut rest = unread.as_slice();
+        while !rest.is_empty() {
+            let length = match frame(rest, &mut Progress::default()) {
+                Framed::Foreign(length) => {
+                    rest = rest.get(length..).unwrap_or_default();
+                    continue;
+                }
+                Framed::Message(length) => length,
+                Framed::Incomplete if !start_line::is_start(rest) => return,
+                Framed::Incomplete => end_of_unfinished(rest),
+            };
+            let (message, after) = rest.split_at(length.min(rest.len()));
+            // One that the next one cuts short has come as it was sent.
+            let is_cut = after.is_empty();
+            sink.counts.unfinished += u64::from(is_cut);
+            if memchr::memchr(b'\n', message).is_some() {
+                let place = self.place(rest, message, message, (None, seen), sink);
+                let place = place.filter(|_| !is_secure);
+                sink.hand_on(Delivery { place, ..seen.delivery(message, transport, is_cut) });
+            }
+            rest = after;
         }
     }
 }

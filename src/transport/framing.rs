@@ -3,7 +3,7 @@
 use memchr::memmem;
 
 use crate::bytes;
-use crate::limits::MESSAGE_BYTES_MAX;
+use crate::limits::{HEADERS_PER_MESSAGE_MAX, MESSAGE_BYTES_MAX};
 use crate::transport::start_line;
 
 /// What stands at the head of a stream's unread bytes.
@@ -27,32 +27,204 @@ pub(crate) fn skip_line_ends(bytes: &[u8]) -> &[u8] {
     bytes.get(lead..).unwrap_or_default()
 }
 
-/// Says what the unread bytes of a stream begin with. `is_last` when no more bytes will come for
-/// now.
-pub(crate) fn frame(bytes: &[u8]) -> Framed {
-    let lead = bytes.len() - skip_line_ends(bytes).len();
-    if lead > 0 {
-        return Framed::Foreign(lead);
+/// How far the message at the head of a stream's unread bytes has been read, so that bytes which
+/// come one by one are not read again and again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Where the header line begins that is next.
+    line: usize,
+    /// The value of the first readable `Content-Length`.
+    length: Option<usize>,
+    /// Where the body begins.
+    head: Option<usize>,
+    /// How much of the body has been searched for a start line.
+    searched: usize,
+}
+
+/// Says what the unread bytes of a stream begin with. The progress is that of an earlier call with
+/// the beginning of the same bytes, or none.
+pub(crate) fn frame(bytes: &[u8], progress: &mut Progress) -> Framed {
+    if progress.line == 0 {
+        let lead = bytes.len() - skip_line_ends(bytes).len();
+        if lead > 0 {
+            return Framed::Foreign(lead);
+        }
+        if !start_line::is_start(bytes) {
+            return match next_start(bytes) {
+                Some(offset) => Framed::Foreign(offset),
+                None if may_become_start(bytes) => Framed::Incomplete,
+                None => Framed::Foreign(bytes.len() - start_at_end(bytes)),
+            };
+        }
     }
-    if !start_line::is_start(bytes) {
-        return match next_start(bytes) {
-            Some(offset) => Framed::Foreign(offset),
-            None if may_become_start(bytes) => Framed::Incomplete,
-            None => Framed::Foreign(bytes.len() - start_at_end(bytes)),
-        };
+    match progress.read_header(bytes) {
+        Header::Whole(head) => progress.read_body(bytes, head),
+        Header::NeverEnded(next) => Framed::Message(next),
+        Header::Incomplete if bytes.len() > MESSAGE_BYTES_MAX => Framed::Foreign(bytes.len()),
+        Header::Incomplete => Framed::Incomplete,
     }
-    let Some((head, length)) = header_end_and_length(bytes) else {
-        return if bytes.len() > MESSAGE_BYTES_MAX {
-            Framed::Foreign(bytes.len())
-        } else {
-            Framed::Incomplete
+}
+
+/// The end of a message to which no more bytes will come: its own, or where another one begins.
+pub(crate) fn end_of_unfinished(bytes: &[u8]) -> usize {
+    let mut progress = Progress::default();
+    match progress.read_header(bytes) {
+        Header::Whole(head) => start_in_body(bytes, head, bytes.len()).unwrap_or(bytes.len()),
+        Header::NeverEnded(next) => next,
+        Header::Incomplete => bytes.len(),
+    }
+}
+
+/// What is known of a header.
+enum Header {
+    /// It ends before this byte.
+    Whole(usize),
+    /// The start line of another message stands in it here.
+    NeverEnded(usize),
+    Incomplete,
+}
+
+impl Progress {
+    /// Reads on to the empty line that ends the header, and to the value of the first
+    /// `Content-Length` or `l` in it that is readable.
+    fn read_header(&mut self, bytes: &[u8]) -> Header {
+        if let Some(head) = self.head {
+            return Header::Whole(head);
+        }
+        loop {
+            let Some(rest) = bytes.get(self.line..) else { return Header::Incomplete };
+            if self.line > 0 {
+                let end = match rest {
+                    [b'\n', ..] => 1,
+                    [b'\r', b'\n', ..] => 2,
+                    _ => 0,
+                };
+                if end > 0 {
+                    self.head = Some(self.line + end);
+                    return Header::Whole(self.line + end);
+                }
+            }
+            let Some(end) = bytes::find(b'\n', rest) else { return Header::Incomplete };
+            let line = rest.get(..end).unwrap_or(rest);
+            if self.line > 0 {
+                if is_start_in_header(line) {
+                    return Header::NeverEnded(self.line);
+                }
+                if self.length.is_none() {
+                    self.length = content_length(line);
+                }
+            }
+            self.line += end + 1;
+        }
+    }
+
+    /// Where the body ends that begins at `head`.
+    ///
+    /// What the header says is believed as long as nothing contradicts it: a start line amid an
+    /// SDP, or that what follows begins in the middle of a line. A body may carry the text of
+    /// messages.
+    fn read_body(&mut self, bytes: &[u8], head: usize) -> Framed {
+        let length = match self.length {
+            None => return Framed::Message(without_length(bytes, head)),
+            Some(length) if length > MESSAGE_BYTES_MAX => return Framed::Message(head),
+            Some(0) => return Framed::Message(head),
+            Some(length) => length,
         };
+        let end = head + length;
+        let (body, after) = match bytes.split_at_checked(end) {
+            Some((message, after)) => (message.get(head..).unwrap_or_default(), Some(after)),
+            None => (bytes.get(head..).unwrap_or_default(), None),
+        };
+        let is_sdp = body.starts_with(b"v=");
+        if is_sdp {
+            let searched = self.searched.min(body.len());
+            if let Some(offset) = body.get(searched..).and_then(next_start) {
+                return Framed::Message(head + searched + offset);
+            }
+            // The line that has not ended is searched again.
+            self.searched = memchr::memrchr(b'\n', body).unwrap_or(0);
+        }
+        match after {
+            None => Framed::Incomplete,
+            // No line of an SDP begins with two letters.
+            Some([]) if is_sdp && start_at_end(body) > 1 => Framed::Incomplete,
+            Some(after) => {
+                end_or_start(bytes, head, bytes.len() - skip_line_ends(after).len(), end)
+            }
+        }
+    }
+}
+
+/// The end of a message that other bytes follow, as its header says, or the start line before it or
+/// across it, if these bytes, from `next` on, contradict the header.
+fn end_or_start(bytes: &[u8], head: usize, next: usize, end: usize) -> Framed {
+    let after = bytes.get(next..).unwrap_or_default();
+    if after.is_empty() {
+        return Framed::Message(end);
+    }
+    let line = memchr::memchr(b'\n', after).map(|length| next + length + 1);
+    let is_confirmed = match line {
+        // The line may be that of a start line which begins before.
+        None if start_at_end(bytes) > after.len() => return Framed::Incomplete,
+        None => may_become_start(after),
+        Some(_) => start_line::is_common_start(after),
     };
-    match length {
-        Some(length) if length > MESSAGE_BYTES_MAX => Framed::Message(head),
-        Some(length) if head + length <= bytes.len() => Framed::Message(head + length),
-        Some(_) => Framed::Incomplete,
-        None => Framed::Message(without_length(bytes, head)),
+    if is_confirmed {
+        return Framed::Message(end);
+    }
+    Framed::Message(start_in_body(bytes, head, line.unwrap_or(end)).unwrap_or(end))
+}
+
+/// Where in a body a message begins that is no part of it.
+fn start_in_body(bytes: &[u8], head: usize, end: usize) -> Option<usize> {
+    let (header, rest) = bytes.split_at_checked(head)?;
+    let body = rest.get(..end.saturating_sub(head)).unwrap_or(rest);
+    let carried = carried(header);
+    if carried == Carried::Other && start_line::is_start(skip_line_ends(body)) {
+        return Some(head);
+    }
+    let mut from = 0;
+    loop {
+        let offset = from + next_start(body.get(from..)?)?;
+        let before = body.get(..offset)?;
+        if carried != Carried::Parts || !is_part(before) {
+            return Some(head + offset);
+        }
+        from = offset;
+    }
+}
+
+/// Whether these bytes of a multipart end with the header of a part that is a message.
+fn is_part(before: &[u8]) -> bool {
+    let lines = before.trim_ascii_end().rsplit(|byte| *byte == b'\n').take(HEADERS_PER_MESSAGE_MAX);
+    let mut header = lines.take_while(|line| !line.trim_ascii().is_empty());
+    header.any(|line| line.windows(8).any(|window| window.eq_ignore_ascii_case(b"message/")))
+}
+
+/// What a body is, as far as it may carry messages itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Carried {
+    Message,
+    Parts,
+    Other,
+}
+
+/// What the `Content-Type` or `c` of a header says of the body.
+fn carried(header: &[u8]) -> Carried {
+    let value = header.split(|byte| *byte == b'\n').find_map(|line| {
+        let (name, value) = line.split_at_checked(bytes::find(b':', line)?)?;
+        let name = name.trim_ascii_end();
+        let is_type = name.eq_ignore_ascii_case(b"c") || name.eq_ignore_ascii_case(b"content-type");
+        is_type.then(|| value.get(1..).unwrap_or_default().trim_ascii())
+    });
+    let begins = |kind: &[u8]| {
+        let start = value.and_then(|value| value.get(..kind.len()));
+        start.is_some_and(|start| start.eq_ignore_ascii_case(kind))
+    };
+    match () {
+        () if begins(b"message/") => Carried::Message,
+        () if begins(b"multipart/") => Carried::Parts,
+        () => Carried::Other,
     }
 }
 
@@ -62,7 +234,16 @@ fn without_length(bytes: &[u8], head: usize) -> usize {
     if start_line::is_start(skip_line_ends(rest)) {
         return head;
     }
-    next_start(rest).map_or(bytes.len(), |offset| head + offset)
+    // What may be half a start line is left to the next message.
+    next_start(rest).map_or(bytes.len() - start_at_end(rest), |offset| head + offset)
+}
+
+/// Whether a line of a header is the start line of another message. Asked of every line, so it looks
+/// at the end first.
+#[inline]
+fn is_start_in_header(line: &[u8]) -> bool {
+    let ends_with_version = matches!(line.trim_ascii_end(), [.., b'.', b'0'..=b'9']);
+    (ends_with_version || line.starts_with(b"SIP/2.0 ")) && start_line::is_start(line)
 }
 
 /// The offset of the next line, after the first, that is a start line.
@@ -75,10 +256,11 @@ pub(crate) fn next_start(bytes: &[u8]) -> Option<usize> {
     })
 }
 
-/// How many bytes at the end may be the beginning of a start line.
+/// How many bytes at the end may be the beginning of a start line; all of them, if it is their first
+/// line.
 fn start_at_end(bytes: &[u8]) -> usize {
-    let Some(end) = memchr::memrchr(b'\n', bytes) else { return 0 };
-    let last = bytes.get(end + 1..).unwrap_or_default();
+    let line = memchr::memrchr(b'\n', bytes).map_or(0, |end| end + 1);
+    let last = bytes.get(line..).unwrap_or_default();
     if may_become_start(last) { last.len() } else { 0 }
 }
 
@@ -105,26 +287,6 @@ pub(crate) fn header_end(bytes: &[u8]) -> Option<usize> {
     })
 }
 
-/// The length of the header with the empty line that ends it, and the value of the first
-/// `Content-Length` or `l` in it that is readable.
-fn header_end_and_length(bytes: &[u8]) -> Option<(usize, Option<usize>)> {
-    let mut length = None;
-    let mut line = 0;
-    loop {
-        let rest = bytes.get(line..)?;
-        let end = bytes::find(b'\n', rest)?;
-        if line > 0 && length.is_none() {
-            length = content_length(rest.get(..end)?);
-        }
-        line += end + 1;
-        match bytes.get(line..)? {
-            [b'\n', ..] => return Some((line + 1, length)),
-            [b'\r', b'\n', ..] => return Some((line + 2, length)),
-            _ => {}
-        }
-    }
-}
-
 /// The value of the header that is this line, if that is `Content-Length` or `l` and readable.
 #[inline]
 fn content_length(line: &[u8]) -> Option<usize> {
@@ -144,6 +306,10 @@ fn content_length(line: &[u8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn frame(bytes: &[u8]) -> Framed {
+        super::frame(bytes, &mut Progress::default())
+    }
 
     const OK: &[u8] = b"SIP/2.0 200 OK\r\nl: 4\r\n\r\nbody";
 
@@ -187,10 +353,73 @@ mod tests {
             (b"", None),
         ];
         for (bytes, length) in cases {
-            let found = header_end_and_length(bytes);
+            let mut progress = Progress::default();
+            let found = match progress.read_header(bytes) {
+                Header::Whole(head) => Some((head, progress.length)),
+                Header::NeverEnded(_) | Header::Incomplete => None,
+            };
             assert_eq!(found.map(|(_, length)| length), length, "{}", bytes.escape_ascii());
             assert_eq!(found.map(|(end, _)| end), header_end(bytes));
         }
+    }
+
+    #[test]
+    fn a_length_is_believed_until_it_is_contradicted() {
+        const NEXT: &str = "BYE sip:a@b SIP/2.0\r\nl: 0\r\n\r\n";
+        let sdp = "v=0\r\ns=-\r\n";
+        let bye = "BYE sip:c@d SIP/2.0\r\n\r\n";
+        let cases: [(&str, String, &str); 6] = [
+            // The text of a message in a body, and the length is right.
+            ("c: text/plain", format!("See:\r\n{bye}"), ""),
+            ("c: message/sip", bye.to_owned(), ""),
+            // Longer than it is.
+            ("c: application/sdp", sdp.to_owned(), "BYE sip:a@b SI"),
+            ("c: text/plain", "Hello\r\n".to_owned(), "BYE sip:a@b SI"),
+            (
+                "c: multipart/mixed",
+                format!("--x\r\nc: message/sip\r\n\r\n{bye}--x--\r\n"),
+                "BYE sip:a@b SI",
+            ),
+            ("c: message/sip", bye.to_owned(), "BYE sip:a@b SI"),
+        ];
+        for (kind, body, more) in cases {
+            let head =
+                format!("A sip:a@b SIP/2.0\r\n{kind}\r\nl: {}\r\n\r\n", body.len() + more.len());
+            let own = head.len() + body.len();
+            let bytes = [head, body, NEXT.to_owned()].concat().into_bytes();
+            assert_eq!(frame(&bytes), Framed::Message(own), "{kind} {more}");
+            if !more.is_empty() {
+                assert_eq!(end_of_unfinished(&bytes), own, "{kind}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_header_ends_at_another_start_line() {
+        let cases: [(&[u8], Framed); 4] = [
+            (b"A sip:a@b SIP/2.0\r\ni: 1\r\nSIP/2.0 200 OK\r\ni: 2\r\n", Framed::Message(25)),
+            (b"A sip:a@b SIP/2.0\r\ni: 1\r\nB sip:a SIP/2.0\r\n", Framed::Message(25)),
+            (b"A sip:a@b SIP/2.0\r\nUpgrade : TLS, SIP/2.0\r\n", Framed::Incomplete),
+            (b"A sip:a@b SIP/2.0\r\nv: SIP/2.0\r\nServer: Some thing 2.0\r\n", Framed::Incomplete),
+        ];
+        for (bytes, framed) in cases {
+            assert_eq!(frame(bytes), framed, "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn byte_by_byte_is_the_same_as_at_once() {
+        let stream = b"A sip:a@b SIP/2.0\r\nl: 8\r\n\r\nv=0\r\ns=1SIP/2.0 200 OK\r\nl: 0\r\n\r\n\
+            A sip:a@b SIP/2.0\r\nl: 99\r\n\r\nv=0\r\nSIP/2.0 200 OK\r\nl: 0\r\n\r\n";
+        let (mut lengths, mut begin, mut progress) = (Vec::new(), 0, Progress::default());
+        for end in 1..=stream.len() {
+            while let Framed::Message(length) = super::frame(&stream[begin..end], &mut progress) {
+                lengths.push(length);
+                begin += length;
+                progress = Progress::default();
+            }
+        }
+        assert_eq!(lengths, [35, 24, 33, 24]);
     }
 
     #[test]

@@ -51,6 +51,13 @@ pub fn is_start(bytes: &[u8]) -> bool {
     }
 }
 
+/// Whether `bytes` begin with a status line, or a request line with a method that is known.
+pub(crate) fn is_common_start(bytes: &[u8]) -> bool {
+    let method = bytes.iter().take_while(|byte| is_token(**byte)).count();
+    let method = bytes.get(..method).unwrap_or_default();
+    is_start(bytes) && (is_known(method) || method.eq_ignore_ascii_case(b"SIP"))
+}
+
 /// What follows the empty lines before a message (RFC 3261, section 7.5).
 #[inline]
 pub(crate) fn without_leading_line_ends(bytes: &[u8]) -> &[u8] {
@@ -108,6 +115,10 @@ fn begins_status_line(bytes: &[u8]) -> bool {
 fn begins_request_line(method: &[u8], rest: &[u8]) -> bool {
     let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
     let target = rest.get(blanks..).unwrap_or_default();
+    // A blank before the colon of a header field.
+    if target.starts_with(b":") {
+        return false;
+    }
     let has_scheme = has_scheme(target.strip_prefix(b"<").unwrap_or(target));
     if has_scheme && is_known(method) {
         return true;
@@ -151,7 +162,7 @@ mod tests {
 
     #[test]
     fn tells_sip_from_other_text_and_from_media() {
-        let cases: [(&[u8], bool); 26] = [
+        let cases: [(&[u8], bool); 27] = [
             (b"INVITE sip:a@b SIP/2.0\r\n", true),
             (b"INVITE sip:a@b SIP/2.0\n", true),
             (b"\r\n\r\nINVITE sip:a@b SIP/2.0\r\n", true),
@@ -173,6 +184,7 @@ mod tests {
             (b"GET http://a/?q=SIP/2.0 HTTP/1.1\r\n", false),
             (b"DESCRIBE rtsp://a/b RTSP/1.0\r\n", false),
             (b"M-SEARCH * HTTP/1.1\r\n", false),
+            (b"Upgrade : TLS, SIP/2.0\r\n", false),
             (b"please call sip:a@b.example\r\n", false),
             (b"SIP/2.0", false),
             (b"\r\n\r\n", false),

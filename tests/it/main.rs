@@ -21,6 +21,7 @@ mod inputs;
 mod legs;
 mod library;
 mod merged;
+#[allow(unreachable_pub)]
 #[path = "../../fuzz/src/mutate.rs"]
 mod mutate;
 mod mutations;
@@ -45,6 +46,7 @@ mod stats;
 mod stir;
 mod tidy;
 mod torture;
+mod torture_wire;
 mod transcript;
 mod transports;
 #[cfg(feature = "tui")]
