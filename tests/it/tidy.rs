@@ -207,3 +207,35 @@ fn fits(expression: &str) -> bool {
         alternative.split(" AND ").all(|licence| LICENCES.contains(&licence.trim()))
     })
 }
+
+/// Where docs/fault-model.md says a test is: `path/of/file.rs::function`, or a program.
+fn named_tests(text: &str) -> impl Iterator<Item = &str> {
+    let spans = text.split('`').skip(1).step_by(2);
+    spans.filter(|span| span.contains(".rs::") || span.ends_with(".py"))
+}
+
+#[test]
+fn every_fault_has_its_test_and_every_bound_its_place() {
+    let model = fs::read_to_string(root().join("docs/fault-model.md")).expect("the fault model");
+    let mut wrong = Vec::new();
+    for test in named_tests(&model) {
+        let (file, function) = test.split_once("::").unwrap_or((test, ""));
+        let text = fs::read_to_string(root().join(file)).unwrap_or_default();
+        if !text.contains(&format!("fn {function}")) && !file.ends_with(".py") || text.is_empty() {
+            wrong.push(format!("there is no {test}"));
+        }
+    }
+    for row in model.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| fault")) {
+        if named_tests(row).next().is_none() {
+            wrong.push(format!("without a test: {row}"));
+        }
+    }
+    let limits = fs::read_to_string(root().join("src/limits.rs")).expect("the bounds");
+    for line in limits.lines().filter_map(|line| line.strip_prefix("pub const ")) {
+        let name = line.split(':').next().unwrap_or_default();
+        if !model.contains(&format!("`{name}`")) {
+            wrong.push(format!("{name} is not in the fault model"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
