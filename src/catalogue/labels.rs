@@ -230,7 +230,7 @@ impl Labels {
             10_000_000..999_500_000 => format!("{} ms", self.decimal(nanos as f64 / 1e6, 0)),
             999_500_000..9_995_000_000 => format!("{} s", self.decimal(nanos as f64 / 1e9, 2)),
             9_995_000_000..99_950_000_000 => format!("{} s", self.decimal(nanos as f64 / 1e9, 1)),
-            _ => long_duration((nanos + 500_000_000) / 1_000_000_000),
+            _ => long_duration(nanos.saturating_add(500_000_000) / 1_000_000_000),
         };
         format!("{sign}{text}")
     }
@@ -337,6 +337,9 @@ mod tests {
             (725_000_000_000, "12 min 5 s", "12 min 5 s"),
             (7_200_000_000_000, "2 h", "2 h"),
             (-2_500_000_000, "-2.5 s", "-2,5 s"),
+            // As far as times of a capture reach.
+            (i64::MAX, "2562047 h 47 min", "2562047 h 47 min"),
+            (i64::MIN, "-2562047 h 47 min", "-2562047 h 47 min"),
         ];
         for (nanos, english, french) in cases {
             let span = Span::from_nanos(nanos);

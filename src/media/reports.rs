@@ -183,7 +183,7 @@ impl Rtcp {
         let (_, sent) = sender.latest.iter().find(|(middle, _)| *middle == block.last_report)?;
         let kept = (u64::from(block.delay) * 1_000_000_000) >> 16;
         let kept = Span::from_nanos(kept.cast_signed());
-        let passed = Span::from_nanos(time.since(*sent).nanos() - kept.nanos());
+        let passed = time.since(*sent) - kept;
         (Span::ZERO <= passed && passed < ROUND_TRIP_MAX).then_some(passed)
     }
 }

@@ -269,13 +269,15 @@ impl Traits {
                 self.set_if(*bits & bit != 0, Self::FIELD_TWICE);
                 *bits |= bit;
                 if header.name == HeaderName::ContentLength && length.is_none() {
-                    length = lws::number(header.value);
+                    // A second one does not count, even where the first is no number.
+                    length = Some(lws::number(header.value));
                 }
             }
         }
         self.0 &= !SINGLETON;
         self.set_if(!message.lacks_beside(present).is_empty(), Self::LACKS_FIELD);
-        let is_plain = length.map(|length| length as usize) == Some(message.bytes_after_headers());
+        let length = length.flatten().map(|length| length as usize);
+        let is_plain = length == Some(message.bytes_after_headers());
         self.set_if(!is_plain, Self::ODD_LENGTH);
         self.set_if(message.is_fragmented, Self::FRAGMENTS);
         self.set_if(message.cseq().is_none_or(|own| own.number >= CSEQ_END), Self::ODD_CSEQ);

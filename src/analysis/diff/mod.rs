@@ -393,7 +393,7 @@ impl<'a> Tally<'a> {
     }
 
     fn waits(&self) -> Waits {
-        let shift = |(left, right): (&Span, &Span)| Span::from_nanos(right.nanos() - left.nanos());
+        let shift = |(left, right): (&Span, &Span)| *right - *left;
         Waits {
             count: self.left.len() as u64,
             left_median: median(self.left.clone()),

@@ -34,7 +34,7 @@ pub(super) fn line(stream: &StreamSummary, hosts: &Hosts) -> String {
     let packets = i64::try_from(packets(stream)).unwrap_or(i64::MAX).max(1);
     let length = stream.last.time.since(stream.first.time);
     // The end of a stream says more than the time of its packets, where both cannot be had.
-    let even = |every: Span| Span::from_nanos(every.nanos() * (packets - 1));
+    let even = |every: Span| every.times(packets - 1);
     let is_near = |every: &Span| {
         let drift = (length - even(*every)).abs().nanos();
         every.nanos() > 0 && drift <= length.nanos() / NEAR
@@ -46,7 +46,7 @@ pub(super) fn line(stream: &StreamSummary, hosts: &Hosts) -> String {
         }),
     };
     if packets > 1 {
-        let _ = write!(text, " for={}", seconds(Span::from_nanos(every.nanos() * packets)));
+        let _ = write!(text, " for={}", seconds(every.times(packets)));
     }
     if every != EVERY_DEFAULT {
         let _ = write!(text, " every={}", seconds(every));

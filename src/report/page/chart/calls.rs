@@ -108,7 +108,7 @@ impl Bars {
         let own = || timeline.intervals().filter(|(_, interval, _)| interval.attempts > 0);
         let narrow = timeline.width();
         let begun = |time: Time| {
-            Time::from_nanos(time.nanos() - time.nanos().rem_euclid(narrow.nanos().max(1)))
+            time - Span::from_nanos(time.nanos().rem_euclid(narrow.nanos().max(1)))
         };
         let times = lanes.iter().flat_map(|lane| [begun(lane.first), begun(lane.last)]);
         let times: Vec<Time> = times.chain(own().map(|(start, _, _)| start)).collect();
