@@ -52,3 +52,5 @@ mod transports;
 #[cfg(feature = "tui")]
 mod tui;
 mod verdicts;
+#[path = "../../fuzz/src/whole.rs"]
+mod whole;
