@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use unicode_width::UnicodeWidthChar;
+
 /// The two bytes at `offset` as a big-endian number.
 #[inline]
 pub(crate) fn be16(bytes: &[u8], offset: usize) -> Option<u16> {
@@ -130,20 +132,22 @@ fn padded(bytes: &[u8]) -> u64 {
 /// Captured text made safe to show: invalid UTF-8 replaced; control characters, line ends,
 /// invisible and bidirectional marks written as escapes, so that no terminal, page or log is told
 /// what to do by a message.
+///
+/// A combining mark that begins the text is an escape as well, since it would change what stands
+/// before it, and so are those of a long row, which would cover other lines.
 pub fn printable(bytes: &[u8]) -> Cow<'_, str> {
     if let Some(plain) = plain(bytes) {
         return Cow::Borrowed(plain);
     }
-    let text = String::from_utf8_lossy(bytes);
-    if text.chars().any(is_harmful) { Cow::Owned(escaped(&text)) } else { text }
+    match String::from_utf8_lossy(bytes) {
+        Cow::Borrowed(text) => safe(text),
+        Cow::Owned(text) => Cow::Owned(safe(&text).into_owned()),
+    }
 }
 
 /// Like [`printable`], of text that is already a string.
 pub fn printable_str(text: &str) -> Cow<'_, str> {
-    if plain(text.as_bytes()).is_some() {
-        return Cow::Borrowed(text);
-    }
-    if text.chars().any(is_harmful) { Cow::Owned(escaped(text)) } else { Cow::Borrowed(text) }
+    if plain(text.as_bytes()).is_some() { Cow::Borrowed(text) } else { safe(text) }
 }
 
 /// Text of letters, digits and signs in ASCII, as nearly all captured text is.
@@ -152,29 +156,51 @@ fn plain(bytes: &[u8]) -> Option<&str> {
     if is_plain { str::from_utf8(bytes).ok() } else { None }
 }
 
-fn escaped(text: &str) -> String {
+fn safe(text: &str) -> Cow<'_, str> {
+    if judged(text).all(|(_, is_shown)| is_shown) {
+        return Cow::Borrowed(text);
+    }
     let mut safe = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
+    for (c, is_shown) in judged(text) {
         match c {
             '\r' => safe.push_str("\\r"),
             '\n' => safe.push_str("\\n"),
             '\t' => safe.push_str("\\t"),
-            c if is_harmful(c) => {
+            c if is_shown => safe.push(c),
+            c => {
                 let _ = fmt::Write::write_fmt(&mut safe, format_args!("\\u{{{:x}}}", u32::from(c)));
             }
-            c => safe.push(c),
         }
     }
-    safe
+    Cow::Owned(safe)
 }
 
-/// Controls (C0, C1, DEL), line and paragraph separators, zero-width and bidirectional marks, tags,
-/// byte order mark.
-fn is_harmful(c: char) -> bool {
+/// Combining marks on one letter: those of living scripts have at most three.
+const MARKS_MAX: usize = 4;
+
+/// Each character with whether it is shown as it is.
+fn judged(text: &str) -> impl Iterator<Item = (char, bool)> {
+    let mut marks = MARKS_MAX;
+    text.chars().map(move |c| {
+        marks = if c.width() == Some(0) { marks + 1 } else { 0 };
+        (c, marks <= MARKS_MAX && !is_harmful(c))
+    })
+}
+
+/// Controls (C0, C1, DEL), line and paragraph separators, what is invisible by itself (format
+/// characters, bidirectional and zero-width marks, variation selectors, fillers, tags) and what is
+/// no character at all.
+pub(crate) fn is_harmful(c: char) -> bool {
     c.is_control()
+        || u32::from(c) & 0xfffe == 0xfffe
         || matches!(c,
-            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
+            | '\u{890}' | '\u{891}' | '\u{8e2}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fdd0}'..='\u{fdef}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -188,6 +214,26 @@ mod tests {
         assert_eq!(printable("a\u{202e}b".as_bytes()), "a\\u{202e}b");
         assert_eq!(printable(b"a\r\nb\xff"), "a\\r\\nb\u{fffd}");
         assert_eq!(printable_str("日本"), "日本");
+    }
+
+    #[test]
+    fn escapes_what_nobody_sees() {
+        for c in ['\u{ad}', '\u{180e}', '\u{200d}', '\u{2067}', '\u{3164}', '\u{fe0f}', '\u{ffff}']
+        {
+            assert_eq!(printable_str(&format!("a{c}b")), format!("a\\u{{{:x}}}b", u32::from(c)));
+        }
+        assert_eq!(printable_str("\u{e0041}\u{e01ef}"), "\\u{e0041}\\u{e01ef}");
+        assert_eq!(printable(b"\x9b2J\xed\xa0\x80"), "\u{fffd}2J\u{fffd}\u{fffd}\u{fffd}");
+    }
+
+    #[test]
+    fn marks_change_only_the_letter_of_their_own_text() {
+        assert_eq!(printable_str("\u{301}a\u{301}"), "\\u{301}a\u{301}");
+        assert_eq!(printable_str("a\u{301}\u{302}\u{303}\u{304}"), "a\u{301}\u{302}\u{303}\u{304}");
+        let many = format!("a{}b", "\u{301}".repeat(6));
+        let shown = format!("a{}\\u{{301}}\\u{{301}}b", "\u{301}".repeat(4));
+        assert_eq!(printable_str(&many), shown);
+        assert_eq!(printable_str(&shown), shown, "what is safe stays as it is");
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::bytes::{printable, printable_str};
+
 mod analyze;
 mod baseline;
 mod calls;
@@ -106,8 +108,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             (carry_out(&arguments.command), is_explained)
         }
         Err(error) => {
-            // Help and version are asked for; whoever closes the pipe has read enough.
-            let _ = error.print();
+            let _ = refuse(&error, &arguments);
             let ending = match error.use_stderr() {
                 true => Ending::nothing_done("the command line cannot be used"),
                 false => Ending::done("that was asked for"),
@@ -120,6 +121,21 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         let _ = writeln!(stderr, "siptrace: exit code {}: {}", ending.code, ending.why);
     }
     ExitCode::from(ending.code)
+}
+
+/// Says what is wrong with the arguments, or what was asked for: help and the version. Whoever closes
+/// the pipe has read enough.
+fn refuse(error: &clap::Error, arguments: &[OsString]) -> io::Result<()> {
+    let safe = |own: &OsString| printable(own.as_encoded_bytes()).into_owned().into();
+    let quoted: Vec<OsString> = arguments.iter().map(safe).collect();
+    if quoted == arguments {
+        return error.print();
+    }
+    // What is quoted may be the name of a file that somebody else chose, so it is quoted safely.
+    match parse(&quoted) {
+        Err(error) => error.print(),
+        Ok(_) => writeln!(io::stderr(), "{}", printable_str(&error.render().to_string())),
+    }
 }
 
 fn carry_out(command: &Command) -> Ending {
@@ -204,9 +220,10 @@ fn fail(error: &dyn Error, hint: Option<&str>) -> Ending {
         cause = error.source();
     }
     let mut stderr = io::stderr().lock();
-    let _ = writeln!(stderr, "{line}");
+    // Names of files and what they hold are no friends of a terminal.
+    let _ = writeln!(stderr, "{}", printable_str(&line));
     if let Some(hint) = hint {
-        let _ = writeln!(stderr, "hint: {hint}");
+        let _ = writeln!(stderr, "hint: {}", printable_str(hint));
     }
     Ending::nothing_done("nothing was done, for the reason above")
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use crate::bytes::printable;
 use crate::catalogue::Lang;
 use crate::cli::config::Config;
 use crate::report::Page;
@@ -284,6 +285,16 @@ pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), WriteError>
         file.rename()
     };
     write().map_err(|source| failed(path, source))
+}
+
+/// Names a file that was written: as it is for a script, without harm on a terminal.
+pub(super) fn name_written(path: &Path) {
+    let mut stdout = io::stdout().lock();
+    // Whoever closes the pipe has read enough.
+    let _ = match stdout.is_terminal() {
+        true => writeln!(stdout, "{}", printable(path.as_os_str().as_encoded_bytes())),
+        false => writeln!(stdout, "{}", path.display()),
+    };
 }
 
 /// The error of writing to that file or folder.

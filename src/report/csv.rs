@@ -2,7 +2,8 @@
 //!
 //! RFC 4180: fields apart by commas, lines by CRLF, the names of the columns in the first line, the
 //! same as in the JSON. Text that a spreadsheet would take for a formula has an apostrophe before
-//! it, which spreadsheets do not show; numbers have none.
+//! it, which spreadsheets do not show; numbers have none. So has what follows a semicolon, where
+//! spreadsheets of many countries begin another cell.
 
 use std::io::{self, Write};
 
@@ -59,10 +60,11 @@ impl Row {
     /// A field of words or of captured text.
     pub(super) fn text(self, text: impl AsRef<str>) -> Self {
         let safe = printable_str(text.as_ref());
-        match is_formula(&safe) {
-            true => self.field(&format!("'{safe}")),
-            false => self.field(&safe),
+        if !safe.split(';').any(is_formula) {
+            return self.field(&safe);
         }
+        let mark = |part: &str| if is_formula(part) { format!("'{part}") } else { part.to_owned() };
+        self.field(&safe.split(';').map(mark).collect::<Vec<_>>().join(";"))
     }
 
     fn maybe(self, text: Option<impl AsRef<str>>) -> Self {
@@ -402,6 +404,7 @@ mod tests {
             let shown = line(Row::default().text(evil));
             assert!(shown.trim_start_matches('"').starts_with('\''), "{evil}: {shown}");
         }
+        assert_eq!(line(Row::default().text("sip:a;b=1;=1; @x")), "sip:a;b=1;'=1;' @x\r\n");
         // Controls arrive as what they are written as.
         assert_eq!(line(Row::default().text("\t=1\r\n")), "\\t=1\\r\\n\r\n");
         assert_eq!(line(Row::default().number(-2.5)), "-2.5\r\n");

@@ -5,6 +5,7 @@
 
 use std::io::{self, Write};
 
+use crate::bytes::printable_str;
 use crate::catalogue::Lang;
 use crate::report::document::{Block, Cell};
 use crate::report::style::Role;
@@ -26,6 +27,10 @@ th, td { border-bottom: 1px solid var(--line); padding: .3rem .8rem .3rem 0; tex
 .error { color: var(--error); } .warn { color: var(--warn); }
 ";
 
+/// Nothing is loaded and nothing runs.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
 /// Writes the blocks as a whole HTML document.
 pub(crate) fn html(blocks: &[Block], lang: Lang, out: &mut dyn Write) -> io::Result<()> {
     let title = blocks.iter().find_map(|block| match block {
@@ -34,6 +39,7 @@ pub(crate) fn html(blocks: &[Block], lang: Lang, out: &mut dyn Write) -> io::Res
     });
     writeln!(out, "<!DOCTYPE html>\n<html lang=\"{}\">\n<head>", language_tag(lang))?;
     writeln!(out, "<meta charset=\"utf-8\">")?;
+    writeln!(out, "<meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">")?;
     writeln!(out, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">")?;
     writeln!(out, "<title>{}</title>", escaped(title.unwrap_or("siptrace")))?;
     writeln!(out, "<style>\n{STYLE}</style>\n</head>\n<body>\n<main>")?;
@@ -156,6 +162,20 @@ pub(super) fn escaped(text: &str) -> String {
     out
 }
 
+/// A value from a capture that stands in a sentence of ours, for [`isolated`]. These marks are in no
+/// text that is safe to show.
+pub(super) fn isolate(value: String) -> String {
+    format!("\u{2068}{}\u{2069}", printable_str(&value))
+}
+
+/// Escaped text in which values cannot turn the direction of what stands around them.
+pub(super) fn isolated(text: &str) -> String {
+    let open = text.matches('\u{2068}').count();
+    let missing = open.saturating_sub(text.matches('\u{2069}').count());
+    let text = escaped(text).replace('\u{2068}', "<bdi>").replace('\u{2069}', "</bdi>");
+    text + &"</bdi>".repeat(missing)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -187,6 +207,13 @@ mod tests {
     }
 
     #[test]
+    fn a_value_keeps_its_direction_to_itself() {
+        let text = format!("from {} on", isolate("<\u{5d0}>".to_owned()));
+        assert_eq!(isolated(&text), "from <bdi>&lt;\u{5d0}&gt;</bdi> on");
+        assert_eq!(isolated("\u{2068}cut off…"), "<bdi>cut off…</bdi>");
+    }
+
+    #[test]
     fn the_head_names_language_charset_and_title() {
         let blocks = [Block::Title("502 Bad Gateway".into())];
         let french = page(&blocks, Lang::Fr);
@@ -194,7 +221,8 @@ mod tests {
         assert!(french.contains("<meta charset=\"utf-8\">"));
         assert!(french.contains("<title>502 Bad Gateway</title>"));
         assert!(page(&blocks, Lang::Pt).contains("<html lang=\"pt-BR\">"));
-        assert!(!french.contains("http"), "nothing comes from the network");
+        assert!(french.contains("content=\"default-src 'none'; "));
+        assert!(!french.contains("://"), "nothing comes from the network");
     }
 
     #[test]

@@ -343,7 +343,7 @@ impl ResultJson {
             rule_id: finding.rule.code,
             rule_index,
             level: level(finding.severity),
-            message: TextJson { text: unlinked(&index.message(finding)) },
+            message: TextJson { text: literal(&index.message(finding)) },
             locations: [LocationJson {
                 physical_location: PhysicalJson { artifact_location, region: None },
                 logical_locations: call.collect(),
@@ -370,7 +370,7 @@ impl ResultJson {
     ) -> Self {
         let lines: Vec<_> = missed.message.lines().map(printable_str).collect();
         let text = index.words.pair(&printable_str(&missed.case), &lines.join("\n"));
-        let text = unlinked(&text);
+        let text = literal(&text);
         let file = missed.file.as_deref().unwrap_or(&missed.capture);
         let artifact_location = ArtifactLocationJson { uri: uri(file), index: None };
         let region = missed.line.filter(|_| missed.file.is_some());
@@ -397,9 +397,23 @@ fn fingerprint(of: String) -> BTreeMap<&'static str, String> {
     BTreeMap::from([("siptraceFinding/v1", of)])
 }
 
-/// The text without what a viewer would take for a link (section 3.11.6 of the standard).
-fn unlinked(text: &str) -> String {
-    text.replace("](", "] (")
+/// The text without what a viewer would take for a link or for the place of an argument (sections
+/// 3.11.5 and 3.11.6 of the standard).
+fn literal(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find([']', '{']) {
+        let (before, from) = rest.split_at(at + 1);
+        out.push_str(before);
+        let inside = from.trim_start_matches(|c: char| c.is_ascii_digit());
+        let is_place =
+            before.ends_with('{') && inside.len() < from.len() && inside.starts_with('}');
+        if is_place || before.ends_with(']') && from.starts_with('(') {
+            out.push(' ');
+        }
+        rest = from;
+    }
+    out + rest
 }
 
 const fn level(severity: Severity) -> &'static str {
@@ -429,6 +443,12 @@ fn uri(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn messages_have_no_links_and_no_places() {
+        let text = "[a](1) {0} {} {name} {1b} ]] {{12}";
+        assert_eq!(literal(text), "[a] (1) { 0} {} {name} {1b} ]] {{ 12}");
+    }
 
     #[test]
     fn paths_become_uris() {

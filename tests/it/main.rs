@@ -37,6 +37,7 @@ mod redact;
 mod report;
 mod rules;
 mod run;
+mod safety;
 mod script;
 mod shared;
 mod show;

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::analysis::StreamSummary;
 use crate::capture;
 use crate::cli::extract::{ExtractError, Meant, failed, file_name as safe, may_write};
+use crate::cli::output::name_written;
 use crate::media::RtpFlow;
 use crate::media::audio::{AudioCodec, AudioPacket, Playout};
 use crate::pipeline::{self, Picked};
@@ -42,7 +43,7 @@ pub(super) fn write(meant: &Meant<'_>, folder: &Path) -> Result<(), ExtractError
         write_some(&meant.args.run.captures, tracks)?;
         for track in tracks {
             // Whoever closes the pipe has read enough.
-            let _ = writeln!(io::stdout(), "{}", track.path.display());
+            name_written(&track.path);
         }
     }
     Ok(())

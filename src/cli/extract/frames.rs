@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::analysis::{Analysis, CallSummary};
 use crate::capture::{self, Note};
 use crate::cli::extract::{ExtractError, Meant, failed, file_name, may_write};
-use crate::cli::output::{OutputArgs, Stream};
+use crate::cli::output::{OutputArgs, Stream, name_written};
 use crate::cli::run::RunError;
 use crate::media::RtpFlow;
 use crate::pipeline::{self, Content, Group, Kept, Stretch, Wanted};
@@ -70,8 +70,7 @@ fn write_all(meant: &Meant<'_>, mut targets: Vec<Target<'_>>) -> Result<(), Extr
         let rest = targets.split_off(targets.len().min(OPEN_MAX));
         write(meant, &targets, &notes)?;
         for path in targets.iter().filter_map(|target| target.path.as_deref()) {
-            // Whoever closes the pipe has read enough.
-            let _ = writeln!(io::stdout(), "{}", path.display());
+            name_written(path);
         }
         targets = rest;
     }

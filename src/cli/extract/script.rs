@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use clap::{Args, ValueEnum};
 use super::{ExtractError, Meant, failed, may_write};
 use crate::analysis::{Analysis, CallSummary, Keep, TranscriptsOf};
 use crate::cli::config::Config;
-use crate::cli::output::{OutputArgs, write_file};
+use crate::cli::output::{OutputArgs, name_written, write_file};
 use crate::limits::{CALLS_MAX, FINDINGS_MAX, TRANSCRIPT_BYTES_PER_SHARD_MAX};
 use crate::report::script::{ScriptError, script};
 use crate::report::sipp::{SippError, scenarios};
@@ -128,8 +127,7 @@ pub(super) fn write(meant: &Meant<'_>, config: &Config) -> Result<(), ExtractErr
             continue;
         }
         write_file(path, bytes)?;
-        // Whoever closes the pipe has read enough.
-        let _ = writeln!(io::stdout(), "{}", path.display());
+        name_written(path);
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::catalogue;
 use crate::finding::Finding;
 use crate::report::entries::Entry;
 use crate::report::evidence;
-use crate::report::html::{escaped, inline};
+use crate::report::html::{escaped, inline, isolate, isolated};
 use crate::report::layout;
 use crate::report::outcome::Missed;
 use crate::report::page::examples::{Examples, Shown};
@@ -65,8 +65,8 @@ fn article(
         finding.rule.code,
         escaped(&scene.name(finding)),
     );
-    let message = evidence::message(finding, &rule, words);
-    let _ = writeln!(out, "<p class=\"message\">{}</p>", escaped(&message));
+    let message = evidence::message_with(finding, &rule, words, &isolate);
+    let _ = writeln!(out, "<p class=\"message\">{}</p>", isolated(&message));
     out.push_str("<div class=\"halves\">\n<div>\n");
     out.push_str(&facts(scene, entry));
     out.push_str(&elsewhere(scene, finding));

@@ -3,7 +3,7 @@
 use crate::bytes::printable_str;
 use crate::report::entries::Entry;
 use crate::report::evidence;
-use crate::report::html::{escaped, inline};
+use crate::report::html::{escaped, inline, isolate, isolated};
 use crate::report::layout;
 use crate::report::page::examples::Examples;
 use crate::report::page::markup::{facts, list, paragraph};
@@ -51,7 +51,7 @@ fn of_capture(scene: &Scene<'_>, entry: &Entry<'_>) -> String {
     let (words, finding) = (scene.words, entry.finding);
     let rule = scene.index.rule(finding);
     let class = entry.severity.name();
-    let message = evidence::message(finding, &rule, words);
+    let message = evidence::message_with(finding, &rule, words, &isolate);
     let mut out = format!(
         "<div class=\"entry {class}\">\n\
          <p class=\"tags\"><span class=\"badge {class}\">{}</span> <code>{}</code></p>\n\
@@ -59,7 +59,7 @@ fn of_capture(scene: &Scene<'_>, entry: &Entry<'_>) -> String {
         escaped(words.severity(entry.severity)),
         finding.rule.code,
         escaped(&rule.entry.title),
-        escaped(&layout::cut(&message, FACT_MAX)),
+        isolated(&layout::cut(&message, FACT_MAX)),
         inline(&rule.entry.why),
     );
     out.push_str(&list("ol", &rule.entry.actions));
