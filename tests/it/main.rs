@@ -53,5 +53,6 @@ mod transports;
 #[cfg(feature = "tui")]
 mod tui;
 mod verdicts;
+#[allow(unreachable_pub)]
 #[path = "../../fuzz/src/whole.rs"]
 mod whole;
