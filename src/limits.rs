@@ -117,7 +117,8 @@ pub const MEDIA_PER_SDP_MAX: usize = 256;
 /// Formats looked at in one media description; there are 128 payload types.
 pub const FORMATS_PER_MEDIA_MAX: usize = 256;
 
-/// Messages kept of one Call-ID; more are counted, not judged.
+/// Messages kept of one Call-ID; more are counted, not judged. Nothing is said to be missing from
+/// the first one on that was not kept.
 pub const MESSAGES_PER_CALL_MAX: usize = 4096;
 
 /// Subscriptions told apart in one call; a dialog has seldom more than two, and every NOTIFY is
@@ -166,7 +167,8 @@ pub const RTP_RUNS_MAX: usize = 64;
 /// Telephone events remembered of one RTP stream; more are counted. A calling card takes 40 digits.
 pub const TELEPHONE_EVENTS_MAX: usize = 128;
 
-/// Spells of a run without a long pause that are told apart; beyond, pauses are forgotten.
+/// Spells of a run without a long pause that are told apart; beyond, pauses are forgotten and
+/// counted, and nothing is said to be missing after the first of them.
 pub const SPELLS_MAX: usize = 1024;
 
 /// Moments remembered, of each shard, in which RTP streams lack packets; later ones are not.
@@ -198,9 +200,11 @@ pub const PINGS_MAX: usize = 1 << 15;
 
 /// Differences between the clocks of speakers and of the capture, in seconds, a part of the run.
 pub const CLOCK_OFFSETS_MAX: usize = 1 << 12;
+
 /// Registrations remembered, with what ended them or missed them, a part of the run. A device that
 /// refreshes in time takes two.
 pub const REGISTRATIONS_MAX: usize = 1 << 15;
+
 /// Hosts of which is kept what they dialled abroad, a part of the run.
 pub const DIALLED_HOSTS_MAX: usize = 1 << 13;
 

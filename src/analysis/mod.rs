@@ -92,6 +92,14 @@ pub struct Analysis {
     pub screened: Screened,
 }
 
+impl Analysis {
+    /// Every rule has looked at everything, and what they found was kept; else an empty list of
+    /// findings proves nothing.
+    pub fn is_judged_by_all(&self) -> bool {
+        self.failed_rules.is_empty() && !self.dropped.contains_key("findings")
+    }
+}
+
 /// Counts over all captures of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {

@@ -9,7 +9,7 @@
 //! overload) was told before that one, which counts it. Of what was told only as much is kept as
 //! incidents and comparisons need, and no more than a bound.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 
 use crate::analysis::leg::Leg;
@@ -61,6 +61,8 @@ pub struct Told {
     pub findings: Vec<Finding>,
     /// Findings that a bound dropped.
     pub dropped: u64,
+    /// Rules that panicked when they compared calls, with the number of calls.
+    pub failed_rules: BTreeMap<&'static str, u64>,
 }
 
 impl Telling {
@@ -141,9 +143,15 @@ impl Telling {
             return;
         }
         let mut judged: Vec<Finding> = self.compared.iter().chain(&found).cloned().collect();
-        rules::compare(&mut judged, known.settings);
+        let broken = rules::compare(&mut judged, known.settings);
         let own = judged.into_iter().skip(self.compared.len());
         for (judged, before) in own.zip(found) {
+            if broken.contains(&before.rule.code) {
+                *self.told.failed_rules.entry(before.rule.name).or_default() += 1;
+                // The end of the captures judges what takes its place.
+                before.fallback.into_iter().for_each(|fallback| self.hold(*fallback));
+                continue;
+            }
             if !known.settles(&judged) {
                 self.hold(before);
                 continue;

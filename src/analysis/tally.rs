@@ -153,6 +153,17 @@ impl Tally {
         rules: &[&'static Rule],
         is_continuation: bool,
     ) {
+        let surroundings = match log.full_since() {
+            // What came after that is not among the messages, and so not missing.
+            Some(full) => Surroundings {
+                observed_until: surroundings.observed_until.min(full),
+                ..surroundings
+            },
+            None => surroundings,
+        };
+        if log.full_since().is_some() {
+            self.facts.saw_part_only(&log.messages());
+        }
         for (messages, number) in signaling::uses(log.messages()).iter().zip(0_u64..) {
             let is_continuation = is_continuation || number > 0;
             if number > 0 || (is_continuation && signaling::is_used_again(messages)) {
@@ -336,7 +347,9 @@ impl Tally {
         if unlisted > 0 {
             analysis.dropped.insert("peers", unlisted);
         }
-        for (bound, dropped) in facts.dropped_by_bounds() {
+        for (bound, dropped) in
+            facts.dropped_by_bounds().into_iter().chain(facts.unseen_by_bounds())
+        {
             if dropped > 0 {
                 *analysis.dropped.entry(bound).or_default() += dropped;
             }
@@ -358,6 +371,9 @@ impl Tally {
         analysis.totals.findings = told.counts;
         for finding in &findings {
             analysis.totals.findings.add(finding.severity);
+        }
+        for (rule, count) in told.failed_rules {
+            *analysis.failed_rules.entry(rule).or_default() += count;
         }
         if told.dropped > 0 {
             *analysis.dropped.entry("findings").or_default() += told.dropped;
@@ -386,9 +402,6 @@ fn all_findings(
 ) -> Vec<Finding> {
     let mut failures = Vec::new();
     let own = rules::judge_capture(profile, facts, &mut failures);
-    for failure in failures {
-        *analysis.failed_rules.entry(failure.rule).or_default() += 1;
-    }
     let stands = |mut finding: Finding| match is_visible(&mut finding, facts) {
         true => Some(finding),
         false => finding.fallback.take().map(|fallback| *fallback),
@@ -399,7 +412,10 @@ fn all_findings(
     findings.extend(own);
     let is_several = facts.captures.len() > 1;
     sort(&mut findings, is_several);
-    rules::judge_together(&mut findings, &profile.settings);
+    rules::judge_together(&mut findings, &profile.settings, &mut failures);
+    for failure in failures {
+        *analysis.failed_rules.entry(failure.rule).or_default() += 1;
+    }
     sort(&mut findings, is_several);
     findings
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use clap::Args;
 
-use crate::analysis::{Baseline, BySeverity, Keep, Screen};
+use crate::analysis::{Analysis, Baseline, Keep, Screen};
 use crate::capture::Source;
 use crate::catalogue::Lang;
 use crate::cli::baseline::BaselineArgs;
@@ -32,7 +32,8 @@ Examples:
 
 Exit codes:
   0  done, and no finding at or above --fail-on
-  1  a finding at or above --fail-on
+  1  a finding at or above --fail-on; with --fail-on, too, when a rule broke off or findings were
+     too many to keep, so that some may be missing
   2  wrong usage, input missing or unreadable, nothing analysed")]
 pub(super) struct AnalyzeArgs {
     #[command(flatten)]
@@ -101,7 +102,7 @@ pub(super) fn analyze(args: &AnalyzeArgs, config: &Config) -> Result<Ending, Ana
         let analysis = args.run.analysis(config, outputs.keep(), baseline.as_mut())?;
         let paths: Vec<_> = analysis.captures.iter().map(|own| own.path.clone()).collect();
         let config = config.for_captures(&paths);
-        let ending = ending(args, &config, analysis.totals.findings);
+        let ending = ending(args, &config, &analysis);
         let fail_on = args.fail_on.or(config.choice.fail_on);
         let outcome = Outcome {
             fails_from: fail_on.map_or(Some(Severity::Error), FailOn::severity),
@@ -117,12 +118,12 @@ pub(super) fn analyze(args: &AnalyzeArgs, config: &Config) -> Result<Ending, Ana
     Ok(ending)
 }
 
-/// How it ends with these findings.
-fn ending(args: &AnalyzeArgs, config: &Config, findings: BySeverity) -> Ending {
+/// How it ends with what was found.
+fn ending(args: &AnalyzeArgs, config: &Config, analysis: &Analysis) -> Ending {
     match args.baseline.is_written() {
         true => Ending::done("what was found is known from now on"),
         false => {
-            Ending::of(findings, args.fail_on.or(config.choice.fail_on).unwrap_or(FailOn::Never))
+            Ending::of(analysis, args.fail_on.or(config.choice.fail_on).unwrap_or(FailOn::Never))
         }
     }
 }
@@ -167,7 +168,7 @@ fn follow(
     if let Some(mut analysis) = analysis {
         screen.finish(&mut analysis);
         analysis.hosts = hosts;
-        own = ending(args, &config, analysis.totals.findings);
+        own = ending(args, &config, &analysis);
         written = lines.finish(&mut analysis, &mut out).and_then(|()| out.close());
     }
     match written {

@@ -12,7 +12,7 @@ use crate::capture::Source;
 use crate::catalogue::{Lang, labels};
 use crate::cli::baseline::BaselineArgs;
 use crate::cli::config::Config;
-use crate::cli::ending::Ending;
+use crate::cli::ending::{self, Ending};
 use crate::cli::expect::{ExpectArgs, ExpectError, verdicts};
 use crate::cli::format::{Format, FormatArgs, FormatError, Outputs};
 use crate::cli::output::{OutputArgs, WriteError};
@@ -37,7 +37,8 @@ Examples:
   siptrace check recorded/ --format text --format junit=results.xml
 
 A capture passes if it has SIP, meets every expectation, and has no finding at or above --fail-on
-that is neither expected nor ignored nor known.
+that is neither expected nor ignored nor known. Where a rule broke off, or findings were too many to
+keep, a capture does not pass, for some may be missing.
 
 Exit codes:
   0  every capture passes
@@ -221,6 +222,9 @@ fn side_by_side(checked: &Checked, lang: Lang) -> (Analysis, Vec<Missed>) {
         if !verdict.is_passed() && verdict.is_void() {
             cases.push(without_sip(verdict, lang));
         }
+        if verdict.is_unjudged() {
+            cases.push(unjudged(verdict, lang));
+        }
         for mut case in missed(&verdict.expectations, &verdict.analysis, lang) {
             if is_several {
                 case.case = format!("{} ({})", case.case, case.capture);
@@ -245,8 +249,16 @@ fn side_by_side(checked: &Checked, lang: Lang) -> (Analysis, Vec<Missed>) {
 
 /// A capture fails because there is nothing in it to check.
 fn without_sip(verdict: &Verdict, lang: Lang) -> Missed {
+    failed(verdict, labels(lang).get("verdict-no-sip").to_owned())
+}
+
+/// A capture fails because findings may be missing.
+fn unjudged(verdict: &Verdict, lang: Lang) -> Missed {
+    failed(verdict, labels(lang).get("verdict-unjudged").to_owned())
+}
+
+fn failed(verdict: &Verdict, message: String) -> Missed {
     let capture = verdict.paths().into_iter().next().unwrap_or_default();
-    let message = labels(lang).get("verdict-no-sip").to_owned();
     let case = format!("{message} ({capture})");
     Missed { suite: "siptrace check".to_owned(), case, capture, message, ..Missed::default() }
 }
@@ -263,9 +275,14 @@ fn ending(args: &CheckArgs, checked: &Checked) -> Ending {
     let failing = checked.verdicts.iter().map(Verdict::failing);
     let missed: usize = checked.verdicts.iter().map(Verdict::missed).sum();
     let without_sip = checked.verdicts.iter().filter(|v| !v.is_passed() && v.is_void()).count();
-    Ending::fallen_short(format!(
+    let mut why = format!(
         "captures that fail: {failed} of {captures}; findings that fail them: {}; expectations \
          missed: {missed}; without SIP: {without_sip}",
         failing.sum::<u64>()
-    ))
+    );
+    for verdict in checked.verdicts.iter().filter(|verdict| verdict.is_unjudged()) {
+        why.push_str("; ");
+        why.push_str(&ending::unjudged(&verdict.analysis));
+    }
+    Ending::fallen_short(why)
 }

@@ -1,9 +1,9 @@
 //! How the program ends: the exit code, and why it is what it is.
 
-use crate::analysis::BySeverity;
+use crate::analysis::Analysis;
 use crate::cli::run::FailOn;
 
-/// Findings at or above the threshold, or an expectation that was missed.
+/// Findings at or above the threshold, or an expectation that was missed; or nobody can tell.
 const FALLEN_SHORT: u8 = 1;
 
 /// Wrong usage, unreadable or missing input, nothing analysed.
@@ -34,8 +34,9 @@ impl Ending {
         Self { code: NOTHING_DONE, why: why.into() }
     }
 
-    /// How an analysis with these findings ends.
-    pub(super) fn of(findings: BySeverity, fail_on: FailOn) -> Self {
+    /// How an analysis ends. Where findings count, one that may lack some is not clean.
+    pub(super) fn of(analysis: &Analysis, fail_on: FailOn) -> Self {
+        let findings = analysis.totals.findings;
         let Some(severity) = fail_on.severity() else {
             return Self::done(format!(
                 "findings do not count (--fail-on never): {}",
@@ -43,10 +44,41 @@ impl Ending {
             ));
         };
         match fail_on.count(findings) {
+            0 if !analysis.is_judged_by_all() => Self::fallen_short(unjudged(analysis)),
             0 => Self::done(format!("no finding at or above {severity} (--fail-on {severity})")),
             count => Self::fallen_short(format!(
                 "findings at or above {severity}: {count} (--fail-on {severity})"
             )),
         }
+    }
+}
+
+/// Why findings may be missing.
+pub(super) fn unjudged(analysis: &Analysis) -> String {
+    let beyond = analysis.dropped.get("findings").copied().unwrap_or_default();
+    let broken: Vec<&str> = analysis.failed_rules.keys().copied().collect();
+    format!(
+        "findings may be missing: rules that broke off: {} ({}); findings beyond the bound: {beyond}",
+        broken.len(),
+        broken.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_findings_count_one_that_may_be_missing_is_no_success() {
+        let mut analysis = Analysis::default();
+        assert_eq!(Ending::of(&analysis, FailOn::Error).code, 0);
+        analysis.failed_rules.insert("short-call", 2);
+        let ending = Ending::of(&analysis, FailOn::Error);
+        assert_eq!(ending.code, FALLEN_SHORT);
+        assert!(ending.why.contains("rules that broke off: 1 (short-call)"), "{}", ending.why);
+        assert_eq!(Ending::of(&analysis, FailOn::Never).code, 0);
+        analysis.failed_rules.clear();
+        analysis.dropped.insert("findings", 3);
+        assert_eq!(Ending::of(&analysis, FailOn::Info).code, FALLEN_SHORT);
     }
 }

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -20,6 +21,7 @@ mod ending;
 mod expect;
 mod explain;
 mod extract;
+mod fault;
 mod format;
 mod help;
 mod hosts;
@@ -44,7 +46,8 @@ use ending::Ending;
 #[command(after_help = "\
 Exit codes:
   0  done, and no finding at or above --fail-on
-  1  a finding at or above --fail-on, or an expectation missed
+  1  a finding at or above --fail-on, or an expectation missed; with --fail-on, too, when a rule
+     broke off or findings were too many to keep, so that some may be missing
   2  wrong usage, input missing or unreadable, nothing done")]
 struct Arguments {
     #[command(subcommand)]
@@ -101,11 +104,16 @@ impl Command {
 
 /// Runs the program with these arguments, the name of the program first, and says how it ended.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    fault::tell_in_one_line();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let (ending, is_explained) = match parse(&arguments) {
         Ok(arguments) => {
             let is_explained = arguments.command.run().is_some_and(run::RunArgs::explains_exit);
-            (carry_out(&arguments.command), is_explained)
+            let run = || carry_out(&arguments.command);
+            // What panicked has been told.
+            let ending = catch_unwind(AssertUnwindSafe(run))
+                .unwrap_or_else(|_| Ending::nothing_done("a fault of siptrace stopped it"));
+            (ending, is_explained)
         }
         Err(error) => {
             let _ = refuse(&error, &arguments);

@@ -1,5 +1,6 @@
 //! The outcome of `siptrace check`: what became of each capture, and as JSON.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use schemars::JsonSchema;
@@ -55,7 +56,16 @@ impl Verdict {
     /// Nothing speaks against it.
     pub fn is_passed(&self) -> bool {
         let is_free = self.fail_on.is_none() || (!self.is_void() && self.failing() == 0);
-        is_free && self.missed() == 0
+        is_free && self.missed() == 0 && !self.is_unjudged()
+    }
+
+    /// Findings fail it, or an expectation is about it, and findings may be missing.
+    pub fn is_unjudged(&self) -> bool {
+        let has_expectations = !self.expectations.is_empty();
+        let lacks_findings = !self.analysis.is_judged_by_all();
+        let lacks_calls = self.analysis.dropped.contains_key("calls");
+        (self.fail_on.is_some() && lacks_findings)
+            || (has_expectations && (lacks_findings || lacks_calls))
     }
 
     /// Findings that fail it.
@@ -169,6 +179,11 @@ struct CheckedCaptureJson<'a> {
     known: u64,
     /// What came of the expectations that are about it.
     expectations: Vec<ExpectationJson<'a>>,
+    /// What was not kept, by the name of the bound, with counts.
+    dropped: &'a BTreeMap<&'static str, u64>,
+    /// Rules that broke off on a call (a fault of siptrace), with counts; a capture does not pass
+    /// where there are any.
+    failed_rules: &'a BTreeMap<&'static str, u64>,
 }
 
 impl<'a> CheckedCaptureJson<'a> {
@@ -189,6 +204,8 @@ impl<'a> CheckedCaptureJson<'a> {
             ignored: screened::ignored(&analysis.screened.ignored).unwrap_or_default(),
             known: analysis.screened.known.unwrap_or_default(),
             expectations: expected::list(&verdict.expectations, analysis, lang),
+            dropped: &analysis.dropped,
+            failed_rules: &analysis.failed_rules,
         }
     }
 }

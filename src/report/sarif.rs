@@ -310,7 +310,7 @@ impl InvocationJson {
             NotificationJson { level: "warning", message: TextJson { text } }
         });
         Self {
-            execution_successful: true,
+            execution_successful: outcome.analysis.failed_rules.is_empty(),
             exit_code: outcome.exit_code,
             tool_execution_notifications: failed.chain(dropped).collect(),
         }

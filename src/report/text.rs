@@ -83,6 +83,9 @@ pub fn text(analysis: &Analysis, options: &TextOptions, out: &mut dyn Write) -> 
     let mut scene = Scene::new(analysis, options);
     verdict::write(&scene, &mut sheet)?;
     if options.verbosity == Verbosity::Quiet {
+        for note in capture::failed_rules(&scene) {
+            sheet.item(0, "!", &note)?;
+        }
         finding::write_lines(&mut scene, &mut sheet)?;
         return screened::write(&scene, &mut sheet);
     }

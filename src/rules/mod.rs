@@ -147,7 +147,7 @@ pub struct Profile {
     pub settings: Settings,
 }
 
-/// A rule that panicked; it gave nothing on that call.
+/// A rule that panicked; it gave nothing on that call, or on those that it compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// The name of the rule.
@@ -236,21 +236,36 @@ pub fn judge_capture(
 
 /// Lets the rules that compare calls look at all their findings side by side. A finding that needs
 /// company and has none gives way to what else was found.
-pub fn judge_together(findings: &mut Vec<Finding>, settings: &Settings) {
-    compare(findings, settings);
+pub fn judge_together(
+    findings: &mut Vec<Finding>,
+    settings: &Settings,
+    failures: &mut Vec<Failure>,
+) {
+    let broken = compare(findings, settings);
+    let found = std::mem::take(findings).into_iter();
+    let whole = |mut finding: Finding| match broken.contains(&finding.rule.code) {
+        true => {
+            failures.push(Failure { rule: finding.rule.name });
+            finding.fallback.take().map(|fallback| *fallback)
+        }
+        false => Some(finding),
+    };
+    // Collected in place.
+    *findings = found.filter_map(whole).collect();
     precedence::settle_together(findings);
     let found = std::mem::take(findings).into_iter();
     let stands = |mut finding: Finding| match finding.needs_company {
         true => finding.fallback.take().map(|fallback| *fallback),
         false => Some(finding),
     };
-    // Collected in place.
     *findings = found.filter_map(stands).collect();
 }
 
-/// The same, and those that need company and have none stay.
-pub fn compare(findings: &mut [Finding], settings: &Settings) {
-    let mut rules: Vec<&Rule> = findings.iter().map(|finding| finding.rule).collect();
+/// The same, and those that need company and have none stay. Gives the codes of the rules that
+/// panicked: how far they came with their findings nobody knows, so these stand no more.
+pub fn compare(findings: &mut [Finding], settings: &Settings) -> Vec<&'static str> {
+    let mut broken = Vec::new();
+    let mut rules: Vec<&'static Rule> = findings.iter().map(|finding| finding.rule).collect();
     rules.sort_unstable_by_key(|rule| rule.code);
     rules.dedup_by_key(|rule| rule.code);
     for rule in rules {
@@ -260,8 +275,11 @@ pub fn compare(findings: &mut [Finding], settings: &Settings) {
         };
         let mut own: Vec<&mut Finding> =
             findings.iter_mut().filter(|finding| finding.rule.code == rule.code).collect();
-        together(&mut own, settings);
+        if catch_unwind(AssertUnwindSafe(|| together(&mut own, settings))).is_err() {
+            broken.push(rule.code);
+        }
     }
+    broken
 }
 
 /// The rule of this name or code.

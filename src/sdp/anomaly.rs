@@ -26,6 +26,8 @@ anomalies! {
         MediaInvalid,
         /// More media descriptions than are looked at.
         TooManyMedia,
+        /// More formats in a media description than are looked at.
+        TooManyFormats,
         /// A line that is not a letter, `=` and a value.
         LineInvalid,
         /// A line that ends in LF without CR.

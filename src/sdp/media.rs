@@ -63,6 +63,7 @@ impl<'a> Media<'a> {
         let port_count = ports.next().map(number);
         let is_whole = port.is_some() && port_count != Some(None) && !formats.is_empty();
         anomalies.insert_if(!is_whole, Anomaly::MediaInvalid);
+        anomalies.insert_if(has_too_many(formats), Anomaly::TooManyFormats);
         let MediaPart { connection, .. } = part;
         let port = port.unwrap_or(0);
         anomalies.insert_if(connection.is_none() && port != 0, Anomaly::MissingConnection);
@@ -206,9 +207,9 @@ impl<'a> Media<'a> {
         }
     }
 
-    /// Every format is a payload type that a codec is named for.
+    /// Every format is a payload type that a codec is named for, and all were looked at.
     pub fn has_known_codecs(&self) -> bool {
-        self.codecs().count() == self.formats().count()
+        self.codecs().count() == self.formats().count() && !has_too_many(self.formats)
     }
 
     /// Events that stand for keys (RFC 4733) may be sent with this clock rate.
@@ -364,6 +365,11 @@ impl<'a> Media<'a> {
     pub fn rtcp_port(&self) -> Option<u16> {
         u16::try_from(number(words(self.attribute("rtcp")?).next()?)?).ok()
     }
+}
+
+/// There are more formats than are looked at; each takes two bytes at least.
+fn has_too_many(formats: &[u8]) -> bool {
+    formats.len() > 2 * FORMATS_PER_MEDIA_MAX && words(formats).nth(FORMATS_PER_MEDIA_MAX).is_some()
 }
 
 #[cfg(test)]

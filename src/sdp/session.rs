@@ -383,6 +383,7 @@ pub(crate) fn bandwidth(lines: &[u8], modifier: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::FORMATS_PER_MEDIA_MAX;
 
     #[test]
     fn session_lines_and_media() {
@@ -434,6 +435,21 @@ mod tests {
             assert_eq!(dotted(text.as_bytes()), None, "{text}");
             assert!(text.parse::<Ipv4Addr>().is_err());
         }
+    }
+
+    #[test]
+    fn a_codec_that_was_not_looked_at_may_be_the_common_one() {
+        let formats = " 0".repeat(FORMATS_PER_MEDIA_MAX);
+        let shared = |formats: &str| {
+            let text = format!("m=audio 1 RTP/AVP{formats}\n");
+            let (own, anomalies) = Session::parse(text.as_bytes());
+            let (other, _) = Session::parse(b"m=audio 1 RTP/AVP 8\n");
+            let shared = own.media.first()?.shares_codec(other.media.first()?);
+            assert_eq!(shared, other.media.first()?.shares_codec(own.media.first()?));
+            Some((shared, anomalies.contains(Anomaly::TooManyFormats)))
+        };
+        assert_eq!(shared(&formats), Some((Some(false), false)));
+        assert_eq!(shared(&format!("{formats} 8")), Some((None, true)));
     }
 
     #[test]

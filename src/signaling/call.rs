@@ -133,6 +133,7 @@ pub struct Call<'c> {
     pub dialogs: Vec<Dialog<'c>>,
     /// Every subscription, in order.
     pub subscriptions: Vec<Subscription<'c>>,
+    subscriptions_beyond: u64,
     kind: Kind,
     /// Challenges and what followed on them.
     chains: Vec<Chain<'c>>,
@@ -177,13 +178,15 @@ impl<'c> Call<'c> {
             attempts: Vec::new(),
             dialogs: Vec::new(),
             subscriptions: Vec::new(),
+            subscriptions_beyond: 0,
             chains: Vec::new(),
             surroundings,
             negotiations: Negotiations::default(),
         };
         call.link_hops(&lookup);
         call.link_cancels();
-        call.subscriptions = subscription::subscriptions(&call.transactions);
+        (call.subscriptions, call.subscriptions_beyond) =
+            subscription::subscriptions(&call.transactions);
         call.chains = call.collect_chains();
         call.collect_attempts();
         call.collect_dialogs();
@@ -195,6 +198,11 @@ impl<'c> Call<'c> {
     /// The challenges that each sender met, sorted by what followed on what.
     pub fn chains(&self) -> &[Chain<'c>] {
         &self.chains
+    }
+
+    /// Messages of subscriptions that are beyond the bound.
+    pub(super) const fn subscriptions_beyond(&self) -> u64 {
+        self.subscriptions_beyond
     }
 
     /// 64*T1 of a client: how long it waits for a response (RFC 3261, section 17, timers B and F).

@@ -16,6 +16,7 @@ const LOOKED_AT: usize = 32;
 pub struct Dates {
     /// Calls by whole seconds that the clock of a speaker is ahead of the capture.
     calls: BTreeMap<i64, u64>,
+    dropped: u64,
 }
 
 impl Message<'_> {
@@ -51,7 +52,14 @@ impl Dates {
         let seconds = offset.nanos().div_euclid(1_000_000_000);
         if self.calls.len() < CLOCK_OFFSETS_MAX || self.calls.contains_key(&seconds) {
             *self.calls.entry(seconds).or_default() += 1;
+        } else {
+            self.dropped += 1;
         }
+    }
+
+    /// Calls whose clock the bound left out.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// Adds what another part of the run found.
@@ -59,6 +67,7 @@ impl Dates {
         for (seconds, count) in other.calls {
             *self.calls.entry(seconds).or_default() += count;
         }
+        self.dropped += other.dropped;
     }
 
     /// How far most clocks are ahead of that of the capture: the median; none if nobody tells the
@@ -106,13 +115,35 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_beyond_the_bound_is_counted() {
+        let mut dates = Dates::default();
+        dates.calls = (0..).zip([1; CLOCK_OFFSETS_MAX]).collect();
+        let dated = |date: &str| {
+            format!(
+                "INVITE sip:b@h SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\nFrom: <sip:a@h>;tag=a\n\
+                 To: <sip:b@h>\nCall-ID: 1\nCSeq: 1 INVITE\nDate: {date}\n\n"
+            )
+        };
+        let other = dated("Thu, 01 Jan 1970 12:00:00 GMT");
+        let known = dated("Thu, 01 Jan 1970 00:00:05 GMT");
+        with_call(&[(0, 10, 20, &other)], |call| dates.add_call(call));
+        with_call(&[(0, 10, 20, &known)], |call| dates.add_call(call));
+        assert_eq!((dates.calls.len(), dates.dropped()), (CLOCK_OFFSETS_MAX, 1));
+        assert_eq!(dates.calls.get(&5), Some(&2));
+        let mut sum = Dates::default();
+        sum.merge(dates.clone());
+        sum.merge(dates);
+        assert_eq!(sum.dropped(), 2);
+    }
+
+    #[test]
     fn the_median_counts() {
         let mut dates = Dates::default();
         assert_eq!(dates.offset(), None);
         for seconds in [-3600, 1, 1, 2, 900] {
             *dates.calls.entry(seconds).or_default() += 1;
         }
-        dates.merge(Dates { calls: [(1, 4)].into_iter().collect() });
+        dates.merge(Dates { calls: [(1, 4)].into_iter().collect(), dropped: 0 });
         assert_eq!(dates.offset(), Some(Span::from_secs(1)));
     }
 }

@@ -22,6 +22,10 @@ const GRACE: Span = Span::from_secs(2);
 pub struct Coverage {
     /// First and last frame; in order and apart.
     spells: Vec<(Time, Time)>,
+    /// Where the first pause begins that was forgotten; after it nothing is known of pauses.
+    forgotten: Option<Time>,
+    /// Pauses that were forgotten.
+    dropped: u64,
 }
 
 impl Coverage {
@@ -41,10 +45,24 @@ impl Coverage {
         for (first, last) in &other.spells {
             self.insert(*first, *last);
         }
+        self.forget(other.forgotten);
+        self.dropped += other.dropped;
+    }
+
+    /// Pauses that the bound left out.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    fn forget(&mut self, from: Option<Time>) {
+        self.forgotten = self.forgotten.into_iter().chain(from).min();
     }
 
     /// The capture may have been stopped while something was waited for.
     pub fn has_hole(&self, from: Time, wait: Span) -> bool {
+        if self.forgotten.is_some_and(|forgotten| forgotten < from + wait) {
+            return true;
+        }
         let hole = PAUSE.max(wait.times(PAUSE_TO_WAIT));
         let next = self.spells.partition_point(|(first, _)| *first <= from);
         let before = self.spells.get(next.saturating_sub(1)..).unwrap_or_default();
@@ -63,12 +81,14 @@ impl Coverage {
             .iter()
             .fold((first, last), |(first, last), (begin, end)| (first.min(*begin), last.max(*end)));
         self.spells.splice(from..to.max(from), [joined]);
-        // Beyond the bound pauses are forgotten, as if frames had come in them.
+        // Beyond the bound pauses are forgotten, and whatever comes after may lie in one.
         if self.spells.len() > SPELLS_MAX
             && let Some((_, end)) = self.spells.pop()
             && let Some((_, last)) = self.spells.last_mut()
         {
-            *last = end;
+            let pause = std::mem::replace(last, end);
+            self.forget(Some(pause));
+            self.dropped += 1;
         }
     }
 }
@@ -124,5 +144,12 @@ mod tests {
             coverage.spells.last(),
             Some(&(at((SPELLS_MAX as i64 - 1) * 1000), at(2_999_000)))
         );
+        assert_eq!(coverage.dropped(), 3000 - SPELLS_MAX as u64);
+        let waits = |from: i64| coverage.has_hole(at(from), Span::from_secs(1));
+        assert!(waits(2_500_500), "a pause may have been forgotten there");
+        assert!(!waits(500_000), "before, all pauses are known");
+        let mut sum = self::coverage(&[0]);
+        sum.merge(&coverage);
+        assert_eq!((sum.forgotten, sum.dropped()), (coverage.forgotten, coverage.dropped()));
     }
 }

@@ -275,7 +275,7 @@ fn is_wrong_sdp(sdp: &[u8]) -> bool {
         | A::ConnectionInvalid
         | A::MediaInvalid
         | A::LineInvalid => true,
-        A::TooManyMedia | A::BareLineFeed | A::Unfinished => false,
+        A::TooManyMedia | A::TooManyFormats | A::BareLineFeed | A::Unfinished => false,
     })
 }
 

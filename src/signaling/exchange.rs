@@ -4,7 +4,7 @@
 //! ACK or PRACK the answer (RFC 3261, section 13.2.1). UPDATE and PRACK carry offers of their own
 //! (RFC 3311, RFC 3262).
 
-use crate::sdp::Session;
+use crate::sdp::{self, Session};
 use crate::signaling::message::Message;
 use crate::signaling::transaction::Transaction;
 use crate::sip::{Class, HeaderName, Method, Status};
@@ -53,12 +53,15 @@ pub struct Description<'c> {
     pub message: &'c Message<'c>,
     /// What it says.
     pub session: Session<'c>,
+    /// What is wrong with it.
+    pub anomalies: sdp::Anomalies,
 }
 
 impl<'c> Description<'c> {
     /// The description in the message, if it has one.
     pub fn of(message: &'c Message<'c>) -> Option<Self> {
-        Some(Self { message, session: Session::parse(sdp_of(message)?).0 })
+        let (session, anomalies) = Session::parse(sdp_of(message)?);
+        Some(Self { message, session, anomalies })
     }
 
     /// All of it was captured.

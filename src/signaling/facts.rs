@@ -12,6 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use crate::capture::{Description, FrameId, Note};
 use crate::limits::{DISRUPTIONS_MAX, HOSTS_MAX};
 use crate::packet::Endpoint;
+use crate::signaling::bounded::Bounded;
 use crate::signaling::call::Call;
 use crate::signaling::clock::Dates;
 use crate::signaling::coverage::Coverage;
@@ -111,6 +112,8 @@ pub struct Facts {
     pub failed_connects: Vec<Disruption>,
     /// Those of them that a call shows the harm of, by their first frames.
     pub explained_connects: FxHashSet<FrameId>,
+    /// What of messages and calls was not looked at.
+    bounded: Bounded,
     hosts: FxHashSet<IpAddr>,
     ways: FxHashSet<Way>,
     /// RTP packets by their ways.
@@ -413,15 +416,23 @@ impl Facts {
             ("traffic", self.traffic.dropped()),
             ("talks", self.talks.dropped()),
             ("pings", self.pings.dropped()),
-            ("registrations", self.registrations.dropped()),
+            ("registrations", self.registrations.dropped() + self.registrations.crowded()),
             ("suspects", self.suspects.dropped()),
             ("loads", self.loads.dropped()),
             ("dialled", self.dialled.dropped()),
         ]
     }
 
+    /// What was not looked at of single messages and calls and of the time, by the name of the
+    /// bound.
+    pub fn unseen_by_bounds(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let own = [("pauses", self.coverage.dropped()), ("clock-offsets", self.dates.dropped())];
+        own.into_iter().chain(self.bounded.counts())
+    }
+
     /// Adds what another part of the run found.
     pub fn merge(&mut self, other: Self) {
+        self.bounded.merge(&other.bounded);
         self.captures.extend(other.captures);
         self.messages += other.messages;
         self.copies.merge(&other.copies);
@@ -485,6 +496,11 @@ impl Facts {
         }
     }
 
+    /// Takes in the messages of a call of which later ones were not kept.
+    pub fn saw_part_only(&mut self, messages: &[Message<'_>]) {
+        self.registrations.add_part(messages);
+    }
+
     /// Takes in what one call shows about the capture.
     pub fn add_call(&mut self, call: &Call<'_>) {
         self.add_invited(call);
@@ -501,6 +517,7 @@ impl Facts {
         self.suspects.add_call(call);
         self.loads.add_call(call);
         self.dialled.add_call(call);
+        self.bounded.add_call(call);
     }
 
     fn add_invited(&mut self, call: &Call<'_>) {

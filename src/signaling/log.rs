@@ -46,6 +46,9 @@ pub struct CallLog {
     last: Time,
     phase: Phase,
     dropped: u64,
+    /// When the first message came that was not kept; from then on none is, so that nothing is
+    /// missing before.
+    full_since: Option<Time>,
     copies: u64,
     look_back: usize,
 }
@@ -120,6 +123,7 @@ impl CallLog {
             last: start,
             phase: Phase::Idle,
             dropped: 0,
+            full_since: None,
             copies: 0,
             look_back: COPY_LOOK_BACK,
         }
@@ -136,16 +140,9 @@ impl CallLog {
         }
         self.last = self.last.max(delivery.time);
         self.phase = self.phase_after(head);
-        if self.entries.len() >= MESSAGES_PER_CALL_MAX
-            || self.bytes.len() + delivery.bytes.len() > BYTES_PER_CALL_MAX
-        {
+        let (Some((start, length)), None) = (self.place_of(delivery), self.full_since) else {
             self.dropped += 1;
-            return Pushed::Dropped;
-        }
-        let (Ok(start), Ok(length)) =
-            (u32::try_from(self.bytes.len()), u32::try_from(delivery.bytes.len()))
-        else {
-            self.dropped += 1;
+            self.full_since.get_or_insert(delivery.time);
             return Pushed::Dropped;
         };
         if self.bytes.capacity() == 0 {
@@ -168,6 +165,14 @@ impl CallLog {
         Pushed::Kept
     }
 
+    /// Where the bytes of a message begin and how many they are, if there is room for it.
+    fn place_of(&self, delivery: &Delivery<'_>) -> Option<(u32, u32)> {
+        let end = self.bytes.len() + delivery.bytes.len();
+        let has_room = self.entries.len() < MESSAGES_PER_CALL_MAX && end <= BYTES_PER_CALL_MAX;
+        let start = u32::try_from(self.bytes.len()).ok().filter(|_| has_room)?;
+        Some((start, u32::try_from(delivery.bytes.len()).ok()?))
+    }
+
     /// The moment after which the call is over unless another message comes.
     pub fn closes_at(&self) -> Time {
         self.last
@@ -186,6 +191,11 @@ impl CallLog {
     /// Messages that were counted, not kept.
     pub fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    /// When the first message came that was not kept: up to then the call is whole.
+    pub fn full_since(&self) -> Option<Time> {
+        self.full_since
     }
 
     /// Messages that were captured twice.
@@ -241,5 +251,65 @@ impl CallLog {
             (Some(Method::Bye), _) => Phase::Idle,
             _ => self.phase,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+    use crate::sip;
+
+    /// Pushes an OPTIONS of so many bytes about, a second after the one before.
+    fn push(log: &mut CallLog, number: u32, length: usize) -> Pushed {
+        let text = format!(
+            "OPTIONS sip:b@example.com SIP/2.0\r\nCall-ID: long\r\nCSeq: {number} OPTIONS\r\n\r\n{}",
+            "x".repeat(length)
+        );
+        let end = |last| Endpoint { address: [192, 0, 2, last].into(), port: 5060 };
+        let delivery = Delivery {
+            frame: FrameId { capture: 0, number: u64::from(number) },
+            time: at(number),
+            source: end(1),
+            destination: end(2),
+            transport: Transport::Udp,
+            ip_id: 0,
+            is_cut: false,
+            is_fragmented: false,
+            place: None,
+            bytes: Cow::Owned(text.into_bytes()),
+        };
+        let head = sip::head(&delivery.bytes).expect("a SIP message");
+        log.push(&delivery, &head)
+    }
+
+    fn at(second: u32) -> Time {
+        Time::default() + Span::from_secs(i64::from(second))
+    }
+
+    #[test]
+    fn a_call_has_so_many_messages_and_counts_the_others() {
+        let mut log = CallLog::new(Time::default());
+        let most = u32::try_from(MESSAGES_PER_CALL_MAX).expect("a small number");
+        for number in 0..most {
+            assert_eq!(push(&mut log, number, 0), Pushed::Kept);
+        }
+        assert_eq!((log.dropped(), log.full_since()), (0, None));
+        assert_eq!(push(&mut log, most, 0), Pushed::Dropped);
+        assert_eq!(push(&mut log, most + 1, 0), Pushed::Dropped);
+        assert_eq!((log.dropped(), log.full_since()), (2, Some(at(most))));
+        assert_eq!(log.last(), at(most + 1), "it is not over");
+        assert_eq!(log.messages().len(), MESSAGES_PER_CALL_MAX);
+    }
+
+    #[test]
+    fn behind_a_message_that_is_too_large_nothing_is_kept() {
+        let mut log = CallLog::new(Time::default());
+        let large = BYTES_PER_CALL_MAX / 4;
+        let pushed: Vec<_> = (0..4).map(|number| push(&mut log, number, large)).collect();
+        assert_eq!(pushed, [Pushed::Kept, Pushed::Kept, Pushed::Kept, Pushed::Dropped]);
+        assert_eq!(push(&mut log, 4, 0), Pushed::Dropped, "a hole would be taken for a silence");
+        assert_eq!((log.dropped(), log.full_since()), (2, Some(at(3))));
     }
 }

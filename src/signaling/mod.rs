@@ -7,6 +7,7 @@
 mod accounts;
 mod ack;
 mod attempt;
+mod bounded;
 mod call;
 mod challenge;
 mod clock;

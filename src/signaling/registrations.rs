@@ -17,6 +17,7 @@ use crate::limits::REGISTRATIONS_MAX;
 use crate::packet::Endpoint;
 use crate::signaling::call::Call;
 use crate::signaling::facts::in_lower_case;
+use crate::signaling::message::Message;
 use crate::signaling::registration::{AddressOfRecord, Binding};
 use crate::signaling::transaction::Transaction;
 use crate::sip::{Host, Method, Status, Uri};
@@ -42,6 +43,8 @@ pub struct Registrations {
     places: FxHashMap<u64, Place>,
     kept: usize,
     dropped: u64,
+    /// Spells of addresses of record that have too many to be compared.
+    crowded: u64,
 }
 
 /// User and host of an address of record.
@@ -58,6 +61,8 @@ struct Record {
     removed: Vec<(Time, Option<Device>)>,
     /// When a REGISTER failed.
     failed: Vec<Time>,
+    /// Some of its spells are not known, so neither is the end of one.
+    is_open: bool,
 }
 
 /// One device of an address of record: its instance and flow, else its contact.
@@ -95,8 +100,8 @@ pub struct Lapse<'r> {
     pub spell: &'r Term,
     /// When the device was bound again.
     pub again: Option<Time>,
-    /// Requests meanwhile that were answered by 404 or 480.
-    pub refused: Vec<(Time, FrameId, Status)>,
+    /// Requests meanwhile that were answered by 404 or 480, in order.
+    pub refused: &'r [((Time, FrameId), Status)],
     device: Device,
 }
 
@@ -138,6 +143,22 @@ impl Registrations {
         }
         for binding in call.bindings() {
             self.add_binding(call, &binding);
+        }
+    }
+
+    /// Messages of a call of which later ones were not kept: whoever registers there may have gone
+    /// on.
+    pub(super) fn add_part(&mut self, messages: &[Message<'_>]) {
+        let is_own = |message: &&Message<'_>| message.method() == Method::Register;
+        for message in messages.iter().filter(is_own).filter(|message| message.is_request()) {
+            let name = message.to().and_then(|to| name_of(&to.uri)).map(Name::from);
+            let Some(name) = name else { continue };
+            if let Some(record) = self.names.get_mut(&name) {
+                record.is_open = true;
+            } else if self.has_room() {
+                self.kept += 1;
+                self.names.insert(name, Record { is_open: true, ..Record::default() });
+            }
         }
     }
 
@@ -204,15 +225,16 @@ impl Registrations {
             |own: &&mut Record| own.of(device).iter().any(|(_, own)| own.touches(&spell));
         if let Some(record) = known.filter(is_touching) {
             let before = record.spells.len();
-            record.join(device, spell);
+            self.crowded += record.join(device, spell);
             self.kept = (self.kept + record.spells.len()).saturating_sub(before);
         } else if self.has_room() {
             let record = match self.names.get_mut(name) {
                 Some(record) => record,
                 None => self.names.entry(name.into()).or_default(),
             };
-            record.join(device, spell);
-            self.kept += 1;
+            let before = record.spells.len();
+            self.crowded += record.join(device, spell);
+            self.kept = (self.kept + record.spells.len()).saturating_sub(before);
         }
     }
 
@@ -268,6 +290,7 @@ impl Registrations {
     pub(super) fn merge(&mut self, other: Self) {
         self.kept += other.kept;
         self.dropped += other.dropped;
+        self.crowded += other.crowded;
         for (name, other) in other.names {
             let own = match self.names.entry(name) {
                 Entry::Occupied(own) => own.into_mut(),
@@ -276,19 +299,18 @@ impl Registrations {
                     continue;
                 }
             };
-            other.spells.into_iter().for_each(|(device, spell)| own.join(device, spell));
-            for removed in other.removed {
-                insert(&mut own.removed, removed);
+            for (device, spell) in other.spells {
+                self.crowded += own.join(device, spell);
             }
-            for failed in other.failed {
-                insert(&mut own.failed, failed);
-            }
+            insert_all(&mut own.removed, other.removed);
+            insert_all(&mut own.failed, other.failed);
+            own.is_open |= other.is_open;
         }
         for (name, other) in other.refused {
             let own = self.refused.entry(name).or_default();
-            for refused in other {
-                insert_by(own, refused, |own| own.0);
-            }
+            own.extend(other);
+            own.sort_by_key(|own| own.0);
+            own.dedup_by_key(|own| own.0);
         }
         for (key, other) in other.places {
             let own = self.places.entry(key).or_insert_with(|| other.clone());
@@ -303,14 +325,18 @@ impl Registrations {
         self.dropped
     }
 
+    /// Spells of addresses of record that have too many of them: of these none is a lapse.
+    pub fn crowded(&self) -> u64 {
+        self.crowded
+    }
+
     /// Each end of a registration that nobody asked for and that no other device of the address of
     /// record stands in for, in order of the names and devices. Within `grace` a device may still
     /// refresh it, unless a request was refused before it did.
     pub fn lapses(&self, grace: Span) -> impl Iterator<Item = Lapse<'_>> {
-        let records =
-            self.names.iter().filter(|(_, record)| record.spells().count() <= COMPARED_MAX);
+        let records = self.names.iter().filter(|(_, record)| !record.is_open);
         records.flat_map(move |(name, record)| {
-            let refused = self.refused.get(name);
+            let refused = self.refused.get(name).map(Vec::as_slice).unwrap_or_default();
             record.spells().filter_map(move |own| record.lapse(name, own, refused, grace))
         })
     }
@@ -343,8 +369,12 @@ impl Record {
         own.get(..own.partition_point(|(of, _)| *of == device)).unwrap_or_default()
     }
 
-    /// Puts a spell among those of a device, joined with what it touches.
-    fn join(&mut self, device: Device, mut spell: Term) {
+    /// Puts a spell among those of a device, joined with what it touches. Gives how many spells
+    /// were given up, because there are too many.
+    fn join(&mut self, device: Device, mut spell: Term) -> u64 {
+        if self.is_open {
+            return 1;
+        }
         let mut at = self.spells.partition_point(|(of, _)| *of < device);
         while let Some((_, own)) = self.spells.get(at).filter(|(of, _)| *of == device) {
             match own.touches(&spell) {
@@ -357,13 +387,18 @@ impl Record {
         // Most have one, and there are very many.
         self.spells.reserve_exact(usize::from(self.spells.len() < 2));
         self.spells.insert(place, (device, spell));
+        if self.spells.len() <= COMPARED_MAX {
+            return 0;
+        }
+        self.is_open = true;
+        std::mem::take(&mut self.spells).len() as u64
     }
 
     fn lapse<'r>(
         &'r self,
         name: &'r [u8],
         (device, spell): (Device, &'r Term),
-        refused: Option<&Vec<Refused>>,
+        refused: &'r [Refused],
         grace: Span,
     ) -> Option<Lapse<'r>> {
         let (from, until) = (spell.last.0, spell.end + grace);
@@ -374,14 +409,14 @@ impl Record {
         let stands_in = |other: &Device| {
             other.has_instance == device.has_instance && (!device.has_instance || *other == device)
         };
-        let others: Vec<_> =
-            self.spells().filter(|(_, own)| *own != spell && own.end > spell.end).collect();
-        let is_served = |at: Time| others.iter().any(|(_, own)| own.start <= at);
-        let refused = refused.into_iter().flatten();
-        let refused = refused.filter(|((time, _), _)| *time > spell.end && !is_served(*time));
-        let refused: Vec<_> =
-            refused.map(|((time, frame), status)| (*time, *frame, *status)).collect();
-        let again = others.iter().filter(|(of, _)| stands_in(of)).map(|(_, own)| own.start).min();
+        let others = || self.spells().filter(|(_, own)| *own != spell && own.end > spell.end);
+        // Nobody served them until another device did.
+        let served = others().map(|(_, own)| own.start).min();
+        let from_end = refused.partition_point(|((time, _), _)| *time <= spell.end);
+        let to_served =
+            refused.partition_point(|((time, _), _)| served.is_none_or(|served| *time < served));
+        let refused = refused.get(from_end..to_served).unwrap_or_default();
+        let again = others().filter(|(of, _)| stands_in(of)).map(|(_, own)| own.start).min();
         let is_in_time = again.is_some_and(|again| again <= until) && refused.is_empty();
         if removed || failed || is_in_time {
             return None;
@@ -458,7 +493,14 @@ fn insert<T: Ord + Copy>(list: &mut Vec<T>, element: T) -> bool {
     insert_by(list, element, |own| *own)
 }
 
-/// The same by a key, for the last one that has it.
+/// Puts the elements of a list in order into their places.
+fn insert_all<T: Ord>(list: &mut Vec<T>, elements: Vec<T>) {
+    list.extend(elements);
+    list.sort();
+    list.dedup();
+}
+
+/// The same as [`insert`] by a key, for the last one that has it.
 fn insert_by<T, K: Ord>(list: &mut Vec<T>, element: T, key: impl Fn(&T) -> K) -> bool {
     match list.binary_search_by_key(&key(&element), &key) {
         Ok(place) => {
@@ -519,6 +561,7 @@ fn name_of(uri: &Uri<'_>) -> Option<Spelled> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signaling::samples::with_call;
 
     fn at(second: i64) -> Time {
         Time::default() + Span::from_secs(second)
@@ -570,6 +613,48 @@ mod tests {
     }
 
     #[test]
+    fn of_an_address_with_too_many_spells_no_end_is_known() {
+        let most = COMPARED_MAX as u64;
+        let spells = |from: u64, to: u64| -> Vec<_> {
+            (from..to).map(|own| (own, 0, 60 + i64::try_from(own).unwrap_or_default())).collect()
+        };
+        let full = part(&spells(0, most));
+        assert_eq!((full.kept, full.crowded(), ends(&full).len()), (COMPARED_MAX, 0, COMPARED_MAX));
+        let crowded = part(&spells(0, most + 3));
+        assert_eq!((crowded.kept, crowded.crowded(), crowded.dropped()), (0, most + 3, 0));
+        assert!(ends(&crowded).is_empty());
+        let mut sum = full;
+        sum.merge(part(&spells(most, most + 2)));
+        assert_eq!((sum.crowded(), ends(&sum).len()), (most + 2, 0));
+    }
+
+    #[test]
+    fn whoever_may_have_gone_on_has_no_end() {
+        let register = "REGISTER sip:b SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\n\
+            From: <sip:a@b>;tag=a\nTo: <sip:a@b>\nCall-ID: 1\nCSeq: 1 REGISTER\n\n";
+        let mut own = part(&[(1, 0, 60)]);
+        assert_eq!(ends(&own).len(), 1);
+        with_call(&[(0, 10, 20, register)], |call| own.add_part(call.messages));
+        assert!(ends(&own).is_empty());
+        let mut sum = part(&[(1, 0, 60)]);
+        sum.merge(own);
+        assert!(ends(&sum).is_empty());
+    }
+
+    #[test]
+    fn requests_were_refused_from_the_end_until_somebody_was_there() {
+        let mut own = part(&[(1, 0, 60), (2, 100, 200)]);
+        let refused =
+            |second| ((at(second), FrameId::default()), Status::new(404).expect("a code"));
+        own.refused.insert((*b"a@b").into(), [50, 60, 61, 99, 100, 150, 250].map(refused).to_vec());
+        let found: Vec<_> = own
+            .lapses(Span::from_secs(30))
+            .map(|lapse| lapse.refused.iter().map(|((time, _), _)| *time).collect::<Vec<_>>())
+            .collect();
+        assert_eq!(found, [vec![at(61), at(99)], vec![at(250)]]);
+    }
+
+    #[test]
     fn a_device_that_refreshes_in_time_takes_the_room_of_one() {
         let spells: Vec<_> = (0..1000).map(|round| (1, round * 50, round * 50 + 60)).collect();
         let own = part(&spells);
@@ -579,10 +664,12 @@ mod tests {
 
     #[test]
     fn registrations_have_a_bound() {
-        let spells: Vec<_> = (0..).take(REGISTRATIONS_MAX + 2).map(|own| (own, 0, 60)).collect();
-        let own = part(&spells);
+        let mut own = part(&[(1, 0, 60)]);
+        let (device, spell) = own.names.values().next().expect("one").spells.clone().remove(0);
+        for number in 0..REGISTRATIONS_MAX + 1 {
+            own.add_spell(format!("{number}@b").as_bytes(), device, spell.clone());
+        }
         assert_eq!((own.kept, own.dropped()), (REGISTRATIONS_MAX, 2));
-        // So many devices of one user are not compared with one another.
-        assert_eq!(own.lapses(Span::ZERO).count(), 0);
+        assert_eq!(own.lapses(Span::ZERO).count(), REGISTRATIONS_MAX);
     }
 }

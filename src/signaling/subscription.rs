@@ -131,8 +131,9 @@ impl<'c> Notify<'c> {
     }
 }
 
-/// The subscriptions of a call, in order of their first message.
-pub(super) fn subscriptions<'c>(transactions: &[Transaction<'c>]) -> Vec<Subscription<'c>> {
+/// The subscriptions of a call, in order of their first message, and how many more there are.
+pub(super) fn subscriptions<'c>(transactions: &[Transaction<'c>]) -> (Vec<Subscription<'c>>, u64) {
+    let mut beyond = 0;
     let mut found: Vec<Subscription<'c>> = Vec::new();
     for transaction in transactions {
         let is_own =
@@ -150,11 +151,12 @@ pub(super) fn subscriptions<'c>(transactions: &[Transaction<'c>]) -> Vec<Subscri
             }
             _ => None,
         };
-        if found.len() < SUBSCRIPTIONS_PER_CALL_MAX {
-            found.extend(made);
+        match made {
+            Some(made) if found.len() < SUBSCRIPTIONS_PER_CALL_MAX => found.push(made),
+            made => beyond += u64::from(made.is_some()),
         }
     }
-    found
+    (found, beyond)
 }
 
 fn referral<'c>(refer: &Transaction<'c>, request: &'c Message<'c>) -> Subscription<'c> {

@@ -103,13 +103,20 @@ impl<'a> Part<'a> {
 pub(crate) fn parts<'a>(content_type: Option<ContentType<'a>>, body: &'a [u8]) -> Vec<Part<'a>> {
     let mut parts = Vec::new();
     if !body.is_empty() {
-        open(Part::whole(content_type, body), 0, &mut parts);
+        open(Part::whole(content_type, body), 0, &mut parts, BODY_PARTS_MAX);
     }
     parts
 }
 
-fn open<'a>(part: Part<'a>, depth: usize, parts: &mut Vec<Part<'a>>) {
-    if parts.len() >= BODY_PARTS_MAX {
+/// Whether the body has more parts than [`parts`] gives.
+pub(crate) fn has_more_parts(content_type: ContentType<'_>, body: &[u8]) -> bool {
+    let mut parts = Vec::new();
+    open(Part::whole(Some(content_type), body), 0, &mut parts, BODY_PARTS_MAX + 1);
+    parts.len() > BODY_PARTS_MAX
+}
+
+fn open<'a>(part: Part<'a>, depth: usize, parts: &mut Vec<Part<'a>>, most: usize) {
+    if parts.len() >= most {
         return;
     }
     let boundary = part
@@ -123,17 +130,17 @@ fn open<'a>(part: Part<'a>, depth: usize, parts: &mut Vec<Part<'a>>) {
     let mut is_first = true;
     while let Some((before, after)) = split_at_delimiter(rest, &delimiter) {
         if !is_first {
-            open(Part::parse(before), depth.saturating_add(1), parts);
+            open(Part::parse(before), depth.saturating_add(1), parts, most);
         }
         is_first = false;
-        if after.starts_with(b"--") || parts.len() >= BODY_PARTS_MAX {
+        if after.starts_with(b"--") || parts.len() >= most {
             return;
         }
         rest = after_line_end(after);
     }
     match is_first {
         true => parts.push(part),
-        false => open(Part::parse(rest), depth.saturating_add(1), parts),
+        false => open(Part::parse(rest), depth.saturating_add(1), parts, most),
     }
 }
 

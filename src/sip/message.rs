@@ -297,6 +297,12 @@ impl<'a> Message<'a> {
         body::parts(self.content_type(), self.body()).into_iter()
     }
 
+    /// A multipart body has more parts than are looked at.
+    pub(crate) fn has_more_parts(&self) -> bool {
+        let content_type = self.content_type().filter(ContentType::is_multipart);
+        content_type.is_some_and(|own| body::has_more_parts(own, self.body()))
+    }
+
     /// The first SDP in the body; without a content type, a body that begins like one.
     pub fn sdp(&self) -> Option<&'a [u8]> {
         let body = self.body();

@@ -1,5 +1,7 @@
 //! What the crate promises, tested from outside.
 
+mod bounds;
+mod broken_rules;
 mod build;
 mod calls;
 mod captures;

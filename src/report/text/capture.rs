@@ -185,10 +185,16 @@ pub(super) fn notes(scene: &Scene<'_>) -> Vec<String> {
         let key = format!("dropped-{bound}");
         notes.push(words.pair(words.get(&key), &words.count(*count)));
     }
-    for (rule, count) in &analysis.failed_rules {
-        notes.push(words.fill("failed-rule", &[("rule", rule), ("count", &words.count(*count))]));
-    }
+    notes.extend(failed_rules(scene));
     notes
+}
+
+/// Rules that broke off, so that what they would have found is missing.
+pub(super) fn failed_rules(scene: &Scene<'_>) -> impl Iterator<Item = String> {
+    let words = scene.words;
+    scene.analysis.failed_rules.iter().map(move |(rule, count)| {
+        words.fill("failed-rule", &[("rule", rule), ("count", &words.count(*count))])
+    })
 }
 
 /// A finding on the capture says the same.

@@ -66,6 +66,9 @@ fn write_head(scene: &Scene<'_>, verdict: &Verdict, sheet: &mut Sheet<'_>) -> io
     if !verdict.is_void() || findings.sum() > 0 {
         parts.push(counts(scene, findings));
     }
+    if verdict.is_unjudged() {
+        parts.push(words.get("verdict-unjudged").to_owned());
+    }
     parts.extend(screened::counts(scene));
     if !verdict.expectations.is_empty() {
         parts.push(expect::sum(&verdict.expectations, Words::of(&verdict.analysis, scene.lang)));

@@ -18,6 +18,7 @@ pub(super) fn write(scene: &Scene<'_>, sheet: &mut Sheet<'_>) -> io::Result<()> 
     let findings = scene.analysis.totals.findings;
     let role = match findings {
         findings if findings.error > 0 => Role::Severity(Severity::Error),
+        _ if !scene.analysis.failed_rules.is_empty() => Role::Severity(Severity::Error),
         findings if findings.warn > 0 => Role::Severity(Severity::Warn),
         _ => Role::Title,
     };
@@ -44,7 +45,8 @@ pub(super) fn verdict(scene: &Scene<'_>) -> String {
     ];
     let values: Vec<(&str, &str)> =
         values.iter().map(|(key, text)| (*key, text.as_str())).collect();
-    let is_clean = findings.at_least(Severity::Warn) == 0 && failed == 0;
+    let is_clean =
+        findings.at_least(Severity::Warn) == 0 && failed == 0 && scene.analysis.is_judged_by_all();
     words.fill(
         match (is_clean, totals.calls) {
             (true, 0) => "verdict-no-fault-messages",

@@ -82,7 +82,9 @@ fn lapsed(facts: &Facts, lapse: &Lapse<'_>) -> Report {
     let refused = lapse.refused.iter().take(LISTED);
     let report = Report::on_capture()
         .between(client, registrar)
-        .frames([(frame, time)].into_iter().chain(refused.map(|(time, frame, _)| (*frame, *time))))
+        .frames(
+            [(frame, time)].into_iter().chain(refused.map(|((time, frame), _)| (*frame, *time))),
+        )
         .confidence(confidence)
         .absence(true)
         .with("what", Value::Word("lapsed"))
@@ -93,7 +95,7 @@ fn lapsed(facts: &Facts, lapse: &Lapse<'_>) -> Report {
         .with("refused_requests", lapse.refused.len())
         .with_some("missing_ms", lapse.again.map(|again| again.since(spell.end)));
     match lapse.refused.first() {
-        Some((_, _, status)) => report.status(*status).with("status", status.code()),
+        Some((_, status)) => report.status(*status).with("status", status.code()),
         None => report,
     }
 }

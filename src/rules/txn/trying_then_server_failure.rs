@@ -131,12 +131,9 @@ fn allow(call: &Call<'_>, hop: &Transaction<'_>) -> Option<Value> {
 /// protocol explains it.
 fn together(findings: &mut [&mut Finding], settings: &Settings) {
     let key = |finding: &Finding| Some((finding.server?, finding.statuses.get(1).copied()?));
-    let mut groups: Vec<_> = findings.iter().filter_map(|finding| key(finding)).collect();
-    groups.sort_unstable();
-    groups.dedup();
-    for group in groups {
-        let mut own: Vec<_> =
-            findings.iter_mut().filter(|finding| key(finding) == Some(group)).collect();
+    let mut all: Vec<_> = findings.iter_mut().filter(|finding| key(finding).is_some()).collect();
+    all.sort_by_key(|finding| key(finding));
+    for own in all.chunk_by_mut(|one, other| key(one) == key(other)) {
         let waits = || own.iter().filter_map(|finding| wait_of(finding));
         let (Some(least), Some(most)) = (waits().min(), waits().max()) else { continue };
         let calls = own.len();

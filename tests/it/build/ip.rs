@@ -96,3 +96,13 @@ pub(crate) fn fragments(ip: &[u8], size: usize) -> Vec<Vec<u8>> {
     };
     pieces.map(piece).collect()
 }
+
+/// A UDP datagram from port 5060 to port 5060, in IPv4.
+pub(crate) fn sip(from: [u8; 4], to: [u8; 4], payload: &[u8]) -> Vec<u8> {
+    let udp = u16::try_from(8 + payload.len()).expect("a datagram").to_be_bytes();
+    let ip = u16::try_from(28 + payload.len()).expect("a packet").to_be_bytes();
+    let header = [0x45, 0, ip[0], ip[1], 0, 0, 0, 0, 64, 17, 0, 0];
+    let port = 5060_u16.to_be_bytes();
+    let ports = [port[0], port[1], port[0], port[1], udp[0], udp[1], 0, 0];
+    [&header[..], &from, &to, &ports, payload].concat()
+}
