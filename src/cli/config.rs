@@ -115,7 +115,7 @@ impl Config {
         Self::parse(&std::fs::read_to_string(path).map_err(unreadable)?, path)
     }
 
-    fn parse(text: &str, path: &Path) -> Result<Self, FileError> {
+    pub(super) fn parse(text: &str, path: &Path) -> Result<Self, FileError> {
         let mut config = file::parse(text).map_err(|fault| fault.in_file(text, path))?;
         let beside = |name: PathBuf| path.parent().unwrap_or(Path::new("")).join(name);
         config.baseline = config.baseline.map(beside);

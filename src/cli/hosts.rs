@@ -28,7 +28,7 @@ pub(super) fn read(path: &Path) -> Result<Hosts, FileError> {
     parse(&text).map_err(|fault| fault.in_file(&text, path))
 }
 
-fn parse(text: &str) -> Result<Hosts, Fault> {
+pub(super) fn parse(text: &str) -> Result<Hosts, Fault> {
     let mut hosts = Hosts::new();
     let mut start = 0;
     for line in text.split_inclusive('\n') {

@@ -146,6 +146,22 @@ fn refuse(error: &clap::Error, arguments: &[OsString]) -> io::Result<()> {
     }
 }
 
+/// What the program says of a text as its settings, as a baseline and as a file of hosts: nothing
+/// where it can be used so. For tests, which try any text.
+pub fn complaints(text: &str) -> [Option<String>; 3] {
+    let path = std::path::Path::new("settings.toml");
+    let told = |error: toml_file::FileError| match error.hint() {
+        Some(hint) => format!("{error}\n{hint}"),
+        None => error.to_string(),
+    };
+    let fault = |fault: toml_file::Fault| told(fault.in_file(text, path));
+    [
+        config::Config::parse(text, path).err().map(told),
+        baseline::parse(text).err().map(fault),
+        hosts::parse(text).err().map(fault),
+    ]
+}
+
 fn carry_out(command: &Command) -> Ending {
     let config = match config::Config::of(command.run().and_then(run::RunArgs::config_path)) {
         Ok(config) => config,

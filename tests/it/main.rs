@@ -41,12 +41,16 @@ mod rules;
 mod run;
 mod safety;
 mod script;
+#[path = "../../fuzz/src/seeds.rs"]
+mod seeds;
 mod shared;
 mod show;
 mod sipp;
 mod spelling;
 mod stats;
 mod stir;
+#[path = "../../fuzz/src/targets/mod.rs"]
+mod targets;
 mod tidy;
 mod torture;
 mod torture_wire;

@@ -1,13 +1,20 @@
-//! Damaged bytes of every kind: nothing panics, and what is read stays consistent.
+//! Damaged bytes of every kind through every target of fuzzing: nothing panics, and what is read
+//! stays consistent.
+//!
+//! The inputs are the same in every run; `fuzz/run.sh` finds those that nobody thinks of.
 
-use siptrace::rtp::{self, rtcp};
-use siptrace::sdp::Session;
-use siptrace::sip::{
-    Address, Anomaly, Challenge, Credentials, HeaderName, Host, Message, Method, Uri, head,
-    is_start,
-};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-const INPUTS: usize = 300_000;
+use crate::seeds::{self, Seed};
+use crate::targets;
+
+/// Seeds of one target.
+const SEEDS_MAX: usize = 400;
+
+/// Of the scripts of rules every so many, which is enough for each kind of message.
+const SCRIPTS_STEP: usize = 37;
 
 const SDP: &str = "v=0\r\no=- 1 2 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1/127\r\nb=AS:64\r\n\
     t=0 0\r\na=sendonly\r\nm=audio 49170/2 RTP/SAVP 0 8 101\r\n\
@@ -117,92 +124,107 @@ impl Dice {
     }
 }
 
-#[test]
-fn damaged_bytes_are_read_without_panic() {
-    let mut seeds: Vec<Vec<u8>> = MESSAGES.iter().map(|text| text.as_bytes().to_vec()).collect();
-    seeds.extend([SDP.as_bytes().to_vec(), RTP.to_vec(), RTCP.to_vec()]);
+/// Every file below a folder, in order.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut entries: Vec<PathBuf> =
+        fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path()).collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+/// What the targets begin with: fixtures taken apart, manuals, and the messages above.
+fn all_seeds() -> &'static [Seed] {
+    static SEEDS: OnceLock<Vec<Seed>> = OnceLock::new();
+    SEEDS.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut paths = files(&root.join("fixtures/rules"));
+        paths.retain(|path| path.extension().is_some_and(|end| end == "sip"));
+        paths = paths.into_iter().step_by(SCRIPTS_STEP).collect();
+        paths.extend(files(&root.join("fixtures/captures")));
+        paths.extend(files(&root.join("fixtures/ci")));
+        paths.extend(files(&root.join("docs")));
+        let mut seeds: Vec<Seed> = Vec::new();
+        for path in paths {
+            let bytes = fs::read(&path).expect("a fixture");
+            seeds.extend(seeds::of_file(&path.to_string_lossy(), &bytes));
+        }
+        seeds.extend(MESSAGES.map(|text| ("sip", text.into())));
+        seeds.push(("sdp", SDP.into()));
+        for packet in [RTP, RTCP] {
+            let length = (packet.len() as u16).to_be_bytes();
+            seeds.push(("rtp", [&[0, 200, 0], length.as_slice(), packet].concat()));
+        }
+        seeds
+    })
+}
+
+/// Gives a target its seeds, then so many damaged ones.
+fn damaged(name: &str, inputs: usize) {
+    let target = targets::ALL.iter().find(|(own, _)| *own == name).map(|(_, run)| *run);
+    let target = target.unwrap_or_else(|| panic!("no target {name}"));
+    let own: Vec<&[u8]> = all_seeds()
+        .iter()
+        .filter_map(|(target, bytes)| (*target == name).then_some(bytes.as_slice()))
+        .collect();
+    assert!(!own.is_empty(), "nothing to begin with for {name}");
+    let seeds: Vec<&[u8]> = own.iter().step_by(own.len().div_ceil(SEEDS_MAX)).copied().collect();
     let mut dice = Dice(0x5157_ace5_eed0_0001);
-    for _ in 0..INPUTS {
-        let mut bytes = seeds[dice.below(seeds.len())].clone();
+    for _ in 0..inputs {
+        let mut bytes = seeds[dice.below(seeds.len())].to_vec();
         for _ in 0..=dice.below(6) {
             dice.damage(&mut bytes);
         }
-        read_message(&bytes);
-        read_session(&bytes);
-        read_media(&bytes);
+        target(&bytes);
     }
 }
 
-fn read_message(bytes: &[u8]) {
-    let (message, anomalies) = Message::parse(bytes);
-    let body = message.body();
-    assert!(message.header_section().len() + body.len() + message.trailing().len() <= bytes.len());
-    assert_eq!(anomalies.contains(Anomaly::MissingCallId), message.call_id().is_none());
-    if is_start(bytes)
-        && let Some(head) = head(bytes)
-    {
-        assert_eq!(head.call_id, message.call_id());
-        assert_eq!(head.method().unwrap_or(Method::Other(&[])), message.method());
-        assert_eq!(head.status(), message.status());
-    }
-    // The short ways find what the long ways find.
-    assert_eq!(message.from_tag(), message.from().and_then(|from| from.tag()));
-    assert_eq!(message.to_tag(), message.to().and_then(|to| to.tag()));
-    assert_eq!(message.branch(), message.top_via().and_then(|via| via.branch()));
-    for header in message.headers() {
-        read_value(header.value);
-        let _ = (message.text(header.name), message.values(header.name).count());
-    }
-    let _ = (message.method().as_str(), message.status(), message.reason_phrase());
-    let _ = (message.cseq(), message.rack(), message.rseq(), message.retry_after());
-    let _ = (message.session_expires(), message.min_se(), message.max_forwards());
-    let _ = (message.event(), message.subscription_state(), message.replaces());
-    let _ = (message.sdp(), message.sipfrag_status(), message.allow().count());
-    let _ = (message.warnings().count(), message.reason().count(), message.duplicates().count());
-    for via in message.vias() {
-        let _ = (via.received(), via.rport(), via.maddr(), via.port_or_default());
-    }
-    for part in message.parts() {
-        let _ = part.header(HeaderName::ContentId);
-        read_session(part.body);
-    }
+#[test]
+fn damaged_messages_are_read_consistently() {
+    damaged("sip", 40_000);
+    damaged("sdp", 40_000);
 }
 
-fn read_value(value: &[u8]) {
-    let address = Address::of(value);
-    let _ = (address.display_text(), address.tag(), address.expires());
-    let uri = Uri::parse(value);
-    assert!(address.uri.is_equivalent(&address.uri) || address.uri.parameters().iter().count() > 1);
-    let _ = (uri.user_text(), uri.header("a"), uri.is_equivalent(&address.uri));
-    let _ = uri.host().map(Host::address);
-    let challenge = Challenge::parse(value);
-    let _ = (challenge.realm(), challenge.is_stale(), challenge.fields.text("nonce"));
-    let _ = Credentials::parse(value).nonce_count();
+#[test]
+fn damaged_packets_stay_inside_their_bytes() {
+    damaged("frame", 40_000);
+    damaged("ip", 2000);
+    damaged("rtp", 4000);
 }
 
-fn read_session(bytes: &[u8]) {
-    let (session, _) = Session::parse(bytes);
-    let _ = (session.direction(), session.bandwidth("AS"), session.attributes().count());
-    for media in &session.media {
-        let _ = (media.rtp_endpoint(), media.rtcp_endpoint(), media.direction(), media.setup());
-        let _ =
-            (media.codecs().count(), media.fmtps().count(), media.candidate_addresses().count());
-        let _ = (media.preconditions().count(), media.crypto_suites().count(), media.ptime());
-    }
+#[test]
+fn damaged_streams_give_whole_messages() {
+    damaged("tcp", 2000);
+    damaged("websocket", 4000);
+    damaged("tls", 2000);
+    damaged("hep", 8000);
 }
 
-fn read_media(bytes: &[u8]) {
-    if let Some(header) = rtp::Header::parse(bytes) {
-        assert!(bytes.get(header.payload).is_some());
-    }
-    for packet in rtcp::packets(bytes) {
-        match packet {
-            rtcp::Packet::SenderReport(report) => drop(report.blocks().count()),
-            rtcp::Packet::ReceiverReport(report) => drop(report.blocks().count()),
-            rtcp::Packet::SourceDescription(names) => drop(names.canonical_names()),
-            rtcp::Packet::Goodbye(bye) => drop((bye.sources().count(), bye.reason())),
-            rtcp::Packet::ExtendedReport(report) => drop(report.voip_metrics().count()),
-            rtcp::Packet::Other { .. } => {}
-        }
+#[test]
+fn damaged_files_of_users_are_refused_in_plain_words() {
+    damaged("script", 400);
+    damaged("config", 2000);
+    damaged("filter", 8000);
+    damaged("expect", 1000);
+}
+
+#[test]
+fn damaged_captures_are_read_alike_from_any_pipe() {
+    damaged("container", 2000);
+}
+
+#[test]
+fn damaged_captures_are_analysed_and_written() {
+    damaged("analyze", 150);
+}
+
+#[test]
+fn every_target_is_tried() {
+    let source = include_str!("mutations.rs");
+    for (name, _) in targets::ALL {
+        assert!(source.contains(&format!("damaged(\"{name}\", ")), "{name} is not tried");
     }
 }
