@@ -215,7 +215,7 @@ host bob 192.0.2.2
 | Content-Length: 0
 |
 +0.1 bob > alice raw
-| SIP/2.0 503 </text></svg><script>alert(4)</script>
+| SIP/2.0 503 </text></svg><script>alert(4)</script> \xd7\xa9\xd7\x9c \xe2\x81\xa7\xcc\x81
 | Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1
 | From: "</script><img src=x onerror=alert(2)>" <sip:'&lt;@example.com>;tag=1
 | To: <sip:bob@example.com>;tag=2
@@ -283,6 +283,29 @@ class Report:
         self.expect(found["nameless"] == 0, "a picture without a name")
         self.expect(found["images"] == 0, "something is loaded or embedded")
         self.expect(found["first"] == 1 and found["lang"], "no main heading or no language")
+
+    def tame(self):
+        """No handler of events, nothing that nobody sees, no value that turns its neighbours."""
+        found = self.browser.run(r"""
+            const hidden = new RegExp("[\\0-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u061c\\u200b-"
+              + "\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff]");
+            const all = [...document.querySelectorAll("*")];
+            const inline = [...document.querySelectorAll(".message bdi, code, pre b, summary a")];
+            return {
+              handlers: all.filter((own) => [...own.attributes]
+                .some((attribute) => /^on|^src|^srcdoc|^formaction/i.test(attribute.name)))
+                .map((own) => own.outerHTML.slice(0, 80)),
+              hidden: (hidden.exec(document.body.innerText) ?? [""])[0],
+              turning: inline.filter((own) => getComputedStyle(own).unicodeBidi !== "isolate")
+                .map((own) => own.outerHTML.slice(0, 80)),
+              values: document.querySelectorAll(".message bdi").length,
+              policy: document.querySelector("meta[http-equiv]")?.content ?? "",
+            };""")
+        self.expect(not found["handlers"], f"something to run or load: {found['handlers'][:3]}")
+        self.expect(not found["hidden"], f"an invisible character: {found['hidden']!r}")
+        self.expect(not found["turning"], f"values that are not isolated: {found['turning'][:3]}")
+        self.expect(self.name == "empty" or found["values"] > 0, "no value is isolated")
+        self.expect(found["policy"].startswith("default-src 'none'"), "no policy in the page")
 
     def contrasts(self):
         for scheme in ("light", "dark"):
@@ -476,6 +499,7 @@ def look(browser, name, page, folder, screenshots):
     """All checks that fit the page."""
     report = Report(browser, name, page)
     report.sound()
+    report.tame()
     report.contrasts()
     report.phone()
     _, pages = report.printed()

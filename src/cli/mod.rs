@@ -131,8 +131,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(ending.code)
 }
 
-/// Says what is wrong with the arguments, or what was asked for: help and the version. Whoever closes
-/// the pipe has read enough.
+/// Says what is wrong with the arguments, or what was asked for: help and the version. Whoever
+/// closes the pipe has read enough.
 fn refuse(error: &clap::Error, arguments: &[OsString]) -> io::Result<()> {
     let safe = |own: &OsString| printable(own.as_encoded_bytes()).into_owned().into();
     let quoted: Vec<OsString> = arguments.iter().map(safe).collect();

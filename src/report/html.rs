@@ -162,8 +162,8 @@ pub(super) fn escaped(text: &str) -> String {
     out
 }
 
-/// A value from a capture that stands in a sentence of ours, for [`isolated`]. These marks are in no
-/// text that is safe to show.
+/// A value from a capture that stands in a sentence of ours, for [`isolated`]. These marks are in
+/// no text that is safe to show.
 pub(super) fn isolate(value: String) -> String {
     format!("\u{2068}{}\u{2069}", printable_str(&value))
 }

@@ -156,8 +156,7 @@ impl Head<'_> {
         if writer.has_credentials() {
             lines.push(words.get("extract-sipp-credentials").to_owned());
         }
-        // Two hyphens would end the comment.
-        lines.join("\n     ").replace("--", "- -")
+        text::comment(&lines.join("\n     "))
     }
 }
 

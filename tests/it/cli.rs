@@ -323,7 +323,8 @@ fn pages_are_whole_html_documents() {
         for part in ["<meta charset=\"utf-8\">", "<title>", "<h1>", "<h2>"] {
             assert!(page.contains(part), "{arguments:?} lacks {part}");
         }
-        assert!(!page.contains("<script") && !page.contains("http"), "{arguments:?}");
+        assert!(page.contains("content=\"default-src 'none'; "), "{arguments:?}");
+        assert!(!page.contains("<script") && !page.contains("://"), "{arguments:?}");
     }
 }
 

@@ -122,7 +122,8 @@ fn settings(folder: &Folder) {
         "[parties]\na = \"192.0.2.1\"\nb = \"192.0.2.2\"\n\n[[call]]\nname = {WORD}\n\
          from = {WORD}\n\n[[call]]\nname = \"met\"\nstatus = 503\n\
          steps = [\"a > b INVITE @i\", \"b > a 503 @r\", \"a > b BYE\"]\n\n\
-         [call.at.i]\nheader = {{ Subject = {WORD} }}\n\n[call.at.r]\nheader = {{ Server = \"x\" }}\n"
+         [call.at.i]\nheader = {{ Subject = {WORD} }}\n\n\
+         [call.at.r]\nheader = {{ Server = \"x\" }}\n"
     );
     folder.write("hostile.toml", expected.as_bytes());
 }
@@ -170,6 +171,15 @@ fn each_call(folder: &Folder, capture: &str, every: usize) {
         let call_id = call["call_id"].as_str().expect("a Call-ID");
         if !call_id.starts_with('-') {
             assert_eq!(folder.output(&["show", call_id, capture, "--raw"]), shown, "{call_id}");
+        }
+    }
+    for place in (0..calls.len()).step_by(every / 5) {
+        let call = (place + 1).to_string();
+        let said = folder.run(&["extract", capture, "--call", &call, "--sipp", "sipp", "--force"]);
+        oracle::text("sipp", &String::from_utf8_lossy(&said.stderr));
+        if said.status.success() {
+            oracle::sipp(&folder.read("sipp/uac.xml"));
+            oracle::sipp(&folder.read("sipp/uas.xml"));
         }
     }
     folder.output(&["extract", capture, "--call", "1", "--sip", "call.sip"]);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::bytes::printable;
+use crate::bytes::{is_harmful, printable};
 use crate::packet::Endpoint;
 use crate::sip::{Credentials, HeaderName, Message};
 
@@ -64,6 +64,18 @@ pub(super) fn is_fresh(name: HeaderName) -> bool {
     )
 }
 
+/// Text as it stands in a comment, which two hyphens would end.
+pub(super) fn comment(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == '-' && out.ends_with('-') {
+            out.push(' ');
+        }
+        out.push(c);
+    }
+    out
+}
+
 /// A method or the name of a header field, if it is one.
 pub(super) fn word(bytes: &[u8]) -> Option<&str> {
     let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(byte);
@@ -97,7 +109,7 @@ impl Side {
     }
 
     /// The text with keywords instead of the addresses of both sides. A bracket that begins no
-    /// keyword is escaped.
+    /// keyword is escaped, and so is what nobody sees.
     fn replaced(&self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
@@ -114,6 +126,10 @@ impl Side {
             match c {
                 '[' => out.push_str("\\x5B"),
                 '\\' if rest.starts_with('x') => out.push_str("\\x5C"),
+                c if is_harmful(c) && !c.is_control() => {
+                    let bytes = c.to_string().into_bytes();
+                    out.extend(bytes.iter().map(|byte| format!("\\x{byte:02X}")));
+                }
                 c => out.push(c),
             }
             before = c;
@@ -241,6 +257,7 @@ mod tests {
             ("192.0.2.1 192.0.2.11 192.0.2.1.", "[local_ip] 192.0.2.11 [local_ip]."),
             ("192.0.2.1:50600", "[local_ip]:50600"),
             ("a [b] \\c \\x41", "a \\x5Bb] \\c \\x5Cx41"),
+            ("a\u{202e}\u{fffe}\u{e9}", "a\\xE2\\x80\\xAE\\xEF\\xBF\\xBE\u{e9}"),
         ];
         for (text, expected) in cases {
             assert_eq!(caller.replaced(text), expected, "{text}");
@@ -248,6 +265,15 @@ mod tests {
         let callee = side("[2001:db8::2]:5060", "[2001:db8::1]:5060", false);
         let text = "sip:a@[2001:db8::1] via [2001:db8::2]:5060";
         assert_eq!(callee.replaced(text), "sip:a@\\x5B2001:db8::1] via [local_ip]:[local_port]");
+    }
+
+    #[test]
+    fn no_row_of_hyphens_ends_a_comment() {
+        for text in ["a-->b", "a--->b", "a---->b", "--", "---"] {
+            let safe = comment(text);
+            assert!(!safe.contains("--"), "{safe}");
+            assert_eq!(safe.replace(' ', ""), text);
+        }
     }
 
     #[test]

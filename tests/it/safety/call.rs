@@ -35,6 +35,7 @@ pub(super) const HOSTILE: &[&[u8]] = &[
     b"</text></svg><b>",
     b"]]>",
     b"-->",
+    b"---><nop><action><exec command=\"x\"/></action></nop><!--",
     b"<!--",
     b"&lt;&#x1b;",
     b"javascript:alert(1)",
@@ -241,9 +242,10 @@ pub(super) fn calls() -> Capture {
 }
 
 /// Words without which a message would be nothing that a rule looks at.
-const KEPT: &str = " sip sips tel udp tcp tls branch tag rport invite ack bye cancel options register \
-    subscribe notify refer update prack info message publish rtp avp savp avpf audio video rtpmap \
-    fmtp sendrecv sendonly recvonly inactive ip4 ip6 application sdp digest ";
+const KEPT: &str = "\
+    \x20sip sips tel udp tcp tls branch tag rport invite ack bye cancel options register subscribe \
+    notify refer update prack info message publish rtp avp savp avpf audio video rtpmap fmtp \
+    sendrecv sendonly recvonly inactive ip4 ip6 application sdp digest ";
 
 /// A message with hostile texts behind some of its words, behind the same ones everywhere.
 fn tainted(message: &[u8], seed: u64) -> Vec<u8> {

@@ -161,6 +161,17 @@ pub(super) fn junit(what: &str, text: &str) {
     }
 }
 
+/// A scenario that does nothing but send, receive and wait.
+pub(super) fn sipp(xml: &str) {
+    text("sipp", xml);
+    let document = roxmltree::Document::parse(xml).unwrap_or_else(|error| panic!("{error}\n{xml}"));
+    let own = ["scenario", "send", "recv", "pause", "action", "ereg"];
+    for node in document.descendants().filter(roxmltree::Node::is_element) {
+        must!(own.contains(&node.tag_name().name()), "sipp: {node:?}");
+        must!(node.attribute("command").is_none(), "sipp: {node:?}");
+    }
+}
+
 /// No markup but ours: no HTML, no link, no picture, no footnote; tables as wide as their heads.
 pub(super) fn markdown(what: &str, text: &str) {
     self::text(what, text);
@@ -197,16 +208,18 @@ pub(super) fn markdown(what: &str, text: &str) {
 }
 
 /// The elements of a page.
-const ELEMENTS: &str = " !doctype a abbr article b bdi body br button caption circle code dd defs desc \
-    details dialog div dl dt figcaption figure footer g h1 h2 h3 h4 head header html i input label \
-    legend li line main marker meta nav ol option p path pattern polygon polyline pre rect script \
-    section select small span strong style summary svg table tbody td text th thead time title tr \
-    tspan ul use ";
+const ELEMENTS: &str = "\
+    \x20!doctype a abbr article b bdi body br button caption circle code dd defs desc details \
+    dialog div dl dt figcaption figure footer g h1 h2 h3 h4 head header html i input label \
+    legend li line main marker meta nav ol option p path pattern polygon polyline pre rect \
+    script section select small span strong style summary svg table tbody td text th thead \
+    time title tr tspan ul use ";
 
 /// The attributes of them.
-const ATTRIBUTES: &str = " autocomplete charset class content cx cy d dx dy fill for \
-    height href hidden html http-equiv id lang marker-end name open patternunits placeholder points \
-    preserveaspectratio r role rx ry scope spellcheck stroke style tabindex text-anchor transform type value viewbox \
+const ATTRIBUTES: &str = "\
+    \x20autocomplete charset class content cx cy d dx dy fill for height href hidden html http- \
+    equiv id lang marker-end name open patternunits placeholder points preserveaspectratio r \
+    role rx ry scope spellcheck stroke style tabindex text-anchor transform type value viewbox \
     width x x1 x2 y y1 y2 ";
 
 /// A page of our elements and attributes only, which no address leaves but to standards.
