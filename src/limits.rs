@@ -16,11 +16,16 @@ pub const RECORD_BYTES_MAX: usize = 1 << 20;
 /// come near it.
 pub const PCAPNG_BLOCK_BYTES_MAX: usize = 16 << 20;
 
-/// Interfaces of one pcapng section; a capture of a large container host has a few hundred.
-pub const INTERFACES_MAX: usize = 65_536;
+/// Interfaces of one pcapng section, and of all of them those that are described; a capture of a
+/// large container host has a few hundred. Their places have 16 bits, of which the last is none.
+pub const INTERFACES_MAX: usize = 65_535;
 
 /// Names kept from the name resolution blocks of one capture.
 pub const NAMES_MAX: usize = 65_536;
+
+/// Bytes of one of them, and of what a capture says of an interface. A host has 255 at most (RFC
+/// 1035, section 2.3.4), a description is a line.
+pub const NAME_BYTES_MAX: usize = 1024;
 
 /// Bytes of secrets kept from one capture: a million lines of a TLS key log are 170 MiB, real ones
 /// are small.
@@ -43,8 +48,19 @@ pub const WINDOW_BLOCKS: usize = 16;
 /// Windows after which the calls that are over are looked for.
 pub const WINDOWS_PER_JUDGEMENT: usize = 4;
 
-/// Blocks of a pipe, 64 KiB each, that wait for their turn.
+/// Blocks of a pipe, 64 KiB each, that wait for their turn; a larger one counts as several.
 pub const PIPE_BLOCKS: usize = 256;
+
+/// Bytes that the decoder of an xz file may take: its strongest level asks for 65 MiB, and a file
+/// may claim gigabytes.
+pub const XZ_DECODER_BYTES_MAX: u64 = 192 << 20;
+
+/// Messages sampled of all captures together, to compare their clocks. A ring of a thousand files
+/// has as many of each as tell a clock.
+pub const CLOCK_SAMPLES_MAX: usize = 1 << 20;
+
+/// Messages in streams whose places an excerpt remembers; those beyond come by themselves.
+pub const EXCERPT_MESSAGES_MAX: usize = 1 << 20;
 
 /// Headers inside headers: tunnels in tunnels, tags on tags.
 pub const ENCAPSULATION_DEPTH_MAX: usize = 16;
@@ -133,6 +149,10 @@ pub const OPEN_CALLS_MAX: usize = 200_000;
 
 /// Distinct Call-IDs told apart; beyond, the count is a lower bound.
 pub const CALL_IDS_MAX: usize = 16_000_000;
+
+/// Bytes of a Call-ID and a branch that an ICMP error quotes; no error is longer than 1280 bytes
+/// (RFC 4443, section 2.4; RFC 1812, section 4.3.2.3).
+pub const DISRUPTION_BYTES_MAX: usize = 1280;
 
 /// ICMP errors and ends of TCP connections that are remembered; those about one request or stream
 /// count as one, and the oldest give way. A gateway that is down makes some for each call.

@@ -13,10 +13,11 @@ use crate::packet::{Endpoint, Piece};
 use crate::transport::Transport;
 
 /// Bytes for frames, until these come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Patches {
     of_frames: HashMap<FrameId, Vec<Patch>, RandomState>,
     held: usize,
+    held_max: usize,
     dropped: u64,
     /// Frames are written in this pass; what lies in one of them is worked out with it.
     is_second: bool,
@@ -25,9 +26,31 @@ pub(super) struct Patches {
     /// The latest messages, should they be sent again: number, bytes as they lie in the frames.
     latest: VecDeque<(u64, Vec<u8>)>,
     latest_bytes: usize,
+    latest_max: usize,
+}
+
+impl Default for Patches {
+    fn default() -> Self {
+        Self::with_room_for(REDACTED_BYTES_MAX, REPEATED_BYTES_MAX)
+    }
 }
 
 impl Patches {
+    /// Room for so many bytes for frames, and for so many of the latest messages.
+    pub(super) fn with_room_for(held_max: usize, latest_max: usize) -> Self {
+        Self {
+            of_frames: HashMap::default(),
+            held: 0,
+            held_max,
+            dropped: 0,
+            is_second: false,
+            connections: HashSet::default(),
+            latest: VecDeque::new(),
+            latest_bytes: 0,
+            latest_max,
+        }
+    }
+
     pub(super) fn learn(&mut self, pseudonyms: &mut Pseudonyms, sent: &Sent<'_>) {
         let is_single = sent.pieces.iter().all(|piece| piece.frame == sent.frame);
         if self.is_second && !is_single {
@@ -59,7 +82,7 @@ impl Patches {
     fn remember(&mut self, number: u64, bytes: Vec<u8>) {
         self.latest_bytes += bytes.len();
         self.latest.push_back((number, bytes));
-        while self.latest_bytes > REPEATED_BYTES_MAX {
+        while self.latest_bytes > self.latest_max {
             let Some((_, bytes)) = self.latest.pop_front() else { break };
             self.latest_bytes -= bytes.len();
         }
@@ -92,7 +115,7 @@ impl Patches {
     }
 
     fn push(&mut self, piece: &Piece, bytes: Option<Vec<u8>>) {
-        if self.held > REDACTED_BYTES_MAX {
+        if self.held > self.held_max {
             self.dropped += 1;
             return;
         }
@@ -150,6 +173,43 @@ pub(super) fn patched(content: &mut [u8], from: usize, patches: &[Patch]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn piece(number: u64, length: usize) -> Piece {
+        Piece { frame: FrameId { capture: 0, number }, offset: 54, length, at: 0 }
+    }
+
+    #[test]
+    fn what_is_held_for_frames_is_bounded_and_what_is_not_is_counted() {
+        let mut patches = Patches::with_room_for(1000, 0);
+        for number in 0..20 {
+            patches.add([piece(number, 300)], &[b'x'; 300]);
+        }
+        let kept = patches.of_frames.len() as u64;
+        assert!((1..4).contains(&kept) && patches.held < 1000 + 300 + size_of::<Patch>());
+        assert_eq!(patches.dropped(), 20 - kept);
+        // The frame of one that was dropped has no bytes, so all of it becomes zeros.
+        assert!(patches.take(FrameId { capture: 0, number: 19 }).is_empty());
+        assert_eq!(patches.take(FrameId { capture: 0, number: 0 }).len(), 1);
+        // What was given back is room for others.
+        patches.add([piece(30, 300)], &[b'x'; 300]);
+        assert_eq!(patches.of_frames.len() as u64, kept);
+    }
+
+    #[test]
+    fn the_latest_messages_are_bounded() {
+        let mut patches = Patches::with_room_for(usize::MAX, 1000);
+        for number in 0..20 {
+            patches.remember(number, vec![b'x'; 300]);
+            assert!(patches.latest_bytes <= 1000);
+        }
+        // One that has left and comes again is not known, and so becomes zeros.
+        patches.learn_again(3, &[piece(100, 300)]);
+        assert!(patches.take(FrameId { capture: 0, number: 100 }).is_empty());
+        patches.learn_again(19, &[piece(101, 300)]);
+        assert_eq!(patches.take(FrameId { capture: 0, number: 101 }).len(), 1);
+        patches.remember(20, vec![b'x'; 1001]);
+        assert_eq!((patches.latest.len(), patches.latest_bytes), (0, 0));
+    }
 
     #[test]
     fn only_what_is_known_is_left() {
