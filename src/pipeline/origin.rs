@@ -155,6 +155,7 @@ struct Walk {
     messages: u64,
     /// Segments that connections hold.
     held: usize,
+    held_max: usize,
 }
 
 /// A TCP connection, as far as its bytes may still become a message.
@@ -193,6 +194,7 @@ impl Walk {
             connections: HashMap::default(),
             messages: 0,
             held: 0,
+            held_max: TRACED_SEGMENTS_MAX,
         }
     }
 
@@ -366,7 +368,7 @@ impl Walk {
         let side = own.side(source, destination);
         let before = side.unread.len();
         side.forget(self.tcp.read_until(source, destination));
-        if self.held > TRACED_SEGMENTS_MAX {
+        if self.held > self.held_max {
             side.unread.clear();
         }
         self.held = self.held.saturating_sub(before - side.unread.len());
@@ -530,4 +532,70 @@ fn next(messages: &mut u64) -> u64 {
     let number = *messages;
     *messages += 1;
     number
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::LinkType;
+
+    const MESSAGE: &[u8] = b"OPTIONS sip:b@example.com SIP/2.0\r\nCall-ID: a\r\nl: 0\r\n\r\n";
+
+    /// Gives the bytes of a segment from a port to the walk; the messages that it completes, by
+    /// whether they lie in the frames.
+    fn segment(walk: &mut Walk, port: u16, sequence: u32, payload: &[u8]) -> Vec<bool> {
+        let endpoint = |last, port| Endpoint { address: [192, 0, 2, last].into(), port };
+        let path =
+            Path { source: endpoint(1, port), destination: endpoint(2, 5060), ip_id: 0, vlan: 0 };
+        let frame = Frame {
+            id: FrameId { capture: 0, number: walk.held as u64 },
+            time: Time::default(),
+            link: LinkType::RAW,
+            data: payload,
+            original_length: payload.len() as u32,
+        };
+        let (acknowledgement, flags, header, missing) = (0, 0x10, &b""[..], 0);
+        let segment = Segment { path, sequence, acknowledgement, flags, header, payload, missing };
+        let mut found = Vec::new();
+        let taken = walk.packet(&frame, 0, Packet::Tcp(segment), None, &mut |event| {
+            if let Event::Message(origin) = event {
+                found.push(origin.is_in_frames());
+            }
+            ControlFlow::Continue(())
+        });
+        assert!(taken.is_continue());
+        let held: usize = walk.connections.values().map(Connection::held).sum();
+        assert_eq!(walk.held, held);
+        found
+    }
+
+    #[test]
+    fn traced_segments_are_bounded_and_messages_beyond_have_no_place() {
+        for (held_max, is_traced) in [(5, false), (50, true)] {
+            let mut walk = Walk { held_max, ..Walk::new(KeyLog::default()) };
+            let begin = |port| (port, 1000, &MESSAGE[..20]);
+            for (port, sequence, payload) in [begin(1), begin(2)] {
+                assert!(segment(&mut walk, port, sequence, payload).is_empty());
+            }
+            // Bytes behind a gap, so that nothing is done with; the gap is at the end.
+            for at in 0..10 {
+                assert!(segment(&mut walk, 1, 5000 + 2 * at, b"x").is_empty());
+                assert!(walk.held <= held_max + 1);
+            }
+            let end = MESSAGE.len() as u32;
+            let rest = &MESSAGE[20..];
+            assert_eq!(segment(&mut walk, 1, 1020, rest), [is_traced]);
+            assert_eq!(segment(&mut walk, 2, 1020, rest), [true], "of another connection");
+            assert_eq!(segment(&mut walk, 2, 1000 + end, MESSAGE), [true], "there is room again");
+        }
+    }
+
+    #[test]
+    fn nothing_is_kept_of_how_connections_end() {
+        let mut walk = Walk::new(KeyLog::default());
+        for port in 1..200 {
+            segment(&mut walk, port, 1000, MESSAGE);
+        }
+        assert!(walk.tcp.take_turns().is_empty());
+    }
 }

@@ -14,6 +14,7 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use crate::capture::{FrameId, LinkType, Source};
+use crate::limits::EXCERPT_MESSAGES_MAX;
 use crate::media::RtpFlow;
 use crate::packet::{Endpoint, Packet, Piece, Segment};
 use crate::pipeline::origin::{Event, Origin, Seen, origins};
@@ -128,8 +129,8 @@ pub fn excerpt(
             };
             match Way::of(&origin) {
                 Way::Datagram => latest = Some((origin.frame, group)),
-                Way::Stream(_) => {}
-                Way::Alone => return take(group, alone(&origin)),
+                Way::Stream(_) if plan.has(origin.message) => {}
+                Way::Stream(_) | Way::Alone => return take(group, alone(&origin)),
             }
             ControlFlow::Continue(())
         }
@@ -183,7 +184,8 @@ struct Learner {
 
 impl Learner {
     fn new(wanted: &Wanted) -> Self {
-        Self { claims: Claims::new(wanted), plan: Plan::default(), latest: None }
+        let plan = Plan::with_room_for(EXCERPT_MESSAGES_MAX);
+        Self { claims: Claims::new(wanted), plan, latest: None }
     }
 
     fn learn(&mut self, event: &Event<'_>) {

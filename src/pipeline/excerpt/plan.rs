@@ -26,7 +26,7 @@ const APART: Span = Span::from_secs(60);
 const ACKNOWLEDGED: Span = Span::from_secs(1);
 
 /// What is to be kept of fragments and connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Plan {
     /// Fragments that are kept as they are.
     fragments: FxHashMap<FrameId, Vec<usize>>,
@@ -41,6 +41,7 @@ pub(super) struct Plan {
     /// The first frame with payload of connections, and whether there was no room for all.
     begun: FxHashMap<FrameId, FrameId>,
     is_full: bool,
+    messages_max: usize,
 }
 
 /// The fragments of one packet have these in common.
@@ -75,8 +76,30 @@ fn key(fragment: &Fragment<'_>) -> Key {
 }
 
 impl Plan {
+    /// Room for so many messages in streams.
+    pub(super) fn with_room_for(messages_max: usize) -> Self {
+        Self {
+            fragments: FxHashMap::default(),
+            lost: FxHashMap::default(),
+            connections: FxHashMap::default(),
+            pieces: FxHashMap::default(),
+            messages: HashMap::default(),
+            begun: FxHashMap::default(),
+            is_full: false,
+            messages_max,
+        }
+    }
+
+    /// The message has its place in what is kept of a connection; the others come by themselves.
+    pub(super) fn has(&self, message: u64) -> bool {
+        self.messages.contains_key(&message)
+    }
+
     /// A message that lies in the segments of a connection.
     pub(super) fn message(&mut self, connection: FrameId, group: usize, origin: &Origin<'_>) {
+        if self.messages.len() >= self.messages_max {
+            return;
+        }
         let first = self.begun.get(&connection);
         let is_beginning = match first {
             Some(first) => origin.pieces.iter().any(|piece| piece.frame == *first),
@@ -213,5 +236,43 @@ impl Window {
             || is_before && self.is_beginning
             || is_soon_after && !is_opening
             || is_end && place.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::Transport;
+
+    #[test]
+    fn messages_in_streams_are_bounded_and_the_others_come_by_themselves() {
+        let endpoint = Endpoint { address: [192, 0, 2, 1].into(), port: 5060 };
+        let connection = FrameId { capture: 0, number: 1 };
+        let mut plan = Plan::with_room_for(2);
+        for number in 0..4 {
+            let frame = FrameId { capture: 0, number: number + 1 };
+            let origin = Origin {
+                message: number,
+                frame,
+                time: Time::default(),
+                source: endpoint,
+                destination: endpoint,
+                transport: Transport::Tcp,
+                is_cut: false,
+                bytes: b"message",
+                pieces: vec![Piece { frame, offset: 54, length: 7, at: 0 }],
+                unit: Vec::new(),
+                mask: None,
+                is_fragmented: false,
+                connection: Some(connection),
+            };
+            plan.message(connection, 0, &origin);
+            plan.again(number, &origin.pieces);
+        }
+        assert_eq!([0, 1, 2, 3].map(|message| plan.has(message)), [true, true, false, false]);
+        // Nothing else is kept for them either.
+        assert_eq!(plan.pieces.len(), 2);
+        let window = plan.windows(Some(connection)).next().expect("a window");
+        assert_eq!(window.frames, [(0, 1, 2)]);
     }
 }
