@@ -6,6 +6,9 @@ use std::io::{self, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
+#[cfg(feature = "xz")]
+use crate::limits::XZ_DECODER_BYTES_MAX;
+
 /// Input bytes handed to a decoder at a time.
 const INPUT_BYTES: usize = 128 << 10;
 
@@ -60,7 +63,12 @@ impl Compression {
             #[cfg(feature = "lz4")]
             Self::Lz4 => Ok(Box::new(Lz4(lz4_flex::frame::FrameDecoder::new(input)))),
             #[cfg(feature = "xz")]
-            Self::Xz => Ok(Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(input))),
+            Self::Xz => {
+                let flags = liblzma::stream::CONCATENATED;
+                let stream =
+                    liblzma::stream::Stream::new_auto_decoder(XZ_DECODER_BYTES_MAX, flags)?;
+                Ok(Box::new(liblzma::bufread::XzDecoder::new_stream(input, stream)))
+            }
             #[cfg(feature = "bzip2")]
             Self::Bzip2 => Ok(Box::new(bzip2::bufread::MultiBzDecoder::new(input))),
             #[allow(unreachable_patterns, reason = "which kinds are left depends on features")]

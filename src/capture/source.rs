@@ -362,8 +362,11 @@ impl Source {
             if self.input.is_at_end {
                 self.finish()?;
             } else if records.is_empty() {
-                buffer.copy_within(used..filled, 0);
-                filled -= used;
+                // A block of many bytes takes many reads.
+                if used > 0 {
+                    buffer.copy_within(used..filled, 0);
+                    filled -= used;
+                }
                 continue;
             }
             self.rest.extend_from_slice(buffer.get(used..filled).unwrap_or_default());
@@ -824,6 +827,42 @@ mod tests {
             assert!(outcome.frames == intact, "{name} {}", outcome.frames.len());
             assert!(outcome.notes.is_empty(), "{name} {:?}", outcome.notes);
         }
+    }
+
+    #[cfg(feature = "xz")]
+    #[test]
+    fn a_file_that_asks_for_more_memory_than_any_is_refused() {
+        let compress = |dictionary: u32| {
+            let mut options = liblzma::stream::LzmaOptions::new_preset(0).expect("a preset");
+            options.dict_size(dictionary);
+            let mut filters = liblzma::stream::Filters::new();
+            filters.lzma2(&options);
+            let check = liblzma::stream::Check::None;
+            let stream = liblzma::stream::Stream::new_stream_encoder(&filters, check);
+            let stream = stream.expect("an encoder");
+            let mut encoder = liblzma::write::XzEncoder::new_stream(Vec::new(), stream);
+            encoder.write_all(&pcap(3)).and_then(|()| encoder.finish()).expect("memory takes all")
+        };
+        assert_eq!(read(&compress(8 << 20)).frames.len(), 3);
+        // The encoder would take as much, so only the claim is made: it is a byte in the header
+        // of the block, and the check of that header is behind it.
+        let mut claims = compress(4 << 10);
+        let header = 12..12 + (usize::from(claims[12]) + 1) * 4;
+        let size = claims[header.clone()].iter().position(|byte| *byte == 0x21).expect("LZMA2") + 2;
+        claims[12 + size] = 37;
+        let body = header.start..header.end - 4;
+        let check = crc32(&claims[body]).to_le_bytes();
+        claims[header.end - 4..header.end].copy_from_slice(&check);
+        let error = from_file(&claims).expect_err("too much");
+        assert!(matches!(error, Error::Decompress { compression: "xz", .. }), "{error:?}");
+    }
+
+    /// The check of an xz header.
+    #[cfg(feature = "xz")]
+    fn crc32(bytes: &[u8]) -> u32 {
+        let mut crc = flate2::Crc::new();
+        crc.update(bytes);
+        crc.sum()
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::thread::{Builder, JoinHandle};
 use rayon::prelude::*;
 
 use crate::capture::{Block, Description, Error, Part as FilePart, Secret, Source};
-use crate::limits::{BLOCK_BYTES, PIPE_BLOCKS, WINDOW_BLOCKS};
+use crate::limits::{BLOCK_BYTES, PIPE_BLOCKS, RECORD_BYTES_MAX, WINDOW_BLOCKS};
 use crate::time::Time;
 
 /// Bytes of one round, about.
@@ -80,13 +80,23 @@ struct Held {
     end: Time,
 }
 
+/// Bytes of the largest buffer that is used again: a block with a record that begins at its end.
+const BUFFER_BYTES: usize = 2 * (BLOCK_BYTES + RECORD_BYTES_MAX);
+
+/// Bytes of a block of a pipe that counts as one.
+const PIPE_BLOCK_BYTES: usize = 64 << 10;
+
 /// A block, and the secrets that came with it.
 type Given = (Block, Vec<Secret>);
+
+/// What comes through the channel of a pipe: a block, or nothing in the place of another 64 KiB of
+/// the one before.
+type Sent = Result<Option<Given>, Error>;
 
 /// A source that is read by its own thread.
 #[derive(Debug)]
 struct Pipe {
-    blocks: Receiver<Result<Given, Error>>,
+    blocks: Receiver<Sent>,
     thread: JoinHandle<Source>,
 }
 
@@ -134,7 +144,8 @@ impl Merge {
     /// Takes back what was worked on, for the buffers.
     pub(crate) fn recycle(&mut self, round: Round) {
         let blocks = round.parts.into_iter().filter_map(|part| Arc::try_unwrap(part.block).ok());
-        self.spare.extend(blocks.map(Block::into_buffer));
+        let buffers = blocks.map(Block::into_buffer);
+        self.spare.extend(buffers.filter(|buffer| buffer.capacity() <= BUFFER_BYTES));
         self.spare.truncate(2 * WINDOW_BLOCKS);
     }
 
@@ -360,13 +371,19 @@ impl Pipe {
         Ok(Self { blocks, thread })
     }
 
-    fn read(mut source: Source, sender: &SyncSender<Result<Given, Error>>) -> Source {
+    fn read(mut source: Source, sender: &SyncSender<Sent>) -> Source {
         let mut known = 0;
         while let Some(block) = source.next_block(Vec::new()).transpose() {
             let is_last = block.is_err();
+            let bytes = block.as_ref().map_or(0, Block::bytes);
             let secrets = fresh_secrets(&source, known);
             known += secrets.len();
-            if sender.send(block.map(|block| (block, secrets))).is_err() || is_last {
+            let mut is_gone = sender.send(block.map(|block| Some((block, secrets)))).is_err();
+            // Room is reckoned in bytes: what is larger takes more of it.
+            for _ in 1..bytes.div_ceil(PIPE_BLOCK_BYTES) {
+                is_gone = is_gone || sender.send(Ok(None)).is_err();
+            }
+            if is_gone || is_last {
                 break;
             }
         }
@@ -375,15 +392,23 @@ impl Pipe {
 
     /// The next block, as soon as there is one; nothing at the end.
     fn wait(&self) -> Result<Option<Given>, Error> {
-        self.blocks.recv().ok().transpose()
+        loop {
+            match self.blocks.recv().ok().transpose()? {
+                Some(None) => {}
+                given => return Ok(given.flatten()),
+            }
+        }
     }
 
     /// The next block that is there already, or the end.
     fn at_hand(&self) -> Result<Option<Option<Given>>, Error> {
-        match self.blocks.try_recv() {
-            Ok(block) => block.map(|block| Some(Some(block))),
-            Err(TryRecvError::Empty) => Ok(None),
-            Err(TryRecvError::Disconnected) => Ok(Some(None)),
+        loop {
+            return match self.blocks.try_recv() {
+                Ok(Ok(None)) => continue,
+                Ok(block) => block.map(Some),
+                Err(TryRecvError::Empty) => Ok(None),
+                Err(TryRecvError::Disconnected) => Ok(Some(None)),
+            };
         }
     }
 
@@ -431,6 +456,47 @@ mod tests {
         assert_eq!((frames(&round), round.parts.len() > 50), (5000, true));
         assert!(merge.next().expect("no error").is_none());
         assert_eq!(merge.into_descriptions()[0].frames, 5000);
+    }
+
+    /// A pcapng file with blocks of 15 MiB that are no packets.
+    fn large(blocks: usize) -> Vec<u8> {
+        const BYTES: u32 = 15 << 20;
+        let mut file: Vec<u8> = [0x0a0d_0d0a, 28, 0x1a2b_3c4d, 1, u32::MAX, u32::MAX, 28]
+            .map(u32::to_le_bytes)
+            .as_flattened()
+            .to_vec();
+        for _ in 0..blocks {
+            file.extend([0xbad, BYTES].map(u32::to_le_bytes).as_flattened());
+            file.resize(file.len() + BYTES as usize - 12, 0);
+            file.extend(BYTES.to_le_bytes());
+        }
+        file
+    }
+
+    #[test]
+    fn what_waits_of_a_pipe_is_bounded_in_bytes() {
+        let reader = Box::new(Cursor::new(large(2)));
+        let source = Source::from_reader("-", reader, 0).expect("a capture");
+        let (sender, receiver) = sync_channel(2 * PIPE_BLOCKS);
+        Pipe::read(source, &sender);
+        drop(sender);
+        let sent: Vec<Sent> = receiver.iter().collect();
+        let blocks = sent.iter().filter(|sent| matches!(sent, Ok(Some(_)))).count();
+        // The channel has room for as many as are 16 MiB.
+        assert_eq!((blocks, sent.len() >= 2 * (15 << 20) / PIPE_BLOCK_BYTES), (2, true));
+        assert!(PIPE_BLOCKS * PIPE_BLOCK_BYTES <= 16 << 20);
+
+        let mut merge = merge(Cursor::new(large(3)));
+        let mut blocks = 0;
+        while let Some(round) = merge.next().expect("no error") {
+            let bytes: usize = round.parts.iter().map(|part| part.block.bytes()).sum();
+            assert!(bytes < WINDOW_BYTES + (16 << 20), "{bytes}");
+            blocks += round.parts.len();
+            merge.recycle(round);
+            assert!(merge.spare.is_empty(), "so large a buffer is not kept");
+        }
+        assert_eq!(blocks, 3);
+        assert_eq!(merge.into_descriptions()[0].notes.len(), 1, "blocks without packets");
     }
 
     #[test]
