@@ -4,6 +4,7 @@
 //! told by their first bytes, in order of their names; the rest is passed over and named in a note.
 //! Directories inside are not gone into: what lies there has seldom to do with the capture above.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +20,11 @@ use crate::limits::{CAPTURES_MAX, PASSED_OVER_NAMES_MAX};
 ///
 /// When a file cannot be opened or is no capture, and when a directory or a pattern holds none.
 pub fn open(names: &[PathBuf]) -> Result<Vec<Source>, Error> {
-    let mut opened = Opened::default();
+    open_up_to(CAPTURES_MAX, names)
+}
+
+fn open_up_to(max: usize, names: &[PathBuf]) -> Result<Vec<Source>, Error> {
+    let mut opened = Opened { sources: Vec::new(), known: HashMap::new(), max };
     for name in names {
         match Named::of(name)? {
             Named::File => opened.file(name)?,
@@ -67,33 +72,33 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
-#[derive(Default)]
 struct Opened {
     sources: Vec<Source>,
-    /// The files behind `sources`; none for standard input, which is `-`.
-    known: Vec<PathBuf>,
+    /// The places of files in `sources`; none for standard input, which is `-`.
+    known: HashMap<PathBuf, usize>,
+    max: usize,
 }
 
 impl Opened {
     fn file(&mut self, path: &Path) -> Result<(), Error> {
         // What cannot be resolved fails when it is opened.
         let itself = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        if let Some(place) = self.known.iter().position(|known| *known == itself) {
-            if let Some(source) = self.sources.get_mut(place) {
+        if let Some(place) = self.known.get(&itself) {
+            if let Some(source) = self.sources.get_mut(*place) {
                 source.note_given_again();
             }
             return Ok(());
         }
-        if self.sources.len() >= CAPTURES_MAX {
-            return Err(Error::TooMany { path: path.to_owned() });
-        }
         let index = u16::try_from(self.sources.len()).unwrap_or(u16::MAX);
         let mut source = Source::open(path, index)?;
+        if self.sources.len() >= self.max {
+            return Err(Error::TooMany { path: path.to_owned() });
+        }
         if index > 0 {
             source.sleep()?;
         }
+        self.known.insert(itself, self.sources.len());
         self.sources.push(source);
-        self.known.push(itself);
         Ok(())
     }
 
@@ -107,10 +112,14 @@ impl Opened {
                 continue;
             }
             // A script is text; it has to be named itself.
-            let opened = if is("sip") { None } else { self.file(&path).ok() };
-            if opened.is_some() {
-                found += 1;
-                continue;
+            let opened = if is("sip") { None } else { Some(self.file(&path)) };
+            match opened {
+                Some(Ok(())) => {
+                    found += 1;
+                    continue;
+                }
+                Some(Err(error @ Error::TooMany { .. })) => return Err(error),
+                Some(Err(_)) | None => {}
             }
             count += 1;
             if files.len() < PASSED_OVER_NAMES_MAX {
@@ -189,6 +198,34 @@ mod tests {
         assert!(matches!(sources[1].describe().notes[..], [Note::PassedOver { count: 3, .. }]));
         let missing = open(&[folder.path().join("missing.pcap")]).expect_err("no file");
         assert!(matches!(missing, Error::NotFound { .. }));
+    }
+
+    #[test]
+    fn captures_are_bounded_and_say_so() {
+        let folder = ring();
+        let names: Vec<_> =
+            ["ring-1.dump", "ring-2.pcap", "inner/deep.pcap"].map(|n| folder.path().join(n)).into();
+        assert_eq!(open_up_to(3, &names).expect("captures").len(), 3);
+        let error = open_up_to(2, &names).expect_err("too many");
+        assert!(matches!(error, Error::TooMany { .. }), "{error}");
+        // Those of a directory are not passed over as if they were none.
+        let error = open_up_to(1, &[folder.path().to_owned()]).expect_err("too many");
+        assert!(matches!(error, Error::TooMany { .. }), "{error}");
+        // One that was given before is not one more.
+        let again = [names[0].clone(), names[1].clone(), names[0].clone()];
+        assert_eq!(open_up_to(2, &again).expect("captures").len(), 2);
+    }
+
+    #[test]
+    fn names_of_files_that_are_passed_over_are_bounded_and_the_rest_counted() {
+        let folder = ring();
+        let more = PASSED_OVER_NAMES_MAX + 5;
+        (0..more).for_each(|number| folder.write(&format!("text-{number:02}.txt"), b"no capture"));
+        let sources = open(&[folder.path().to_owned()]).expect("captures");
+        let [Note::PassedOver { count, files }] = &sources[0].describe().notes[..] else {
+            panic!()
+        };
+        assert_eq!((*count, files.len()), (more as u64 + 3, PASSED_OVER_NAMES_MAX));
     }
 
     #[test]
