@@ -54,6 +54,8 @@ pub struct Judged {
     pub(crate) counts: CallCounts,
     /// The first frame of each of its RTP streams.
     pub(crate) claimed: Vec<FrameId>,
+    /// It has no streams beside these.
+    pub(crate) has_all_streams: bool,
 }
 
 /// What is the same for every finding of a call.
@@ -106,7 +108,8 @@ pub fn judge(
         facts.saw_silent(ways, message, call.call_id);
     }
     statistics.add_call(&call);
-    let listed = if detail.has_leg { streams(&call, media) } else { Vec::new() };
+    let (listed, has_all_streams) =
+        if detail.has_leg { streams(&call, media) } else { (Vec::new(), true) };
     let claimed = listed.iter().map(|stream| stream.first.frame).collect();
     let mut summary = detail.has_summary.then(|| summarize(&call, listed)).flatten();
     if let Some(summary) = &mut summary
@@ -116,5 +119,5 @@ pub fn judge(
     }
     let leg = if detail.has_leg { Leg::of(&call) } else { None };
     let tool = if findings.is_empty() { None } else { owners::tool_of(&call, rules) };
-    Judged { summary, findings, failures, tool, leg, counts, claimed }
+    Judged { summary, findings, failures, tool, leg, counts, claimed, has_all_streams }
 }

@@ -1,6 +1,7 @@
 //! What a report tells of an RTP stream.
 
 use crate::bytes::printable;
+use crate::limits::STREAMS_PER_CALL_MAX;
 use crate::media::audio::AudioCodec;
 use crate::media::{Bound, Estimate, Media, Reported, Seen, Stream};
 use crate::packet::Endpoint;
@@ -107,9 +108,11 @@ pub struct DigitSummary {
     pub has_end: bool,
 }
 
-/// The streams of a call, in order of their first packets.
-pub(super) fn streams(call: &Call<'_>, media: Media<'_>) -> Vec<StreamSummary> {
-    media.of_call(call).iter().map(|bound| of_call(bound, media)).collect()
+/// The streams of a call, in order of their first packets, and whether these are all.
+pub(super) fn streams(call: &Call<'_>, media: Media<'_>) -> (Vec<StreamSummary>, bool) {
+    let found = media.of_call_up_to(STREAMS_PER_CALL_MAX, call);
+    let list = found.list.iter().map(|bound| of_call(bound, media)).collect();
+    (list, found.is_all)
 }
 
 fn of_call(bound: &Bound<'_, '_>, media: Media<'_>) -> StreamSummary {

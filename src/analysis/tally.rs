@@ -245,6 +245,7 @@ impl Tally {
         self.calls.extend(judged.summary);
         let room = RTP_STREAMS_MAX.saturating_sub(self.claimed.len());
         self.claimed.extend(judged.claimed.into_iter().take(room));
+        self.drop("streams-per-call", (!judged.has_all_streams).into());
         match judged.leg {
             Some(leg) if self.legs.len() < LEGS_PER_SHARD_MAX => push(&mut self.legs, leg),
             leg => self.drop("legs", leg.is_some().into()),
@@ -472,7 +473,7 @@ fn loss(finding: &Finding, facts: &Facts) -> Option<&'static str> {
     if let (Some(client), Some(server), Some(time)) = (finding.client, finding.server, finding.time)
     {
         let hosts = [client.address, server.address];
-        match facts.losses.between(hosts, time, time + wait(finding)).map(|loss| loss.kind) {
+        match facts.losses.between(hosts, time, time + wait(finding)) {
             Some(LossKind::Segment) => return Some("missing-segment"),
             Some(LossKind::Fragment | LossKind::FragmentOfAny) => return Some("missing-fragment"),
             None => {}

@@ -80,12 +80,18 @@ impl Ledger {
         self.numbered += 1;
         self.description.frames += 1;
         let links = &mut self.description.link_types;
-        if links.last() != Some(&link)
-            && !links.contains(&link)
-            && links.len() < limits::LINK_TYPES_MAX
-        {
-            links.push(link);
+        if links.last() != Some(&link) && !links.contains(&link) {
+            match links.len() < limits::LINK_TYPES_MAX {
+                true => links.push(link),
+                false => self.drop("link-types"),
+            }
         }
+    }
+
+    /// Counts what a bound dropped.
+    #[cold]
+    pub(super) fn drop(&mut self, bound: &'static str) {
+        *self.description.dropped.entry(bound).or_default() += 1;
     }
 
     #[cold]
@@ -118,7 +124,7 @@ impl Ledger {
             Some((start, length))
                 if start + *length == offset || damages >= limits::DAMAGES_MAX =>
             {
-                *length += bytes;
+                *length = length.saturating_add(bytes);
             }
             _ => notes.push(Note::Damaged { offset, bytes }),
         }

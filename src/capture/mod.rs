@@ -21,6 +21,7 @@ mod source;
 
 pub mod script;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::time::{Span, Time};
@@ -117,6 +118,8 @@ pub struct Description {
     pub notes: Vec<Note>,
     /// The steps back of which a note tells.
     pub steps_back: StepsBack,
+    /// What a bound dropped, by the name of the bound.
+    pub dropped: BTreeMap<&'static str, u64>,
 }
 
 /// Where frames were captured, as a pcapng tells it.

@@ -53,8 +53,8 @@ pub(super) struct Pcapng {
     pub(super) described: Vec<capture::Interface>,
     /// Where those of the current section begin among them.
     first: usize,
-    /// Drops of the sections before this one.
-    dropped_before: u64,
+    /// Drops of all sections so far, of each interface the larger one of its counts.
+    dropped: u64,
     pub(super) secrets: Vec<Secret>,
     secret_bytes: usize,
     pub(super) names: Vec<Name>,
@@ -93,7 +93,7 @@ impl Pcapng {
             interfaces: Vec::new(),
             described: Vec::new(),
             first: 0,
-            dropped_before: 0,
+            dropped: 0,
             secrets: Vec::new(),
             secret_bytes: 0,
             names: Vec::new(),
@@ -179,10 +179,10 @@ impl Pcapng {
             SIMPLE_PACKET => self.simple_packet(body, at, records, ledger),
             OBSOLETE_PACKET => self.obsolete_packet(body, at, records, ledger),
             SECTION => self.section(body),
-            INTERFACE => self.interface(body),
+            INTERFACE => self.interface(body, ledger),
             STATISTICS => self.statistics(body, ledger),
-            SECRETS => self.secrets(body, ledger.numbered + 1),
-            NAMES => self.names(body),
+            SECRETS => self.secrets(body, ledger),
+            NAMES => self.names(body, ledger),
             JOURNAL => no_packet(at, records, ledger),
             kind if CUSTOM.contains(&kind) || SYSDIG.contains(&kind) => {
                 no_packet(at, records, ledger);
@@ -192,7 +192,6 @@ impl Pcapng {
     }
 
     fn section(&mut self, body: &[u8]) {
-        self.dropped_before = self.dropped();
         self.interfaces.clear();
         self.first = self.described.len();
         if let Some(order) = array(body, 0).and_then(Order::of) {
@@ -200,12 +199,11 @@ impl Pcapng {
         }
     }
 
-    fn interface(&mut self, body: &[u8]) {
+    fn interface(&mut self, body: &[u8], ledger: &mut Ledger) {
         if self.interfaces.len() >= limits::INTERFACES_MAX {
-            return;
+            return ledger.drop("interfaces");
         }
         let mut described = capture::Interface::default();
-        let text = |value: &[u8]| Some(String::from_utf8_lossy(value).into_owned());
         let order = self.order;
         let mut interface = Interface {
             link: order.u16(body, 0).map_or(LinkType::UNDECLARED, LinkType),
@@ -216,8 +214,9 @@ impl Pcapng {
         };
         for (code, value) in order.options(body.get(8..).unwrap_or_default()) {
             match code {
-                2 => described.name = text(value),
-                3 => described.description = text(value),
+                2 | 3 if value.len() > limits::NAME_BYTES_MAX => ledger.drop("names"),
+                2 => described.name = Some(text(value)),
+                3 => described.description = Some(text(value)),
                 9 => interface.clock = value.first().map_or(interface.clock, |v| Clock::of(*v)),
                 14 => {
                     let seconds = order.u64(value, 0).map_or(0, u64::cast_signed);
@@ -227,8 +226,9 @@ impl Pcapng {
             }
         }
         self.interfaces.push(interface);
-        if self.described.len() < limits::INTERFACES_MAX {
-            self.described.push(described);
+        match self.described.len() < limits::INTERFACES_MAX {
+            true => self.described.push(described),
+            false => ledger.drop("interfaces"),
         }
     }
 
@@ -334,20 +334,32 @@ impl Pcapng {
     }
 
     fn add_drops(&mut self, interface: u32, drops: u64, ledger: &mut Ledger) {
-        if drops == 0 {
-            return;
+        let count = |[_, counted]: &mut [u64; 2]| *counted = counted.saturating_add(drops);
+        if drops > 0 {
+            self.note_drops(interface, count, ledger);
         }
-        if let Some(interface) = self.interfaces.get_mut(interface as usize) {
-            let [_, counted] = &mut interface.dropped;
-            *counted = counted.saturating_add(drops);
-        }
-        ledger.dropped(self.dropped());
+    }
+
+    /// Notes drops of an interface. Its statistics and its packets tell of the same ones; the
+    /// larger count holds.
+    fn note_drops(
+        &mut self,
+        interface: u32,
+        note: impl FnOnce(&mut [u64; 2]),
+        ledger: &mut Ledger,
+    ) {
+        let Some(interface) = self.interfaces.get_mut(interface as usize) else { return };
+        let [stated, counted] = interface.dropped;
+        note(&mut interface.dropped);
+        let [stated_now, counted_now] = interface.dropped;
+        let more = stated_now.max(counted_now).saturating_sub(stated.max(counted));
+        self.dropped = self.dropped.saturating_add(more);
+        ledger.dropped(self.dropped);
     }
 
     fn statistics(&mut self, body: &[u8], ledger: &mut Ledger) {
         let order = self.order;
         let Some(id) = order.u32(body, 0) else { return };
-        let Some(interface) = self.interfaces.get_mut(id as usize) else { return };
         // Dropped by the interface, dropped by the system: both count from the start.
         let mut drops = 0_u64;
         for (code, value) in order.options(body.get(12..).unwrap_or_default()) {
@@ -355,33 +367,24 @@ impl Pcapng {
                 drops = drops.saturating_add(order.u64(value, 0).unwrap_or(0));
             }
         }
-        let [stated, _] = &mut interface.dropped;
-        *stated = drops.max(*stated);
-        ledger.dropped(self.dropped());
+        self.note_drops(id, |[stated, _]| *stated = drops.max(*stated), ledger);
     }
 
-    /// Drops of all sections. The statistics of an interface and its packets tell of the same
-    /// drops; the larger count holds.
-    fn dropped(&self) -> u64 {
-        self.interfaces
-            .iter()
-            .map(|interface| interface.dropped.iter().copied().max().unwrap_or(0))
-            .fold(self.dropped_before, u64::saturating_add)
-    }
-
-    fn secrets(&mut self, body: &[u8], frame: u64) {
+    fn secrets(&mut self, body: &[u8], ledger: &mut Ledger) {
         let (Some(kind), Some(length)) = (self.order.u32(body, 0), self.order.u32(body, 4)) else {
             return;
         };
         let data = body.get(8..).unwrap_or_default();
         let data = data.get(..length as usize).unwrap_or(data);
         self.secret_bytes = self.secret_bytes.saturating_add(data.len());
-        if self.secret_bytes <= limits::SECRET_BYTES_MAX {
-            self.secrets.push(Secret { kind, data: data.to_vec(), frame });
+        if self.secret_bytes > limits::SECRET_BYTES_MAX {
+            return ledger.drop("secrets");
         }
+        let frame = ledger.numbered + 1;
+        self.secrets.push(Secret { kind, data: data.to_vec(), frame });
     }
 
-    fn names(&mut self, body: &[u8]) {
+    fn names(&mut self, body: &[u8], ledger: &mut Ledger) {
         for (kind, value) in self.order.options(body) {
             let (address, names): (IpAddr, _) = match kind {
                 1 => match array::<4>(value, 0) {
@@ -394,14 +397,21 @@ impl Pcapng {
                 },
                 _ => continue,
             };
-            for name in names.unwrap_or_default().split(|byte| *byte == 0) {
-                if !name.is_empty() && self.names.len() < limits::NAMES_MAX {
-                    let name = String::from_utf8_lossy(name).into_owned();
-                    self.names.push(Name { address, name });
+            let names = names.unwrap_or_default().split(|byte| *byte == 0);
+            for name in names.filter(|name| !name.is_empty()) {
+                let is_sound = name.len() <= limits::NAME_BYTES_MAX;
+                match is_sound && self.names.len() < limits::NAMES_MAX {
+                    true => self.names.push(Name { address, name: text(name) }),
+                    false => ledger.drop("names"),
                 }
             }
         }
     }
+}
+
+/// A text of the file, as far as it is one.
+fn text(value: &[u8]) -> String {
+    String::from_utf8_lossy(value).into_owned()
 }
 
 /// A block that carries nothing for us, but has a frame number in Wireshark.
@@ -572,6 +582,141 @@ mod tests {
             .map(|name| format!("{} {}", name.address, name.name))
             .collect();
         assert_eq!(names, ["192.0.2.1 pbx", "192.0.2.1 pbx.example", "2001:: six"]);
+    }
+
+    /// A block of statistics of an interface, with packets that it dropped.
+    fn statistics(interface: u32, dropped: u64) -> Vec<u8> {
+        let fields =
+            [&LITTLE.u32(interface)[..], &[0; 8], &option(LITTLE, 5, &LITTLE.u64(dropped))];
+        block(LITTLE, 5, &fields.concat())
+    }
+
+    #[test]
+    fn adds_up_the_drops_of_interfaces_and_sections() {
+        let bytes = file(&[
+            section(LITTLE),
+            interface(LITTLE, 1, 0, &[]),
+            interface(LITTLE, 1, 0, &[]),
+            statistics(0, 10),
+            statistics(1, 5),
+            statistics(0, 7),
+            statistics(9, 1000),
+            section(LITTLE),
+            interface(LITTLE, 1, 0, &[]),
+            packet(LITTLE, 0, 1, &payload(1)),
+            statistics(0, 100),
+            statistics(0, u64::MAX),
+        ]);
+        assert_eq!(read(&bytes).notes, [Note::Dropped { packets: u64::MAX }]);
+        let bytes = file(&bytes_of_two(&[statistics(0, 3), statistics(0, 4)]));
+        assert_eq!(read(&bytes).notes, [Note::Dropped { packets: 7 }]);
+    }
+
+    /// A section with an interface and a packet for each of the blocks, which ends it.
+    fn bytes_of_two(ends: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        let begin = [section(LITTLE), interface(LITTLE, 1, 0, &[])];
+        let sections = ends.iter().flat_map(|end| {
+            let packet = packet(LITTLE, 0, 1, &payload(1));
+            begin.iter().cloned().chain([packet, end.clone()])
+        });
+        sections.collect()
+    }
+
+    /// What comes of a file that is too large to be read byte by byte as well.
+    fn whole(bytes: &[u8]) -> capture::samples::Outcome {
+        from_file(bytes).expect("a capture")
+    }
+
+    fn dropped(bytes: &[u8]) -> Vec<(&'static str, u64)> {
+        whole(bytes).description.dropped.into_iter().collect()
+    }
+
+    #[test]
+    fn interfaces_are_bounded_and_say_so() {
+        let one = interface(LITTLE, 1, 0, &option(LITTLE, 2, b"eth0"));
+        let many = one.repeat(limits::INTERFACES_MAX + 3);
+        let last = limits::INTERFACES_MAX as u32 - 1;
+        let packets = [last, last + 1].map(|id| packet(LITTLE, id, 1, &payload(1))).concat();
+        let bytes = file(&[section(LITTLE), many, packets]);
+        let outcome = whole(&bytes);
+        let links: Vec<u16> = outcome.frames.iter().map(|frame| frame.link).collect();
+        assert_eq!(links, [1, LinkType::UNDECLARED.0], "of the others nobody knows how to read");
+        assert_eq!(outcome.description.interfaces.len(), limits::INTERFACES_MAX);
+        assert_eq!(dropped(&bytes), [("interfaces", 3)]);
+
+        // Those of a later section are read; of those that are described none is theirs.
+        let more = [section(LITTLE), one, packet(LITTLE, 0, 1, &payload(1))].concat();
+        let outcome = whole(&file(&[bytes, more]));
+        assert_eq!(outcome.frames.last().map(|frame| frame.link), Some(1));
+        assert_eq!(outcome.description.interfaces.len(), limits::INTERFACES_MAX);
+        assert_eq!(outcome.description.dropped.get("interfaces"), Some(&4));
+    }
+
+    #[test]
+    fn names_are_bounded_and_say_so() {
+        let name =
+            |length: usize| option(LITTLE, 1, &[&[192, 0, 2, 1][..], &vec![b'a'; length]].concat());
+        let fits = block(LITTLE, 4, &name(limits::NAME_BYTES_MAX));
+        let long = block(LITTLE, 4, &name(limits::NAME_BYTES_MAX + 1));
+        let text = |length: usize| option(LITTLE, 3, &vec![b'a'; length]);
+        let eth = interface(LITTLE, 1, 0, &text(limits::NAME_BYTES_MAX + 1));
+        let head = [section(LITTLE), eth, packet(LITTLE, 0, 1, &payload(1))].concat();
+        let outcome = whole(&[head.clone(), fits.clone(), long].concat());
+        assert_eq!(outcome.source.names().len(), 1);
+        assert_eq!(outcome.description.interfaces[0].description, None);
+        assert_eq!(outcome.description.dropped.get("names"), Some(&2));
+
+        let names = [&[192, 0, 2, 1][..], &b"a\0".repeat(30_000)].concat();
+        let names = block(LITTLE, 4, &option(LITTLE, 1, &names)).repeat(3);
+        let outcome = whole(&[head, names].concat());
+        assert_eq!(outcome.source.names().len(), limits::NAMES_MAX);
+        let rest = 90_000 - limits::NAMES_MAX as u64 + 1;
+        assert_eq!(outcome.description.dropped.get("names"), Some(&rest));
+    }
+
+    #[test]
+    fn secrets_are_bounded_and_say_so() {
+        let data = vec![b'\n'; 10 << 20];
+        let kind = [LITTLE.u32(0x544c_534b), LITTLE.u32(data.len() as u32)].concat();
+        let secrets = block(LITTLE, 10, &[kind, data].concat());
+        let head =
+            [section(LITTLE), interface(LITTLE, 1, 0, &[]), packet(LITTLE, 0, 1, &payload(1))];
+        let outcome = whole(&[head.concat(), secrets.repeat(8)].concat());
+        assert_eq!(outcome.source.secrets().len(), limits::SECRET_BYTES_MAX / (10 << 20));
+        assert_eq!(outcome.description.dropped.get("secrets"), Some(&2));
+        assert!(outcome.notes.is_empty());
+    }
+
+    #[test]
+    fn a_block_that_claims_more_than_any_is_damage() {
+        let packets: Vec<u8> = (0..9).flat_map(|at| packet(LITTLE, 0, at, &payload(1))).collect();
+        let claims = |kind: u32, length: usize| {
+            [LITTLE.u32(kind), LITTLE.u32(length as u32), LITTLE.u32(0)].concat()
+        };
+        let head = [section(LITTLE), interface(LITTLE, 1, 0, &[])].concat();
+        for (kind, length) in [
+            (4, limits::PCAPNG_BLOCK_BYTES_MAX + 4),
+            (6, limits::RECORD_BYTES_MAX + (128 << 10) + 4),
+        ] {
+            let bytes = [&head[..], &claims(kind, length), &packets].concat();
+            let outcome = read(&bytes);
+            assert_eq!(outcome.frames.len(), 9);
+            let offset = head.len() as u64;
+            assert_eq!(outcome.notes, [Note::Damaged { offset, bytes: 12 }], "{kind}");
+        }
+    }
+
+    #[test]
+    fn link_types_are_bounded_and_say_so() {
+        let many = limits::LINK_TYPES_MAX as u16 + 6;
+        let interfaces = (0..many).map(|link| interface(LITTLE, 200 + link, 0, &[]));
+        let packets = (0..2 * many).map(|id| packet(LITTLE, u32::from(id % many), 1, &payload(1)));
+        let blocks: Vec<_> =
+            [section(LITTLE)].into_iter().chain(interfaces).chain(packets).collect();
+        let bytes = file(&blocks);
+        assert_eq!(read(&bytes).description.link_types.len(), limits::LINK_TYPES_MAX);
+        assert_eq!(read(&bytes).frames.len(), 2 * usize::from(many));
+        assert_eq!(dropped(&bytes), [("link-types", 12)]);
     }
 
     #[test]

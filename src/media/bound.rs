@@ -34,6 +34,16 @@ pub struct Bound<'m, 'c> {
     pub codec: Option<RtpMap<'c>>,
 }
 
+/// The streams of a call, as far as there is room.
+#[derive(Clone, Debug)]
+pub struct Found<'m, 'c> {
+    /// In order of their first packets.
+    pub list: Vec<Bound<'m, 'c>>,
+    max: usize,
+    /// There are no others.
+    pub is_all: bool,
+}
+
 /// How a stream was found to belong to a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fit {
@@ -64,17 +74,23 @@ impl Bound<'_, '_> {
 impl<'m> Media<'m> {
     /// The streams of a call in order of their first packets, each with the side that sends it.
     pub fn of_call<'c>(self, call: &Call<'c>) -> Vec<Bound<'m, 'c>> {
+        self.of_call_up_to(STREAMS_PER_CALL_MAX, call).list
+    }
+
+    /// The same, at most so many, and whether these are all.
+    pub fn of_call_up_to<'c>(self, max: usize, call: &Call<'c>) -> Found<'m, 'c> {
+        let mut found = Found { list: Vec::new(), max, is_all: true };
         if self.is_empty() {
-            return Vec::new();
+            return found;
         }
         let mut places: Vec<Place<'c>> = Vec::new();
         for announced in call.negotiations().announced() {
-            places.extend(Place::of(call, announced));
-            if places.len() >= STREAMS_PER_CALL_MAX {
+            if places.len() >= max {
+                found.is_all = false;
                 break;
             }
+            places.extend(Place::of(call, announced));
         }
-        let mut found: Vec<Bound<'m, 'c>> = Vec::new();
         for place in &places {
             let streams = self.at(place.endpoint).filter(|stream| place.is_in_time(stream));
             for stream in streams {
@@ -86,19 +102,19 @@ impl<'m> Media<'m> {
             }
         }
         self.latched(&mut found);
-        found.sort_by_key(|bound| (bound.stream.first_seen(), bound.stream.ssrc));
+        found.list.sort_by_key(|bound| (bound.stream.first_seen(), bound.stream.ssrc));
         found
     }
 
     /// Adds what goes to where a side that stands behind a NAT sends from.
-    fn latched<'c>(self, found: &mut Vec<Bound<'m, 'c>>) {
-        let is_known = |found: &[Bound<'_, '_>], endpoint: Endpoint| {
-            found.iter().any(|bound| bound.announced.rtp == endpoint)
-        };
+    fn latched<'c>(self, found: &mut Found<'m, 'c>) {
+        let is_known =
+            |endpoint: Endpoint| found.list.iter().any(|bound| bound.announced.rtp == endpoint);
         let places: Vec<Place<'c>> = found
+            .list
             .iter()
             .filter(|bound| bound.fit == Fit::Destination)
-            .filter(|bound| !is_known(found, bound.stream.source))
+            .filter(|bound| !is_known(bound.stream.source))
             .map(|bound| Place {
                 endpoint: bound.stream.source,
                 side: bound.sender,
@@ -154,7 +170,7 @@ impl<'c> Place<'c> {
 }
 
 /// Keeps what the stream was found by, unless it was found by something better.
-fn take<'m, 'c>(found: &mut Vec<Bound<'m, 'c>>, stream: &'m Stream, fit: Fit, place: &Place<'c>) {
+fn take<'m, 'c>(found: &mut Found<'m, 'c>, stream: &'m Stream, fit: Fit, place: &Place<'c>) {
     let announced = place.announced;
     let codec = codec(stream, &announced);
     // Its own announcement tells of the side that takes media there.
@@ -170,12 +186,12 @@ fn take<'m, 'c>(found: &mut Vec<Bound<'m, 'c>>, stream: &'m Stream, fit: Fit, pl
         let is_current = message.time <= first && first <= until;
         (bound.fit, bound.codec.is_none(), !is_current)
     };
-    let is_full = found.len() >= STREAMS_PER_CALL_MAX;
-    match found.iter_mut().find(|known| std::ptr::eq(known.stream, stream)) {
+    let is_full = found.list.len() >= found.max;
+    match found.list.iter_mut().find(|known| std::ptr::eq(known.stream, stream)) {
         Some(known) if rank(&bound) < rank(known) => *known = bound,
         Some(_) => {}
-        None if is_full => {}
-        None => found.push(bound),
+        None if is_full => found.is_all = false,
+        None => found.list.push(bound),
     }
 }
 
@@ -259,6 +275,26 @@ mod tests {
             Some((66, Side::Callee, Fit::Destination))
         );
         assert_eq!(found.get(1).map(|f| (f.0, f.2, f.3)), Some((5, Side::Caller, Fit::Latched)));
+    }
+
+    #[test]
+    fn the_streams_of_a_call_are_bounded_and_it_is_said() {
+        let invite = message("INVITE sip:b@example.com SIP/2.0", "INVITE", "", 9);
+        let answer = message("SIP/2.0 200 OK", "INVITE", ";tag=b", 8);
+        let call = [(0, 10, 20, invite.as_str()), (1000, 20, 10, answer.as_str())];
+        let found = |count: u16, max: usize| {
+            let senders = (100..100 + count).map(|port| sample(port, 9, 1200 + i64::from(port)));
+            let shards = [streams(senders)];
+            with_call(&call, |call| {
+                let found = Media::new(&shards).of_call_up_to(max, call);
+                let ports: Vec<u16> = found.list.iter().map(|b| b.stream.source.port).collect();
+                (ports, found.is_all)
+            })
+        };
+        assert_eq!(found(3, 3), (vec![100, 101, 102], true));
+        assert_eq!(found(5, 3), (vec![100, 101, 102], false));
+        // The caller wants media in one place, the callee in another.
+        assert_eq!(found(1, 1), (vec![100], false));
     }
 
     #[test]

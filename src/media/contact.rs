@@ -96,6 +96,11 @@ impl Contacts {
         }
     }
 
+    /// Reports of RTCP for which there was no room.
+    pub(super) fn rtcp_dropped(&self) -> u64 {
+        self.all.iter().filter_map(|contact| contact.rtcp.as_ref()).map(|rtcp| rtcp.dropped).sum()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.all.is_empty()
     }
@@ -231,6 +236,25 @@ mod tests {
         let (asks, answers) = (from(&contacts, 1).stun, from(&contacts, 2).stun);
         assert_eq!(asks.map(|checks| (checks.requests, checks.success)), Some((2, None)));
         assert_eq!(answers.and_then(|c| c.success).map(|seen| seen.frame.number), Some(3));
+    }
+
+    #[test]
+    fn ways_are_bounded_and_say_so() {
+        let request = b"\0\x01\0\0\x21\x12\xa4\x42............".as_slice();
+        let mut contacts = Contacts { max: 3, ..Contacts::with_share_of(1) };
+        for (from, second) in [(1, 5), (2, -4), (3, i64::MAX), (4, 5), (5, i64::MIN), (1, 0)] {
+            contacts.push(&Beside {
+                source: endpoint(from),
+                destination: endpoint(9),
+                time: Time::from_parts(second, 0),
+                frame: FrameId { capture: 0, number: 1 },
+                kind: Kind::of(request),
+                payload: request,
+            });
+        }
+        assert_eq!((contacts.all.len(), contacts.dropped), (3, 2));
+        assert_eq!(from(&contacts, 1).stun.map(|checks| checks.requests), Some(2));
+        assert_eq!(contacts.at(endpoint(4)).count(), 0);
     }
 
     #[test]

@@ -23,6 +23,8 @@ const MOMENTS_MAX: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Gaps {
     moments: BTreeMap<i64, u64>,
+    /// Gaps at moments for which there was no room.
+    pub(super) dropped: u64,
 }
 
 impl Gaps {
@@ -30,6 +32,8 @@ impl Gaps {
         let moment = time.nanos().div_euclid(MOMENT.nanos());
         if self.moments.len() < GAP_MOMENTS_MAX || self.moments.contains_key(&moment) {
             *self.moments.entry(moment).or_default() += 1;
+        } else {
+            self.dropped += 1;
         }
     }
 }
@@ -59,5 +63,25 @@ impl Media<'_> {
             })
             .map(|(moment, _)| begin(moment))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::at;
+    use super::*;
+
+    #[test]
+    fn moments_are_bounded_and_say_so() {
+        let mut gaps = Gaps::default();
+        let moments = GAP_MOMENTS_MAX as i64 + 9;
+        for _ in 0..3 {
+            (0..moments).for_each(|moment| gaps.add(at(moment * 100)));
+        }
+        assert_eq!((gaps.moments.len(), gaps.dropped), (GAP_MOMENTS_MAX, 27));
+        assert!(gaps.moments.values().all(|count| *count == 3));
+        gaps.add(Time::from_nanos(i64::MIN));
+        gaps.add(Time::from_nanos(i64::MAX));
+        assert_eq!(gaps.dropped, 29);
     }
 }

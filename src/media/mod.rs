@@ -30,7 +30,7 @@ mod stream;
 use contact::Contacts;
 use gaps::Gaps;
 
-pub use bound::{Bound, Fit};
+pub use bound::{Bound, Fit, Found};
 pub use contact::{Beside, Checks, Contact, Handshake};
 pub use estimate::Estimate;
 pub use event::TelephoneEvent;
@@ -55,6 +55,31 @@ pub struct Streams {
     known: Vec<Known>,
     gaps: Gaps,
     contacts: Contacts,
+    /// What was not kept of the streams that gave way.
+    gone: Dropped,
+}
+
+/// What bounds dropped, besides whole streams and ways.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Spells of activity of a stream that were not told apart.
+    pub spells: u64,
+    /// Runs of one payload type that were not told apart.
+    pub runs: u64,
+    /// What reads like telephone events and was not kept.
+    pub events: u64,
+    /// Gaps at moments that are not compared.
+    pub gaps: u64,
+    /// Reports of RTCP of and about sources that are not known.
+    pub rtcp: u64,
+}
+
+impl Dropped {
+    fn add(&mut self, stream: &Stream) {
+        self.spells += stream.spells_dropped();
+        self.runs += stream.runs_dropped();
+        self.events += stream.events_dropped();
+    }
 }
 
 /// The streams that the names of one table stand for.
@@ -107,6 +132,7 @@ impl Streams {
             known: Vec::new(),
             gaps: Gaps::default(),
             contacts: Contacts::with_share_of(shards),
+            gone: Dropped::default(),
         }
     }
 
@@ -209,6 +235,13 @@ impl Streams {
         self.contacts.dropped
     }
 
+    /// What bounds dropped so far, besides whole streams and ways.
+    pub fn dropped(&self) -> Dropped {
+        let mut dropped = self.gone;
+        self.streams.iter().for_each(|stream| dropped.add(stream));
+        Dropped { gaps: self.gaps.dropped, rtcp: self.contacts.rtcp_dropped(), ..dropped }
+    }
+
     /// The streams that come from or go to the endpoint.
     pub fn at(&self, endpoint: Endpoint) -> impl Iterator<Item = &Stream> {
         let indexes = self.by_endpoint.get(&endpoint).map(Vec::as_slice).unwrap_or_default();
@@ -239,7 +272,14 @@ impl Streams {
         let (_, limit, _) = ages.select_nth_unstable(leave.saturating_sub(1));
         let limit = *limit;
         let before = self.streams.len();
-        self.streams.retain(|stream| stream.last() > limit);
+        let gone = &mut self.gone;
+        self.streams.retain(|stream| {
+            let stays = stream.last() > limit;
+            if !stays {
+                gone.add(stream);
+            }
+            stays
+        });
         self.evicted += (before - self.streams.len()) as u64;
         // Indexes changed.
         self.known.clear();
@@ -338,5 +378,51 @@ mod tests {
         assert!(streams.streams.len() <= 10);
         assert_eq!(streams.count(), 100);
         assert!(Media::new(&[streams]).is_visible(endpoint(99)));
+    }
+
+    #[test]
+    fn the_table_is_bounded_whatever_the_clock_does() {
+        // Back, standing still, and to and fro between the ends of time.
+        let clocks: [fn(i64) -> i64; 3] = [
+            |port| -3_600_000 * port,
+            |_| 7,
+            |port| if port % 2 == 0 { 9_200_000_000_000 } else { -9_200_000_000_000 },
+        ];
+        for clock in clocks {
+            let mut streams = Streams::with_share_of(RTP_STREAMS_MAX / 10);
+            let sample =
+                |port: u16| Sample { port, millis: clock(port.into()), ..Sample::default() };
+            samples::push(&mut streams, (1..=100).map(sample));
+            assert!(streams.streams.len() <= 10 && streams.by_key.len() <= 10);
+            let ends: usize = streams.by_endpoint.values().map(Vec::len).sum();
+            assert_eq!((streams.count(), ends), (100, 2 * streams.streams.len()));
+            streams.forget_names::<1>(&[]);
+            samples::push(&mut streams, [sample(200)]);
+            assert!(Media::new(&[streams]).is_visible(endpoint(200)));
+        }
+    }
+
+    #[test]
+    fn a_stream_goes_on_when_numbers_are_given_anew() {
+        let mut streams = streams((0..10).map(Sample::of_speech));
+        streams.forget_names::<1>(&[]);
+        samples::push(&mut streams, (10..20).map(Sample::of_speech));
+        assert_eq!((streams.count(), streams.streams[0].packets()), (1, 20));
+    }
+
+    #[test]
+    fn what_was_dropped_is_counted_of_streams_that_gave_way_as_well() {
+        let mut streams = Streams::with_share_of(RTP_STREAMS_MAX / 10);
+        let pauses = |port: u16| {
+            let sample = move |number: u16| {
+                let millis = i64::from(port) * 100_000 + i64::from(number) * 1000;
+                Sample { port, millis, ..Sample::of_speech(number) }
+            };
+            (0..40).map(sample)
+        };
+        samples::push(&mut streams, (1..=30).flat_map(pauses));
+        assert!(streams.evicted() > 0);
+        let each = 40 - crate::limits::RTP_SPELLS_MAX as u64;
+        assert_eq!(streams.dropped(), Dropped { spells: 30 * each, ..Dropped::default() });
     }
 }

@@ -29,6 +29,8 @@ pub struct Rtcp {
     pub goodbyes: u64,
     senders: Vec<Sender>,
     receptions: Vec<Reception>,
+    /// Reports of sources, and about them, for which there was no room.
+    pub(super) dropped: u64,
 }
 
 /// What a source says that it sent.
@@ -125,6 +127,7 @@ impl Rtcp {
         let index = known.unwrap_or(self.senders.len());
         if known.is_none() {
             if self.senders.len() >= RTCP_SOURCES_MAX {
+                self.dropped += 1;
                 return;
             }
             self.senders.push(Sender {
@@ -164,6 +167,8 @@ impl Rtcp {
                 round_trip: RoundTrip::merged(None, round_trip),
                 voip: None,
             });
+        } else {
+            self.dropped += 1;
         }
     }
 
@@ -259,6 +264,54 @@ mod tests {
     /// A receiver report that refers to it, kept for so many 65,536ths of a second.
     fn receiver_report(ssrc: u32, about: u32, middle: u32, kept: u32) -> Vec<u8> {
         words(&[0x81c9_0007, ssrc, about, 0x4000_0005, 1000, 80, middle, kept])
+    }
+
+    fn push(contacts: &mut Contacts, from: u16, to: u16, time: Time, payload: &[u8]) {
+        contacts.push(&Beside {
+            source: endpoint(from),
+            destination: endpoint(to),
+            time,
+            frame: FrameId { capture: 0, number: 1 },
+            kind: Kind::of(payload),
+            payload,
+        });
+    }
+
+    fn rtcp(contacts: &Contacts, port: u16) -> Rtcp {
+        let contact = contacts.at(endpoint(port)).find(|contact| contact.source.port == port);
+        contact.and_then(|contact| contact.rtcp.as_deref()).expect("it reported").clone()
+    }
+
+    #[test]
+    fn the_sources_of_a_way_are_bounded_and_say_so() {
+        let mut contacts = Contacts::with_share_of(1);
+        let many = RTCP_SOURCES_MAX as u32 + 5;
+        for source in 1..=many {
+            push(&mut contacts, 11, 21, at(1000), &sender_report(source, 7));
+            push(&mut contacts, 21, 11, at(1001), &receiver_report(99, source, 7, 0));
+        }
+        // Those that are known are followed on.
+        push(&mut contacts, 11, 21, at(2000), &sender_report(1, 8));
+        let (sent, received) = (rtcp(&contacts, 11), rtcp(&contacts, 21));
+        assert_eq!((sent.senders().len(), sent.dropped), (RTCP_SOURCES_MAX, 5));
+        assert_eq!((received.receptions().len(), received.dropped), (RTCP_SOURCES_MAX, 5));
+        assert_eq!(
+            (sent.sender_reports, received.receiver_reports),
+            (u64::from(many) + 1, many.into())
+        );
+        assert_eq!(contacts.rtcp_dropped(), 10);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_gives_no_round_trip() {
+        for nanos in [i64::MIN, 0, i64::MAX] {
+            let mut contacts = Contacts::with_share_of(1);
+            let sent = Time::from_nanos(nanos.saturating_neg());
+            push(&mut contacts, 11, 21, sent, &sender_report(7, 0x1234_5678));
+            let report = receiver_report(8, 7, 0x1234_5678, u32::MAX);
+            push(&mut contacts, 21, 11, Time::from_nanos(nanos), &report);
+            assert_eq!(rtcp(&contacts, 21).receptions()[0].round_trip, None, "{nanos}");
+        }
     }
 
     #[test]

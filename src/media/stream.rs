@@ -116,6 +116,8 @@ pub struct Stream {
     latest: Latest,
     drift: Drift,
     step: Step,
+    /// Spells and runs that were not told apart.
+    joined: [u32; 2],
 }
 
 /// What the next packet is compared with.
@@ -172,6 +174,7 @@ impl Stream {
             },
             drift: Drift::default(),
             step: Step::default(),
+            joined: [0; 2],
         };
         stream.remember(packet);
         if event::is_event(packet) {
@@ -268,6 +271,7 @@ impl Stream {
             self.spells.push(std::mem::replace(&mut self.spell, (time, time)));
         } else {
             self.spell.1 = time.max(self.spell.1);
+            self.joined[0] = self.joined[0].saturating_add(1);
         }
     }
 
@@ -279,6 +283,7 @@ impl Stream {
             self.runs.push(done);
             return;
         }
+        self.joined[1] = self.joined[1].saturating_add(1);
         // Events beside the sound change the payload type with every packet. What is known of both
         // types is still right if the run goes to the last one of its type.
         match self.runs.iter_mut().rfind(|own| own.payload_type == done.payload_type) {
@@ -316,7 +321,7 @@ impl Stream {
         if is_regular && self.longest_gap.is_none_or(|gap| elapsed > gap.span()) {
             self.longest_gap = Some(Gap { from: self.latest.time, to: Seen::of(packet) });
         }
-        if turn == Turn::Next && elapsed <= PAUSE {
+        if turn == Turn::Next && elapsed.abs() <= PAUSE {
             self.drift.ticks += i64::from(ticks);
             self.drift.nanos += elapsed.nanos();
             if is_regular {
@@ -426,6 +431,16 @@ impl Stream {
         self.events.as_ref().map(|events| events.dropped).unwrap_or_default()
     }
 
+    /// Spells of activity that were not told apart, as there were too many.
+    pub fn spells_dropped(&self) -> u64 {
+        self.joined[0].into()
+    }
+
+    /// Runs of one payload type that were not told apart, as there were too many.
+    pub fn runs_dropped(&self) -> u64 {
+        self.joined[1].into()
+    }
+
     /// How unevenly packets came, if their timestamps count by this clock; `None` for clocks that
     /// are not in common use.
     pub fn jitter(&self, clock: u32) -> Option<Jitter> {
@@ -511,6 +526,7 @@ pub fn static_clock(payload_type: u8) -> Option<u32> {
 mod tests {
     use super::super::samples::{Sample, at, streams};
     use super::*;
+    use crate::limits::TELEPHONE_EVENTS_MAX;
 
     fn stream(samples: impl IntoIterator<Item = Sample>) -> Stream {
         let streams = streams(samples);
@@ -616,5 +632,56 @@ mod tests {
         let stream = stream(samples);
         assert_eq!(stream.payload_types(), [(0, 200), (101, 100)]);
         assert_eq!(stream.runs().count(), RTP_RUNS_MAX);
+        // Every third packet begins a run of its own, and so does the one after it.
+        assert_eq!(stream.runs_dropped(), 200 - RTP_RUNS_MAX as u64);
+    }
+
+    #[test]
+    fn pauses_are_bounded_and_say_so() {
+        let samples = (0..100).map(|number| {
+            let sample = Sample::of_speech(number);
+            Sample { millis: i64::from(number) * 1000, ..sample }
+        });
+        let stream = stream(samples);
+        assert_eq!(stream.spells().count(), RTP_SPELLS_MAX);
+        assert_eq!(stream.spells_dropped(), 100 - RTP_SPELLS_MAX as u64);
+        assert_eq!((stream.packets(), stream.last()), (100, at(99_000)));
+        assert!(stream.is_active(at(98_000), at(98_500)), "the last one grows");
+    }
+
+    #[test]
+    fn events_are_bounded_and_say_so() {
+        let samples = (0..200).map(|number| Sample {
+            payload_type: 101,
+            timestamp: u32::from(number) * 8000,
+            media: b"\x05\x8a\x01\xe0",
+            ..Sample::of_speech(number)
+        });
+        let stream = stream(samples);
+        assert_eq!(stream.events().len(), TELEPHONE_EVENTS_MAX);
+        assert_eq!(stream.events_dropped(), 200 - TELEPHONE_EVENTS_MAX as u64);
+        assert_eq!(stream.events()[0].first.time, at(0));
+    }
+
+    #[test]
+    fn a_clock_that_jumps_breaks_no_figure() {
+        // Over and over from the end of the time that a capture can have to its beginning.
+        let samples = (0..60_u16).map(|number| {
+            let millis = if number % 2 == 0 { 9_200_000_000_000 } else { -9_200_000_000_000 };
+            Sample { millis, ..Sample::of_speech(number) }
+        });
+        let stream = stream(samples);
+        assert_eq!((stream.packets(), stream.sequence().lost()), (60, 0));
+        assert_eq!(stream.skew_ppm(8000), None);
+        assert_eq!(stream.jitter(8000).map(|jitter| jitter.max), Some(Span::ZERO));
+
+        // A clock that is set back by an hour is neither skew nor another stream.
+        let samples = (0..100).map(|number| {
+            let sample = Sample::of_speech(number);
+            let back = if number < 50 { 0 } else { 3_600_000 };
+            Sample { millis: sample.millis - back, ..sample }
+        });
+        let stream = tests::stream(samples);
+        assert_eq!((stream.packets(), stream.skew_ppm(8000)), (100, Some(0.0)));
     }
 }

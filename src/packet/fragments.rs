@@ -96,6 +96,19 @@ pub struct Incomplete {
     pub later: u64,
     /// The first of them.
     pub lost: Vec<Lost>,
+    /// When the first came that is not among them.
+    pub unlisted_from: Option<Time>,
+    /// Packets that did not wait to the end, because too many did.
+    pub evicted: u64,
+    /// Fragments that were not kept, because their packet had too many.
+    pub unkept: u64,
+}
+
+impl Incomplete {
+    /// Packets that never became whole and are not among those that are described.
+    pub fn unlisted(&self) -> u64 {
+        self.count - self.lost.len() as u64
+    }
 }
 
 /// A packet that never became whole.
@@ -148,7 +161,7 @@ impl Defragmenter {
             self.begin(key, time, fragment);
         }
         let waiting = self.waiting.get_mut(&key)?;
-        waiting.add(frames, lies, fragment);
+        self.incomplete.unkept += u64::from(!waiting.add(frames, lies, fragment));
         if !waiting.is_whole() {
             return None;
         }
@@ -169,7 +182,7 @@ impl Defragmenter {
 
     fn begin(&mut self, key: Key, time: Time, fragment: &Fragment<'_>) {
         if self.waiting.len() >= limits::FRAGMENTED_DATAGRAMS_MAX {
-            self.give_up_oldest();
+            self.incomplete.evicted += u64::from(self.give_up_oldest());
         }
         self.serial += 1;
         let waiting = Waiting {
@@ -196,7 +209,8 @@ impl Defragmenter {
     fn expire(&mut self, now: Time) {
         while let Some((key, serial)) = self.order.front() {
             let is_due = match self.waiting.get(key) {
-                Some(waiting) if waiting.serial == *serial => now.since(waiting.since) > WAIT,
+                // Of a clock that was set back nobody knows how long the packet has waited.
+                Some(waiting) if waiting.serial == *serial => now.since(waiting.since).abs() > WAIT,
                 _ => true,
             };
             if !is_due {
@@ -231,6 +245,9 @@ impl Defragmenter {
         self.incomplete.count += 1;
         if self.incomplete.lost.len() < limits::LOST_DATAGRAMS_MAX {
             self.incomplete.lost.push(waiting.lost());
+        } else {
+            let known = self.incomplete.unlisted_from.into_iter();
+            self.incomplete.unlisted_from = known.chain([waiting.since]).min();
         }
     }
 
@@ -258,15 +275,19 @@ impl Key {
 }
 
 impl Waiting {
-    fn add(&mut self, frames: &[FrameId], lies: &[Piece], fragment: &Fragment<'_>) {
+    /// Takes a fragment; false if there is no room for it.
+    fn add(&mut self, frames: &[FrameId], lies: &[Piece], fragment: &Fragment<'_>) -> bool {
         let room = |taken: usize| limits::FRAGMENTS_PER_DATAGRAM_MAX.saturating_sub(taken);
         self.frames.extend(frames.iter().take(room(self.frames.len())));
         let lies = lies.iter().map(|piece| piece.behind(fragment.offset as usize));
         self.lies.extend(lies.take(room(self.lies.len())));
         let claimed = (fragment.payload.len() as u32).saturating_add(fragment.missing);
         let end = fragment.offset.saturating_add(claimed);
-        if end > PACKET_BYTES_MAX || self.pieces.len() >= limits::FRAGMENTS_PER_DATAGRAM_MAX {
-            return;
+        if self.pieces.len() >= limits::FRAGMENTS_PER_DATAGRAM_MAX {
+            return false;
+        }
+        if end > PACKET_BYTES_MAX {
+            return true;
         }
         if fragment.offset == 0 {
             self.protocol = fragment.protocol;
@@ -275,6 +296,7 @@ impl Waiting {
             self.total = Some(end);
         }
         self.insert(fragment.offset, end, fragment.payload);
+        true
     }
 
     /// Keeps the parts that are not there yet.
@@ -540,6 +562,81 @@ mod tests {
             assert!(defragmenter.push(&frame, fragment).is_none());
             assert!(defragmenter.waiting.len() <= limits::FRAGMENTED_DATAGRAMS_MAX);
         }
-        assert_eq!(defragmenter.incomplete().count, 500);
+        let incomplete = defragmenter.incomplete();
+        assert_eq!((incomplete.count, incomplete.evicted, incomplete.unlisted()), (500, 500, 0));
+        defragmenter.finish();
+        let incomplete = defragmenter.incomplete();
+        assert_eq!(incomplete.count, count as u64);
+        assert_eq!(incomplete.evicted, 500, "at the end nothing waits any more");
+        assert_eq!(incomplete.lost.len(), limits::LOST_DATAGRAMS_MAX);
+        assert_eq!(incomplete.unlisted(), (count - limits::LOST_DATAGRAMS_MAX) as u64);
+    }
+
+    #[test]
+    fn a_packet_has_a_bounded_number_of_fragments() {
+        // Every other unit of eight bytes, so that no two of them join.
+        let many = limits::FRAGMENTS_PER_DATAGRAM_MAX as u16 + 7;
+        let mut defragmenter = Defragmenter::default();
+        for unit in 0..many {
+            let piece = ipv4_piece(17, 7, MORE | (unit * 2), &[b'x'; 8]);
+            assert!(!push_at(&mut defragmenter, &piece, 0));
+        }
+        let whole = pieces(8).iter().filter(|piece| push_at(&mut defragmenter, piece, 0)).count();
+        defragmenter.finish();
+        let incomplete = defragmenter.incomplete();
+        assert_eq!((whole, incomplete.count, incomplete.unkept), (1, 1, 7));
+        assert_eq!(incomplete.lost[0].bytes, limits::FRAGMENTS_PER_DATAGRAM_MAX as u32 * 8);
+    }
+
+    #[test]
+    fn packets_that_became_whole_are_forgotten_after_a_while() {
+        let mut defragmenter = Defragmenter::default();
+        let count = limits::FRAGMENTED_DATAGRAMS_MAX as u64 + 20;
+        let mut whole = 0;
+        for number in 0..count {
+            for data in pieces(number as u16) {
+                whole += u64::from(push_at(&mut defragmenter, &data, number as i64));
+            }
+        }
+        assert_eq!(whole, count);
+        assert_eq!(defragmenter.whole.len(), limits::FRAGMENTED_DATAGRAMS_MAX);
+        assert_eq!(defragmenter.whole_order.len(), limits::FRAGMENTED_DATAGRAMS_MAX);
+        assert!(defragmenter.order.len() <= 4 * limits::FRAGMENTED_DATAGRAMS_MAX);
+        assert_eq!(defragmenter.incomplete().count, 0);
+    }
+
+    /// Takes a raw IP packet at a second; whether a packet became whole.
+    fn push_at(defragmenter: &mut Defragmenter, data: &[u8], second: i64) -> bool {
+        let frame = Frame {
+            id: FrameId::default(),
+            time: Time::from_parts(second, 0),
+            link: LinkType::RAW,
+            data,
+            original_length: data.len() as u32,
+        };
+        let Packet::Fragment(fragment) = decode(&frame) else { panic!() };
+        defragmenter.push(&frame, fragment).is_some()
+    }
+
+    #[test]
+    fn a_clock_that_jumps_neither_keeps_fragments_nor_breaks_anything() {
+        let [first, rest @ ..] = &pieces(7)[..] else { panic!() };
+        // Back by an hour, to the epoch, to the end of time, and to its beginning.
+        for second in [-3600, -1_700_000_000, i64::MAX, i64::MIN] {
+            let mut defragmenter = Defragmenter::default();
+            assert!(!push_at(&mut defragmenter, first, 1_700_000_000));
+            let later = 1_700_000_000_i64.saturating_add(second);
+            for piece in rest {
+                assert!(!push_at(&mut defragmenter, piece, later), "{second}");
+            }
+            assert_eq!(defragmenter.incomplete().count, 1, "{second}");
+            defragmenter.finish();
+            assert!(defragmenter.waiting.is_empty() && defragmenter.order.is_empty());
+        }
+        // A step within the time that fragments wait does no harm.
+        let mut defragmenter = Defragmenter::default();
+        assert!(!push_at(&mut defragmenter, first, 1_700_000_000));
+        let whole = rest.iter().filter(|piece| push_at(&mut defragmenter, piece, 1_699_999_990));
+        assert_eq!(whole.count(), 1);
     }
 }

@@ -15,7 +15,7 @@ use crate::rules::Profile;
 use crate::signaling::{CallLog, Coverage, Pushed, Surroundings};
 use crate::sip::Head;
 use crate::time::Time;
-use crate::transport::{Delivery, Network};
+use crate::transport::{self, Delivery, Network};
 
 /// Open calls of a shard.
 const OPEN_MAX: usize = OPEN_CALLS_MAX / SHARDS;
@@ -118,7 +118,10 @@ impl CallShard {
             let (source, destination) = (delivery.source.address, delivery.destination.address);
             self.tally.facts.saw_sip(source, destination);
         }
-        if delivery.is_cut {
+        // What is too long for us is whole in the capture.
+        let is_too_long =
+            || delivery.transport.is_reliable() && transport::is_too_long(&delivery.bytes);
+        if delivery.is_cut && !is_too_long() {
             self.tally.facts.cut.add(delivery.frame, delivery.time, call_id);
         }
         self.counts.add(head, delivery.transport, delivery.destination.port);

@@ -11,12 +11,16 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 
 use crate::capture::Note;
+use crate::limits::CLOCK_SAMPLES_MAX;
 use crate::packet::Path;
 use crate::signaling::ClockDifference;
 use crate::time::{Span, Time};
 
-/// Messages sampled of one capture.
+/// Messages sampled of one capture, where there are few.
 const SAMPLE: usize = 8192;
+
+/// Messages sampled of one capture, of however many.
+const SAMPLE_MIN: usize = 64;
 
 /// Messages that two captures must have in common before their clocks are compared.
 const COMMON_MIN: usize = 3;
@@ -48,9 +52,11 @@ impl Sample {
 }
 
 /// The samples of all captures.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Clocks {
     captures: BTreeMap<u16, BTreeMap<u64, Seen>>,
+    /// Messages sampled of one.
+    sample: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -73,17 +79,23 @@ pub(crate) struct Link {
 }
 
 impl Clocks {
+    /// Room for the samples of so many captures.
+    pub(crate) fn of(captures: usize) -> Self {
+        let share = CLOCK_SAMPLES_MAX / captures.max(1);
+        Self { captures: BTreeMap::new(), sample: share.clamp(SAMPLE_MIN, SAMPLE) }
+    }
+
     pub(crate) fn add(&mut self, capture: u16, samples: &[Sample]) {
         let known = self.captures.entry(capture).or_default();
         for sample in samples {
             let Sample { digest, time, is_upward } = *sample;
-            let is_full = known.len() >= SAMPLE;
+            let is_full = known.len() >= self.sample;
             if is_full && known.last_key_value().is_some_and(|(last, _)| digest > *last) {
                 continue;
             }
             let seen = Seen { time, is_upward, is_repeated: false };
             known.entry(digest).and_modify(|seen| seen.is_repeated = true).or_insert(seen);
-            if known.len() > SAMPLE {
+            if known.len() > self.sample {
                 known.pop_last();
             }
         }
@@ -207,11 +219,38 @@ mod tests {
     }
 
     fn links(captures: &[Vec<Sample>]) -> Vec<Link> {
-        let mut clocks = Clocks::default();
+        let mut clocks = Clocks::of(captures.len());
         for (capture, samples) in captures.iter().enumerate() {
             clocks.add(capture as u16, samples);
         }
         clocks.links()
+    }
+
+    #[test]
+    fn samples_of_many_captures_are_bounded_and_still_tell() {
+        let captures = CLOCK_SAMPLES_MAX / 100;
+        let mut clocks = Clocks::of(captures);
+        assert_eq!(clocks.sample, 100);
+        clocks.add(0, &samples(0..5_000, 0, 0));
+        clocks.add(1, &samples(0..5_000, 0, 900));
+        assert!(clocks.captures.values().all(|known| known.len() == 100));
+        let [Link { messages: 100, ahead: Some(ahead), .. }] = clocks.links()[..] else { panic!() };
+        assert_eq!(ahead, Span::from_millis(900));
+        assert_eq!((Clocks::of(2).sample, Clocks::of(usize::MAX).sample), (SAMPLE, SAMPLE_MIN));
+    }
+
+    #[test]
+    fn clocks_at_the_ends_of_time_are_compared() {
+        let at = |nanos: i64| {
+            let sample = |number: u32| {
+                let time = Time::from_nanos(nanos);
+                Sample::new(&number.to_be_bytes(), path(number.is_multiple_of(2), 7), 0, time)
+            };
+            (0..9).map(sample).collect::<Vec<_>>()
+        };
+        let found = links(&[at(i64::MIN), at(i64::MAX), at(0)]);
+        let sums = ahead(&found);
+        assert!(found.len() <= 2 && sums.values().all(|ahead| *ahead > Span::ZERO), "{found:?}");
     }
 
     #[test]

@@ -55,3 +55,29 @@ impl Desks {
 fn open<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::RtpFlow;
+    use crate::packet::Endpoint;
+
+    #[test]
+    fn tables_of_numbers_that_have_grown_too_large_are_dropped() {
+        let desks = Desks::default();
+        let end = |port: u16| Endpoint { address: [192, 0, 2, 1].into(), port };
+        let mut grown = desks.take();
+        for ssrc in 0..=RTP_FLOWS_NAMED_MAX as u32 {
+            grown.any(RtpFlow { source: end(1), destination: end(2), ssrc }, |_| 0);
+        }
+        let mut small = desks.take();
+        small.any(RtpFlow { source: end(1), destination: end(2), ssrc: 7 }, |_| 0);
+        desks.give_back(grown);
+        desks.give_back(small);
+        let columns = (0..3 * WINDOW_BLOCKS).map(|_| Columns::default());
+        desks.clear(columns);
+        let names = desks.names();
+        assert_eq!(names.iter().map(FlowNames::count).collect::<Vec<_>>(), [1]);
+        assert!(open(&desks.columns).len() <= WINDOW_BLOCKS);
+    }
+}

@@ -66,6 +66,7 @@ impl Flows {
         let hash = &self.hash;
         let mut messages = Vec::new();
         self.tcp.finish(keys, &mut |delivery| messages.push(late(delivery, hash)));
+        self.sctp.finish();
         messages
     }
 }

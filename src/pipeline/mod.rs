@@ -154,8 +154,7 @@ fn compared(
         0 | 1 => None,
         _ => sources.iter().map(Source::reopened).collect(),
     };
-    let mut outcome =
-        Run::new(sources.len() > 1, options).drive(sources, progress, teller, None)?;
+    let mut outcome = Run::new(sources.len(), options).drive(sources, progress, teller, None)?;
     let ahead = clocks::ahead(&outcome.links);
     let is_corrected = !ahead.is_empty() && again.is_some();
     if is_corrected {
@@ -163,7 +162,8 @@ fn compared(
         for (source, index) in sources.iter_mut().zip(0..) {
             source.set_ahead(ahead.get(&index).copied().unwrap_or_default());
         }
-        outcome = Run::new(true, options).drive(sources, progress, teller, Some(outcome.links))?;
+        let run = Run::new(sources.len(), options);
+        outcome = run.drive(sources, progress, teller, Some(outcome.links))?;
     }
     let mut analysis = outcome.analysis;
     for (capture, index) in analysis.captures.iter_mut().zip(0..) {
@@ -204,11 +204,11 @@ struct Run<'o> {
 }
 
 impl<'o> Run<'o> {
-    fn new(is_several: bool, options: &'o Options) -> Self {
+    fn new(captures: usize, options: &'o Options) -> Self {
         let hash = foldhash::fast::FixedState::default();
         Self {
             options,
-            is_several,
+            is_several: captures > 1,
             defragmenter: Defragmenter::default(),
             flows: (0..SHARDS).map(|_| Flows::new(hash.clone())).collect(),
             keys: options.keys.clone(),
@@ -216,7 +216,7 @@ impl<'o> Run<'o> {
             calls: (0..SHARDS).map(|_| CallShard::new(options.keep.clone())).collect(),
             disruptions: Disruptions::default(),
             tally: Tally::new(options.keep.clone()),
-            clocks: Clocks::default(),
+            clocks: Clocks::of(captures),
             desks: Desks::default(),
             hash,
         }
@@ -267,6 +267,10 @@ impl<'o> Run<'o> {
             }
         }
         self.tally.facts.captures = merge.into_descriptions();
+        let captures = self.tally.facts.captures.iter();
+        let dropped: Vec<_> = captures.flat_map(|capture| capture.dropped.clone()).collect();
+        dropped.into_iter().for_each(|(bound, count)| self.tally.drop(bound, count));
+        self.tally.drop("key-lines", self.keys.dropped());
         let is_corrected = corrected.is_some();
         let links = corrected.unwrap_or_else(|| self.clocks.links());
         let apart = links.iter().filter_map(|link| link.difference(is_corrected));
@@ -433,8 +437,13 @@ impl<'o> Run<'o> {
     /// The datagrams that never became whole and may be SIP.
     fn take_fragments(&mut self) {
         self.defragmenter.finish();
-        self.tally.facts.later_fragments = self.defragmenter.incomplete().later;
-        for lost in &self.defragmenter.incomplete().lost {
+        let incomplete = self.defragmenter.incomplete();
+        self.tally.facts.later_fragments = incomplete.later;
+        self.tally.drop("fragmented-packets", incomplete.evicted);
+        self.tally.drop("fragments", incomplete.unkept);
+        let unlisted = incomplete.unlisted_from.map(|from| (from, LossKind::FragmentOfAny));
+        self.tally.facts.losses.add_unlisted(incomplete.unlisted(), unlisted);
+        for lost in &incomplete.lost {
             let kind = match lost.beginning.is_empty() {
                 true => LossKind::FragmentOfAny,
                 false if transport::message_in_datagram(&lost.beginning).is_some() => {
@@ -464,6 +473,7 @@ impl<'o> Run<'o> {
             self.tally.drop("tcp-unfinished", counts.unfinished);
             self.tally.drop("tcp-unread", counts.relieved);
             self.tally.drop("encrypted-peers", counts.unlisted);
+            self.tally.drop("tcp-too-long", counts.too_long);
             for encrypted in flows.tcp.encrypted() {
                 self.tally.facts.saw_encrypted(encrypted.clone());
             }
@@ -472,8 +482,11 @@ impl<'o> Run<'o> {
             }
             self.tally.facts.stream_copies += counts.copies;
             let (holes, bytes, listed) = flows.tcp.holes();
-            self.tally.facts.losses.holes += holes;
-            self.tally.facts.losses.bytes += bytes;
+            let losses = &mut self.tally.facts.losses;
+            losses.holes += holes;
+            losses.bytes = losses.bytes.saturating_add(bytes);
+            let unlisted = flows.tcp.holes_unlisted_from().map(|from| (from, LossKind::Segment));
+            losses.add_unlisted(holes - listed.len() as u64, unlisted);
             for Hole { source, destination, frame, time, .. } in listed {
                 let (source, destination, kind) = (*source, *destination, LossKind::Segment);
                 let (call_id, method) = (Box::default(), Box::default());
@@ -482,6 +495,7 @@ impl<'o> Run<'o> {
                 self.tally.facts.losses.add(loss);
             }
         }
+        self.tally.drop("losses", self.tally.facts.losses.unlisted());
         self.tally.facts.losses.moments = Media::new(&self.rtp).common_gaps();
         self.tally.drop("disruptions", self.disruptions.evicted());
         for failed in self.disruptions.failed_connects() {
@@ -496,6 +510,12 @@ impl<'o> Run<'o> {
             self.tally.facts.rtp_streams += streams.count();
             self.tally.drop("rtp-streams", streams.evicted());
             self.tally.drop("media-contacts", streams.contacts_dropped());
+            let dropped = streams.dropped();
+            self.tally.drop("rtp-spells", dropped.spells);
+            self.tally.drop("rtp-runs", dropped.runs);
+            self.tally.drop("telephone-events", dropped.events);
+            self.tally.drop("gap-moments", dropped.gaps);
+            self.tally.drop("rtcp-sources", dropped.rtcp);
             for (source, destination, packets) in streams.ways() {
                 self.tally.facts.saw_media_way(source, destination, packets);
             }

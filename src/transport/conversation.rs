@@ -328,6 +328,20 @@ impl Side {
                 self.foreign = 0;
                 Step::Used(length)
             }
+            Framed::Headed(length) => {
+                sink.counts.too_long += 1;
+                let head = bytes.get(..length).unwrap_or(bytes);
+                let place = self.place(bytes, head, head, (None, seen), sink);
+                let place = place.filter(|_| transport == Transport::Tcp);
+                sink.hand_on(Delivery { place, ..seen.delivery(head, transport, true) });
+                self.kind = Kind::Sip;
+                self.foreign = 0;
+                Step::Used(length)
+            }
+            Framed::Endless(length) => {
+                sink.counts.too_long += 1;
+                self.is_foreign(length)
+            }
             Framed::Foreign(length) => self.is_foreign(length),
             Framed::Incomplete => Step::Incomplete,
         }
@@ -362,7 +376,9 @@ impl Side {
         sink: &mut Sink<'_, '_>,
     ) -> Step {
         let Kind::WebSocket(reader) = &mut self.kind else { return Step::Again };
-        match reader.read(bytes) {
+        let read = reader.read(bytes);
+        sink.counts.too_long += u64::from(reader.take_too_long());
+        match read {
             Read::Message { used, message, place } => {
                 let Some(own) = message_in_datagram(&message) else {
                     return self.is_foreign(used);
@@ -389,6 +405,7 @@ impl Side {
                 Step::Incomplete
             }
             Read::Incomplete { needed } => {
+                sink.counts.too_long += u64::from(reader.is_sip);
                 reader.lose();
                 self.skip = needed.saturating_sub(bytes.len());
                 Step::Used(bytes.len())
@@ -470,18 +487,21 @@ impl Side {
         let transport = if is_secure { Transport::Tls } else { Transport::Tcp };
         let mut rest = unread.as_slice();
         while !rest.is_empty() {
-            let length = match frame(rest, &mut Progress::default()) {
-                Framed::Foreign(length) => {
+            let (length, is_cut) = match frame(rest, &mut Progress::default()) {
+                Framed::Foreign(length) | Framed::Endless(length) => {
                     rest = rest.get(length..).unwrap_or_default();
                     continue;
                 }
-                Framed::Message(length) => length,
+                Framed::Message(length) => (length, false),
+                Framed::Headed(length) => (length, true),
                 Framed::Incomplete if !start_line::is_start(rest) => return,
-                Framed::Incomplete => end_of_unfinished(rest),
+                Framed::Incomplete => {
+                    // One that the next one cuts short has come as it was sent.
+                    let end = end_of_unfinished(rest);
+                    (end, end == rest.len())
+                }
             };
             let (message, after) = rest.split_at(length.min(rest.len()));
-            // One that the next one cuts short has come as it was sent.
-            let is_cut = after.is_empty();
             sink.counts.unfinished += u64::from(is_cut);
             if memchr::memchr(b'\n', message).is_some() {
                 let place = self.place(rest, message, message, (None, seen), sink);

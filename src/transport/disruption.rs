@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 
 use crate::capture::FrameId;
-use crate::limits::DISRUPTIONS_MAX;
+use crate::limits::{DISRUPTION_BYTES_MAX, DISRUPTIONS_MAX};
 use crate::packet::{Endpoint, IcmpKind};
 use crate::time::{Span, Time};
 use crate::transport::tls::Alert;
@@ -120,7 +120,9 @@ enum Key {
 /// Every disruption that may still concern a call.
 #[derive(Debug)]
 pub struct Disruptions {
-    by_key: HashMap<Key, Vec<Disruption>, RandomState>,
+    /// In order of their first reports. Boxed, so that one which comes far out of order moves
+    /// little.
+    by_key: HashMap<Key, Vec<Box<Disruption>>, RandomState>,
     digest: RandomState,
     count: usize,
     max: usize,
@@ -218,6 +220,11 @@ impl Disruptions {
 
     /// Takes one in; each stream in order of capture.
     pub fn push(&mut self, disruption: Disruption) {
+        let quoted = [&disruption.call_id, &disruption.branch].into_iter().flatten();
+        if quoted.map(|quoted| quoted.len()).sum::<usize>() > DISRUPTION_BYTES_MAX {
+            self.evicted += 1;
+            return;
+        }
         let key = self.key_of(&disruption);
         if let Some(known) = self.by_key.get_mut(&key)
             && let Some(same) =
@@ -232,7 +239,7 @@ impl Disruptions {
         self.count += 1;
         let own = self.by_key.entry(key).or_default();
         let place = own.partition_point(|known| known.first() <= disruption.first());
-        own.insert(place, disruption);
+        own.insert(place, Box::new(disruption));
     }
 
     /// Takes back that a connection was not opened: the answer came late.
@@ -259,7 +266,7 @@ impl Disruptions {
     /// Connections that were not opened, in order.
     pub fn failed_connects(&self) -> Vec<&Disruption> {
         let all = self.by_key.iter().filter(|(key, _)| matches!(key, Key::Connect(_)));
-        let mut all: Vec<_> = all.flat_map(|(_, own)| own).collect();
+        let mut all: Vec<_> = all.flat_map(|(_, own)| own).map(Box::as_ref).collect();
         all.sort_by_key(|one| (one.first(), one.frames.first().map(|(frame, _)| *frame)));
         all
     }
@@ -319,6 +326,7 @@ impl<'n> Network<'n> {
         let digest = self.disruptions.map_or(0, |all| all.digest.hash_one(call_id));
         self.at(Key::Call(destination, digest))
             .iter()
+            .map(Box::as_ref)
             .filter(move |one| one.source == source && one.call_id.as_deref() == Some(call_id))
     }
 
@@ -330,15 +338,13 @@ impl<'n> Network<'n> {
         from: Time,
         to: Time,
     ) -> impl Iterator<Item = &'n Disruption> {
-        let own = self.at(Key::Packet(destination));
-        let start = own.partition_point(|one| one.first() < from);
-        let rest = own.get(start..).unwrap_or_default();
-        rest.iter().take(LOOKED_AT_MAX).take_while(move |one| one.first() <= to)
+        self.first_between(Key::Packet(destination), from, to)
     }
 
     /// The first end of a connection between the two after the moment.
     pub fn end_of(self, one: Endpoint, other: Endpoint, after: Time) -> Option<&'n Disruption> {
-        self.at(stream(one, other)).iter().find(|end| end.first() >= after)
+        let own = self.at(stream(one, other));
+        own.get(own.partition_point(|end| end.first() < after)).map(Box::as_ref)
     }
 
     /// Connections that the host wanted between the two moments and did not get; a bounded number.
@@ -348,13 +354,19 @@ impl<'n> Network<'n> {
         from: Time,
         to: Time,
     ) -> impl Iterator<Item = &'n Disruption> {
-        let own = self.at(Key::Connect(client));
-        let start = own.partition_point(|one| one.first() < from);
-        let rest = own.get(start..).unwrap_or_default();
-        rest.iter().take(LOOKED_AT_MAX).take_while(move |one| one.first() <= to)
+        self.first_between(Key::Connect(client), from, to)
     }
 
-    fn at(self, key: Key) -> &'n [Disruption] {
+    /// Those that were first reported between the two moments; a bounded number.
+    fn first_between(self, key: Key, from: Time, to: Time) -> impl Iterator<Item = &'n Disruption> {
+        let own = self.at(key);
+        let start = own.partition_point(|one| one.first() < from);
+        let rest = own.get(start..).unwrap_or_default();
+        let near = rest.iter().take(LOOKED_AT_MAX).map(Box::as_ref);
+        near.take_while(move |one| one.first() <= to)
+    }
+
+    fn at(self, key: Key) -> &'n [Box<Disruption>] {
         let own = self.disruptions.and_then(|all| all.by_key.get(&key));
         own.map(Vec::as_slice).unwrap_or_default()
     }
@@ -432,6 +444,44 @@ mod tests {
         assert_eq!(all.count as u64 + all.evicted(), 100);
         assert_eq!(all.network().about_call(endpoint(1), endpoint(2), &[99]).count(), 1);
         assert_eq!(all.network().about_call(endpoint(1), endpoint(2), &[1]).count(), 0);
+    }
+
+    #[test]
+    fn a_quote_is_bounded_and_says_so() {
+        let mut all = Disruptions::default();
+        let (fits, too_long) =
+            (vec![b'a'; DISRUPTION_BYTES_MAX], vec![b'a'; DISRUPTION_BYTES_MAX + 1]);
+        all.push(unreachable(Some(&fits), Carried::Sip, 0));
+        all.push(unreachable(Some(&too_long), Carried::Sip, 0));
+        assert_eq!((all.count, all.evicted()), (1, 1));
+        assert_eq!(all.network().about_call(endpoint(1), endpoint(2), &fits).count(), 1);
+        assert_eq!(all.network().about_call(endpoint(1), endpoint(2), &too_long).count(), 0);
+    }
+
+    #[test]
+    fn the_oldest_give_way_whatever_the_clock_does() {
+        // On, back, standing still, and to and fro between the ends of time.
+        let clocks: [fn(i64) -> i64; 4] = [
+            |number| number * 10,
+            |number| 1_700_000_000_000 - number * 3_600_000,
+            |_| 7,
+            |number| if number % 2 == 0 { i64::MAX } else { i64::MIN },
+        ];
+        for (clock, which) in clocks.into_iter().zip(0..) {
+            let mut all = Disruptions::with_room_for(20);
+            for number in 0..200_u8 {
+                let millis = clock(number.into());
+                // Some are told by their Call-ID, the others by time.
+                let call_id = (number % 3 > 0).then_some([number]);
+                let one =
+                    unreachable(call_id.as_ref().map(<[u8; 1]>::as_slice), Carried::Sip, millis);
+                all.push(Disruption { ip_id: number.into(), ..one });
+            }
+            assert!(all.count <= 20, "{which}");
+            assert_eq!(all.count as u64 + all.evicted(), 200, "{which}");
+            let mut lists = all.by_key.values();
+            assert!(lists.all(|own| own.is_sorted_by_key(|one| one.first())), "{which}");
+        }
     }
 
     #[test]

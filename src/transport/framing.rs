@@ -15,6 +15,10 @@ pub(crate) enum Framed {
     Incomplete,
     /// This many bytes that belong to no message.
     Foreign(usize),
+    /// This many bytes of a header that is longer than any message.
+    Endless(usize),
+    /// A header of this many bytes, with a body that is longer than any message.
+    Headed(usize),
 }
 
 /// A start line that has not ended after this many bytes is none.
@@ -33,6 +37,8 @@ pub(crate) fn skip_line_ends(bytes: &[u8]) -> &[u8] {
 pub(crate) struct Progress {
     /// Where the header line begins that is next.
     line: usize,
+    /// It has no end before this byte.
+    seen: usize,
     /// The value of the first readable `Content-Length`.
     length: Option<usize>,
     /// Where the body begins.
@@ -60,7 +66,7 @@ pub(crate) fn frame(bytes: &[u8], progress: &mut Progress) -> Framed {
     match progress.read_header(bytes) {
         Header::Whole(head) => progress.read_body(bytes, head),
         Header::NeverEnded(next) => Framed::Message(next),
-        Header::Incomplete if bytes.len() > MESSAGE_BYTES_MAX => Framed::Foreign(bytes.len()),
+        Header::Incomplete if bytes.len() > MESSAGE_BYTES_MAX => Framed::Endless(bytes.len()),
         Header::Incomplete => Framed::Incomplete,
     }
 }
@@ -73,6 +79,13 @@ pub(crate) fn end_of_unfinished(bytes: &[u8]) -> usize {
         Header::NeverEnded(next) => next,
         Header::Incomplete => bytes.len(),
     }
+}
+
+/// The message claims a body that is longer than any that is read from a stream.
+pub(crate) fn is_too_long(message: &[u8]) -> bool {
+    let mut progress = Progress::default();
+    let is_whole = matches!(progress.read_header(message), Header::Whole(_));
+    is_whole && progress.length.is_some_and(|length| length > MESSAGE_BYTES_MAX)
 }
 
 /// What is known of a header.
@@ -104,7 +117,12 @@ impl Progress {
                     return Header::Whole(self.line + end);
                 }
             }
-            let Some(end) = bytes::find(b'\n', rest) else { return Header::Incomplete };
+            let seen = self.seen.saturating_sub(self.line).min(rest.len());
+            let unseen = rest.get(seen..).unwrap_or_default();
+            let Some(end) = bytes::find(b'\n', unseen).map(|length| seen + length) else {
+                self.seen = bytes.len();
+                return Header::Incomplete;
+            };
             let line = rest.get(..end).unwrap_or(rest);
             if self.line > 0 {
                 if is_start_in_header(line) {
@@ -126,7 +144,7 @@ impl Progress {
     fn read_body(&mut self, bytes: &[u8], head: usize) -> Framed {
         let length = match self.length {
             None => return Framed::Message(without_length(bytes, head)),
-            Some(length) if length > MESSAGE_BYTES_MAX => return Framed::Message(head),
+            Some(length) if length > MESSAGE_BYTES_MAX => return Framed::Headed(head),
             Some(0) => return Framed::Message(head),
             Some(length) => length,
         };
@@ -425,6 +443,7 @@ mod tests {
     #[test]
     fn an_absurd_length_does_not_swallow_the_stream() {
         let bytes = b"SIP/2.0 200 OK\r\nContent-Length: 999999999999\r\n\r\nx";
-        assert_eq!(frame(bytes), Framed::Message(48));
+        assert_eq!(frame(bytes), Framed::Headed(48));
+        assert!(is_too_long(bytes) && !is_too_long(OK) && !is_too_long(b"l: 9999999\r\n"));
     }
 }

@@ -35,6 +35,8 @@ pub use sctp::{Associations, SctpArrival};
 pub use tcp::{Arrival, Hole, StreamCounts, Streams};
 pub use tls::{Alert, KeyLog};
 
+pub(crate) use framing::is_too_long;
+
 /// What carried a message (the token of a Via, RFC 3261, section 20.42).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {

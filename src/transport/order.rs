@@ -75,9 +75,9 @@ pub(super) fn distance(sequence: u32, base: u32) -> i32 {
 }
 
 impl Order {
-    /// Bytes that wait.
+    /// Bytes that wait, and what it takes to keep them: segments may have a single byte each.
     pub(super) fn held(&self) -> usize {
-        self.held
+        self.held + self.waiting.capacity() * size_of::<Waiting>()
     }
 
     /// The sequence number that comes next, where it is known.
@@ -151,7 +151,8 @@ impl Order {
 
     /// Goes on behind the gaps that are too old at that time.
     pub(super) fn expire(&mut self, now: Time, reader: &mut dyn Reader) {
-        while self.waits_since().is_some_and(|since| now.since(since) > GAP_PATIENCE) {
+        // Of a clock that was set back nobody knows how old the gap is.
+        while self.waits_since().is_some_and(|since| now.since(since).abs() > GAP_PATIENCE) {
             self.give_up(reader);
         }
     }
@@ -273,6 +274,10 @@ impl Order {
             }
             let Waiting { bytes, missing, seen, .. } = self.waiting.remove(0);
             self.held -= bytes.len();
+            if self.waiting.is_empty() {
+                // Memory is for those that need it.
+                self.waiting = Vec::new();
+            }
             self.hand_on(&bytes, missing, ahead.unsigned_abs(), seen, reader);
         }
     }

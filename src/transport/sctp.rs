@@ -59,6 +59,7 @@ struct Flow {
     waiting: Vec<Fragment>,
     /// TSNs of the latest messages.
     known: Vec<u32>,
+    /// Bytes of the fragments, and what it takes to keep them.
     held: usize,
     last: Time,
 }
@@ -114,9 +115,17 @@ impl Associations {
         self.evicted
     }
 
-    /// Messages of which a fragment is missing.
+    /// Messages of which a fragment is missing; complete after [`Associations::finish`].
     pub fn unfinished(&self) -> u64 {
         self.unfinished
+    }
+
+    /// Gives up what still waits: the capture is at its end.
+    pub fn finish(&mut self) {
+        for (_, flow) in self.flows.drain() {
+            self.unfinished += flow.unfinished();
+        }
+        self.held = 0;
     }
 
     fn take(
@@ -164,9 +173,22 @@ impl Associations {
         for (_, key) in ages.into_iter().take(leave) {
             if let Some(flow) = self.flows.remove(&key) {
                 self.held = self.held.saturating_sub(flow.held);
+                self.unfinished += flow.unfinished();
             }
             self.evicted += 1;
         }
+    }
+}
+
+impl Fragment {
+    /// What it costs to keep it: its bytes may be one.
+    fn cost(&self) -> usize {
+        self.bytes.len() + size_of::<Self>()
+    }
+
+    /// It begins a message of SIP.
+    fn begins(&self) -> bool {
+        self.chunk.flags & IS_FIRST != 0 && message_in_datagram(&self.bytes).is_some()
     }
 }
 
@@ -196,6 +218,11 @@ impl Flow {
         true
     }
 
+    /// Messages that wait for their other fragments.
+    fn unfinished(&self) -> u64 {
+        self.waiting.iter().filter(|fragment| fragment.begins()).count() as u64
+    }
+
     /// Keeps a fragment. Returns how many messages had to be given up for it.
     fn wait(&mut self, fragment: Fragment) -> u64 {
         let tsn = fragment.chunk.tsn;
@@ -205,13 +232,13 @@ impl Flow {
         if self.waiting.get(place).is_some_and(|known| known.chunk.tsn == tsn) {
             return 0;
         }
-        self.held += fragment.bytes.len();
+        self.held += fragment.cost();
         self.waiting.insert(place, fragment);
         let mut given_up = 0;
         while self.waiting.len() > SCTP_WAITING_CHUNKS_MAX || self.held > SCTP_WAITING_BYTES_MAX {
             let first = self.waiting.remove(0);
-            self.held -= first.bytes.len();
-            given_up += u64::from(first.chunk.flags & IS_FIRST != 0);
+            self.held -= first.cost();
+            given_up += u64::from(first.begins());
         }
         given_up
     }
@@ -238,7 +265,11 @@ impl Flow {
         }
         let parts: Vec<Fragment> = self.waiting.drain(from..=to).collect();
         let bytes: Vec<u8> = parts.iter().flat_map(|part| &part.bytes).copied().collect();
-        self.held -= bytes.len();
+        self.held -= parts.iter().map(Fragment::cost).sum::<usize>();
+        if self.waiting.is_empty() {
+            // Memory is for those that need it.
+            self.waiting = Vec::new();
+        }
         let seen = parts.iter().map(|part| part.seen).reduce(Seen::or_later);
         let tsn = parts.first().map(|first| first.chunk.tsn);
         if let (Some(seen), Some(tsn), Some(message)) = (seen, tsn, message_in_datagram(&bytes))
@@ -347,5 +378,68 @@ mod tests {
             assert!(held <= 92_000 && associations.flows.len() <= 20);
         }
         assert!(associations.evicted() > 0);
+    }
+
+    /// The fragments, each a packet at a second of its own from one port, in a table.
+    fn fragments(associations: &mut Associations, packets: &[(u16, i64, Vec<u8>)]) -> usize {
+        let mut count = 0;
+        for (port, second, chunks) in packets {
+            let (source, destination) = (endpoint(1, *port), endpoint(2, 5060));
+            let arrival = SctpArrival {
+                frame: FrameId::default(),
+                time: Time::from_parts(*second, 0),
+                path: Path { source, destination, ip_id: 0, vlan: 0 },
+                chunks,
+            };
+            associations.push(&arrival, &mut |_| count += 1);
+        }
+        count
+    }
+
+    #[test]
+    fn a_flow_keeps_so_many_fragments_and_counts_the_messages_it_gives_up() {
+        let message = invite(1, 900);
+        let (first, rest) = message.split_at(600);
+        let mut packets = vec![(1, 0, chunk(2, 10, first))];
+        // Of something else nobody need be told.
+        packets.push((1, 0, chunk(2, 20, b"\x01\0\0\x14 what is no SIP")));
+        let others =
+            (0..SCTP_WAITING_CHUNKS_MAX as u32).map(|tsn| (1, 0, chunk(0, 30 + tsn, b"x")));
+        packets.extend(others);
+        let mut associations = Associations::with_share_of(1);
+        assert_eq!(fragments(&mut associations, &packets), 0);
+        let flow = associations.flows.values().next().expect("a flow");
+        assert_eq!((flow.waiting.len(), associations.unfinished()), (SCTP_WAITING_CHUNKS_MAX, 1));
+        // The end comes too late; a message that begins now is read.
+        packets = vec![(1, 1, chunk(1, 11, rest)), (1, 1, chunk(2, 500, first))];
+        packets.push((1, 1, chunk(1, 501, rest)));
+        assert_eq!(fragments(&mut associations, &packets), 1);
+
+        // By bytes: one fragment of 64 KiB less the headers is a packet.
+        let large = [first, &[b'v'; 60_000]].concat();
+        let packets: Vec<_> = (0..6).map(|at| (1, 0, chunk(2, at * 2, &large))).collect();
+        let mut associations = Associations::with_share_of(1);
+        assert_eq!(fragments(&mut associations, &packets), 0);
+        assert!(associations.held <= SCTP_WAITING_BYTES_MAX);
+        assert_eq!(associations.unfinished(), 2);
+        associations.finish();
+        assert_eq!((associations.unfinished(), associations.held), (6, 0));
+    }
+
+    #[test]
+    fn flows_that_were_silent_longest_give_way_whatever_the_clock_does() {
+        let (whole, begun) = (chunk(3, 1, &ok(1)), chunk(2, 1, &invite(1, 60)));
+        for step in [1, -3600, 0] {
+            let mut associations =
+                Associations { flows_max: 20, held_max: 1 << 20, ..Associations::default() };
+            let flow = |port: u16| (port, 1_700_000_000 + i64::from(port) * step, begun.clone());
+            let packets: Vec<_> = (1..=100).map(flow).collect();
+            assert_eq!(fragments(&mut associations, &packets), 0);
+            assert!(associations.flows.len() <= 20);
+            let gone = 100 - associations.flows.len() as u64;
+            assert_eq!((associations.evicted(), associations.unfinished()), (gone, gone));
+            let packets = [(7, i64::MAX, whole.clone()), (8, i64::MIN, whole.clone())];
+            assert_eq!(fragments(&mut associations, &packets), 2, "{step}");
+        }
     }
 }

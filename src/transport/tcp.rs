@@ -51,6 +51,8 @@ pub struct StreamCounts {
     pub relieved: u64,
     /// Encrypted flows that are not listed because there were too many peers.
     pub unlisted: u64,
+    /// Messages that are longer than any that is read.
+    pub too_long: u64,
 }
 
 /// Bytes of a SIP stream that went their way and were not captured: their receiver has
@@ -76,6 +78,8 @@ pub(super) struct Holes {
     max: usize,
     count: u64,
     bytes: u64,
+    /// When the first was that is not listed.
+    unlisted_from: Option<Time>,
 }
 
 impl Holes {
@@ -84,6 +88,8 @@ impl Holes {
         self.bytes = self.bytes.saturating_add(hole.bytes.into());
         if self.listed.len() < self.max {
             self.listed.push(hole);
+        } else {
+            self.unlisted_from = self.unlisted_from.into_iter().chain([hole.time]).min();
         }
     }
 }
@@ -222,7 +228,9 @@ impl Streams {
         if let Talk::Plain(conversation) = &flow.talk {
             flow.watch.alert = conversation.alert();
         }
-        self.turns.extend(flow.watch.take(side, arrival));
+        let turn = flow.watch.take(side, arrival);
+        // Who wants places asks for no turns.
+        self.turns.extend(turn.filter(|_| !self.is_traced));
         if let Some(since) = flow.waits_since() {
             self.waits_since = self.waits_since.into_iter().chain([since]).min();
         }
@@ -236,7 +244,7 @@ impl Streams {
     /// Goes on behind gaps that nothing will fill any more when the captures have been read to
     /// `now`.
     pub fn expire(&mut self, now: Time, keys: &KeyLog, deliver: &mut Deliver<'_>) {
-        if self.waits_since.is_none_or(|since| now.since(since) <= GAP_PATIENCE) {
+        if self.waits_since.is_none_or(|since| now.since(since).abs() <= GAP_PATIENCE) {
             return;
         }
         let waiting = self.flows.iter().filter(|(_, flow)| flow.waits_since().is_some());
@@ -295,6 +303,11 @@ impl Streams {
     /// Bytes that were acknowledged and are missing: how often, how many, and the first holes.
     pub fn holes(&self) -> (u64, u64, &[Hole]) {
         (self.holes.count, self.holes.bytes, &self.holes.listed)
+    }
+
+    /// When the first hole was that is not among these.
+    pub fn holes_unlisted_from(&self) -> Option<Time> {
+        self.holes.unlisted_from
     }
 
     /// Who spoke TLS that could not be read; complete at the end of the capture.

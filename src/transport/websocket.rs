@@ -65,6 +65,8 @@ pub(super) struct Reader {
     is_deflated: bool,
     /// It is longer than the limit, or its beginning is missing.
     is_given_up: bool,
+    /// A message was longer than the limit.
+    was_too_long: bool,
     inflater: Option<Box<Inflater>>,
 }
 
@@ -174,6 +176,11 @@ impl Reader {
         self.inflater = None;
     }
 
+    /// A message between those of SIP was longer than the limit since this was asked last.
+    pub(super) fn take_too_long(&mut self) -> bool {
+        std::mem::take(&mut self.was_too_long) && self.is_sip
+    }
+
     /// Reads the frame that the bytes begin with.
     pub(super) fn read<'b>(&mut self, bytes: &'b [u8]) -> Read<'b> {
         let header = match Header::parse(bytes) {
@@ -219,6 +226,7 @@ impl Reader {
         if self.fragments.len() + payload.len() > MESSAGE_BYTES_MAX {
             self.fragments = Vec::new();
             self.is_given_up = true;
+            self.was_too_long = true;
             self.inflater = None;
             return;
         }
@@ -237,6 +245,7 @@ impl Reader {
         {
             return Some(inflated);
         }
+        self.was_too_long |= inflated.len() >= MESSAGE_BYTES_MAX;
         self.inflater = None;
         None
     }
@@ -442,7 +451,21 @@ mod tests {
         let message = invite(1, 9);
         let line = read_all(&[&ws_frame(0xc1, MASK, &bomb), &ws_frame(0x81, MASK, &message)]);
         assert_eq!(line.messages(), [&message]);
+        // Before anything was SIP it may be anything.
+        assert_eq!(line.streams.counts().too_long, 0);
+        let half = vec![b'a'; MESSAGE_BYTES_MAX / 2];
+        let fragments = [0x01, 0x00, 0x80].map(|first| ws_frame(first, MASK, &half)).concat();
+        let sip = ws_frame(0x81, MASK, &message);
         let huge = ws_frame(0x82, MASK, &vec![7; 1 << 20]);
+        for long in [ws_frame(0xc1, MASK, &bomb), fragments, huge.clone()] {
+            let mut line = read_all(&[&sip]);
+            for piece in long.chunks(60_000) {
+                line.send(CLIENT, piece);
+            }
+            line.send(CLIENT, &sip);
+            assert_eq!(line.messages(), [&message, &message]);
+            assert_eq!(line.finish().too_long, 1);
+        }
         let mut line = read_all(&[]);
         for piece in huge.chunks(1400) {
             line.send(CLIENT, piece);

@@ -22,6 +22,7 @@ mod hostile;
 mod inputs;
 mod legs;
 mod library;
+mod lower_bounds;
 mod merged;
 #[allow(unreachable_pub)]
 #[path = "../../fuzz/src/mutate.rs"]

@@ -1,6 +1,7 @@
 //! Streams in every order, with losses, repetitions and damage.
 
 use super::*;
+use crate::limits::{MESSAGE_BYTES_MAX, TCP_WAITING_BYTES_MAX, TCP_WAITING_SEGMENTS_MAX};
 use crate::time::Span;
 use crate::transport::DisruptionKind;
 use crate::transport::samples::{CLIENT, Line, Random, SERVER, endpoint, invite, ok};
@@ -259,6 +260,189 @@ fn bounds_what_all_flows_hold() {
     }
     let counts = streams.counts();
     assert!(streams.flows.len() <= 500 && counts.evicted > 0 && counts.relieved > 1_000);
+}
+
+/// The segment of so many bytes of a message from a port, at a moment.
+fn arrival<'a>(port: u16, time: Time, sequence: u32, payload: &'a [u8]) -> Arrival<'a> {
+    let (source, destination) = (endpoint(1, port), endpoint(2, 5060));
+    let path = Path { source, destination, ip_id: 0, vlan: 0 };
+    let (acknowledgement, flags, header, missing) = (0, 0x10, &b""[..], 0);
+    let segment = Segment { path, sequence, acknowledgement, flags, header, payload, missing };
+    Arrival { frame: FrameId::default(), time, segment }
+}
+
+#[test]
+fn what_segments_cost_is_bounded_as_well_as_their_bytes() {
+    let mut streams = Streams { held_max: 1 << 20, flows_max: 5_000, ..Streams::default() };
+    let keys = KeyLog::default();
+    let message = invite(1, 9);
+    for port in 1..=2_000_u16 {
+        streams.push(&arrival(port, Time::default(), 0, &message), &keys, &mut |_| ());
+        // Every other byte behind a gap.
+        for at in 0..TCP_WAITING_SEGMENTS_MAX as u32 {
+            let segment = arrival(port, Time::default(), 9_000 + at * 2, b"x");
+            streams.push(&segment, &keys, &mut |_| ());
+        }
+        assert!(streams.held <= 1 << 20);
+    }
+    assert!(streams.counts().relieved > 100);
+    let orders = streams.flows.values().flat_map(|flow| &flow.orders);
+    assert!(orders.map(Order::held).sum::<usize>() <= streams.held);
+    streams.finish(&keys, &mut |_| ());
+    assert_eq!(streams.held, 0);
+}
+
+#[test]
+fn so_many_segments_wait_for_a_missing_one() {
+    let (message, late) = (invite(1, 0), invite(2, 0));
+    let mut line = Line::opened();
+    line.send(CLIENT, &message);
+    line.lose(CLIENT, 100);
+    let next = invite(3, 2 * TCP_WAITING_SEGMENTS_MAX);
+    let mut pieces = next.chunks(next.len() / (TCP_WAITING_SEGMENTS_MAX + 1));
+    for piece in pieces.by_ref().take(TCP_WAITING_SEGMENTS_MAX) {
+        line.send(CLIENT, piece);
+    }
+    assert_eq!((line.got.len(), line.streams.counts().gaps), (1, 0));
+    pieces.for_each(|piece| line.send(CLIENT, piece));
+    line.send(CLIENT, &late);
+    assert_eq!(line.messages(), [&message, &next, &late]);
+    assert_eq!(line.streams.counts().gaps, 1);
+    let orders = line.streams.flows.values().flat_map(|flow| &flow.orders);
+    assert_eq!(orders.map(Order::held).sum::<usize>(), 0, "memory is for those that need it");
+
+    // By bytes.
+    let mut line = Line::opened();
+    line.send(CLIENT, &message);
+    line.lose(CLIENT, 100);
+    let count = TCP_WAITING_BYTES_MAX / 60_000;
+    for number in 0..=count {
+        assert_eq!(line.got.len(), 1);
+        let large = invite(number, 60_000);
+        line.send(CLIENT, &large);
+    }
+    assert_eq!((line.got.len(), line.streams.counts().gaps), (2 + count, 1));
+}
+
+#[test]
+fn flows_that_were_silent_longest_give_way_whatever_the_clock_does() {
+    let keys = KeyLog::default();
+    let message = invite(1, 40);
+    for step in [1, -3_600, 0] {
+        let mut streams = Streams { flows_max: 20, held_max: 1 << 20, ..Streams::default() };
+        let mut count = 0;
+        for port in 1..=100_u16 {
+            let time = Time::from_parts(1_700_000_000 + i64::from(port) * step, 0);
+            streams.push(&arrival(port, time, 0, &message), &keys, &mut |_| count += 1);
+            assert!(streams.flows.len() <= 20);
+        }
+        let evicted = streams.counts().evicted;
+        assert_eq!((count, evicted), (100, 100 - streams.flows.len() as u64), "{step}");
+    }
+}
+
+#[test]
+fn a_gap_ends_whatever_the_clock_does() {
+    let (message, late) = (invite(1, 0), invite(2, 0));
+    for second in [1_700_000_060, 1_699_990_000, 0, i64::MAX, i64::MIN] {
+        let now = Time::from_parts(second, 0);
+        // Another segment of the flow comes at that moment.
+        let mut line = Line::opened();
+        line.lose(CLIENT, 100);
+        line.send(CLIENT, &message);
+        line.now = now;
+        line.send(CLIENT, &late);
+        assert_eq!(line.messages(), [&message, &late], "{second}");
+        // Or the captures are read to it.
+        let mut line = Line::opened();
+        line.lose(CLIENT, 100);
+        line.send(CLIENT, &message);
+        let mut count = 0;
+        line.streams.expire(now, &line.keys, &mut |_| count += 1);
+        assert_eq!((count, line.streams.waits_since), (1, None), "{second}");
+    }
+}
+
+#[test]
+fn a_message_that_is_too_long_is_counted_and_the_next_one_read() {
+    let next = invite(7, 5);
+    // A header without an end, a body longer than any, and one that is only claimed.
+    let endless = [b"INVITE sip:a@b SIP/2.0\r\n".as_slice(), &b"X: y\r\n".repeat(60_000)].concat();
+    let long = invite(1, MESSAGE_BYTES_MAX + 1);
+    let claimed = String::from_utf8(invite(1, 0)).expect("text");
+    let claimed = claimed.replace("Length: 0", "Length: 9999999999").into_bytes();
+    for (stream, heads) in [(endless, 0), (long, 1), (claimed, 1)] {
+        let mut line = Line::opened();
+        for piece in stream.chunks(1_400) {
+            line.send(CLIENT, piece);
+        }
+        line.send(CLIENT, b"\r\n");
+        line.send(CLIENT, &next);
+        let cut: Vec<_> = line.got.iter().map(|got| got.is_cut).collect();
+        assert_eq!(cut, [vec![true; heads], vec![false]].concat());
+        assert_eq!(line.messages().last(), Some(&next.as_slice()));
+        assert_eq!(line.finish().too_long, 1);
+    }
+    let mut line = Line::opened();
+    line.send(CLIENT, &invite(1, MESSAGE_BYTES_MAX - 2_000));
+    assert_eq!((line.got.len(), line.finish().too_long), (1, 0));
+}
+
+#[test]
+fn holes_are_counted_beyond_those_that_are_listed() {
+    let mut holes = Holes { max: 2, ..Holes::default() };
+    for second in [5, 4, 9, 7] {
+        let (source, destination) = (endpoint(1, 1), endpoint(2, 5060));
+        let time = Time::from_parts(second, 0);
+        holes.add(Hole { source, destination, bytes: 10, frame: FrameId::default(), time });
+    }
+    assert_eq!((holes.listed.len(), holes.count, holes.bytes), (2, 4, 40));
+    assert_eq!(holes.unlisted_from, Some(Time::from_parts(7, 0)));
+}
+
+#[test]
+fn encrypted_peers_are_bounded_and_say_so() {
+    let mut streams = Streams {
+        flows_max: 500,
+        held_max: 1 << 20,
+        encrypted: Peers { max: 2, ..Peers::default() },
+        handshakes: Table { max: 3, ..Table::default() },
+        ..Streams::default()
+    };
+    let keys = KeyLog::default();
+    // A ClientHello, which is answered by no TLS.
+    let mut hello = vec![0x16, 3, 1, 0, 45, 1, 0, 0, 41, 3, 3];
+    hello.extend([7; 32]);
+    hello.extend([0, 0, 2, 0x13, 1, 1, 0]);
+    for host in 1..=10 {
+        let (client, server) = (endpoint(host, 40_000), endpoint(200, 5061));
+        let mut send = |source, destination, payload: &[u8]| {
+            let mut arrival = arrival(1, Time::from_parts(host.into(), 0), 0, payload);
+            arrival.segment.path = Path { source, destination, ip_id: 0, vlan: 0 };
+            streams.push(&arrival, &keys, &mut |_| ());
+        };
+        if host <= 5 {
+            send(client, server, b"\x17\x03\x03\0\x02ab");
+        } else {
+            send(client, server, &hello);
+            send(server, client, b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    }
+    streams.finish(&keys, &mut |_| ());
+    assert_eq!((streams.encrypted().count(), streams.handshakes().count()), (2, 3));
+    assert_eq!(streams.counts().unlisted, 3 + 2);
+    // The first flows, by their ends, are those that are known.
+    let known: Vec<_> = streams.encrypted().map(|own| own.client).collect();
+    assert_eq!(known, [endpoint(1, 0).address, endpoint(2, 0).address]);
+}
+
+#[test]
+fn who_wants_places_is_not_made_to_keep_how_connections_end() {
+    let mut line = Line::new();
+    line.streams = Streams::with_share_of(1).traced();
+    line.segment(CLIENT, 7, SYN, b"", 0);
+    line.segment(SERVER, 0, RST | ACK, b"", 0);
+    assert!(line.streams.turns.is_empty());
 }
 
 #[test]

@@ -16,6 +16,9 @@ const SUPPORTED_VERSIONS: u16 = 43;
 
 const SSL_3_0: u16 = 0x0300;
 
+/// Bytes of the longest name of a host (RFC 1035, section 2.3.4); a longer one is none.
+const HOST_BYTES_MAX: usize = 255;
+
 /// The version number of TLS 1.3.
 pub(super) const TLS_1_3: u16 = 0x0304;
 
@@ -128,7 +131,7 @@ fn highest_version(value: &[u8]) -> Option<u16> {
 /// The first name of a list: type, length, name (RFC 6066, section 3).
 fn server_name(value: &[u8]) -> Option<Vec<u8>> {
     let length = usize::from(be16(value, 3)?);
-    value.get(5..5 + length).map(<[u8]>::to_vec)
+    value.get(5..5 + length).filter(|name| name.len() <= HOST_BYTES_MAX).map(<[u8]>::to_vec)
 }
 
 fn names_sip(value: &[u8]) -> bool {
@@ -171,6 +174,20 @@ mod tests {
         for cut in 0..client.len() {
             assert_eq!(read(&client[..cut]), Hello::Incomplete, "{cut}");
         }
+
+        let long = |length: u16| {
+            let [parts, list, name] = [length + 5, length + 3, length].map(u16::to_be_bytes);
+            let text = vec![b'a'; length.into()];
+            let name = [&[0, 0], &parts[..], &list, &[0], &name, &text[..]].concat();
+            let all = (name.len() as u16).to_be_bytes();
+            let body = [&[3, 3], &random[..], &[0, 0, 2, 0x13, 1, 1, 0], &all, &name[..]].concat();
+            let length = (body.len() as u16).to_be_bytes();
+            match read(&[&[1, 0], &length[..], &body[..]].concat()) {
+                Hello::Client(hello) => hello.server_name.map(|name| name.len()),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!((long(255), long(256), long(60_000)), (Some(255), None, None));
 
         let tail = [0, 0xc0, 0x2f, 0, 0, 10, 0, 22, 0, 0, 0, 43, 0, 2, 3, 4];
         let body = [&[3, 3], &random[..], &tail].concat();

@@ -9,10 +9,18 @@ use crate::limits::KEY_LINES_MAX;
 const SECRET_BYTES_MAX: usize = 64;
 
 /// Secrets by the random number of the ClientHello.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct KeyLog {
     lines: FxHashMap<[u8; 32], Vec<Line>>,
     count: usize,
+    max: usize,
+    dropped: u64,
+}
+
+impl Default for KeyLog {
+    fn default() -> Self {
+        Self::with_room_for(KEY_LINES_MAX)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -52,6 +60,11 @@ impl Label {
 }
 
 impl KeyLog {
+    /// A log of so many lines at most.
+    pub fn with_room_for(max: usize) -> Self {
+        Self { lines: FxHashMap::default(), count: 0, max, dropped: 0 }
+    }
+
     /// Takes the lines of a key log and returns how many keys there were. Those that a capture
     /// carries count for its frames from the one named on.
     ///
@@ -71,12 +84,19 @@ impl KeyLog {
             let Ok(random) = <[u8; 32]>::try_from(random) else { continue };
             keys += 1;
             let Some(label) = Label::of(word) else { continue };
-            if self.count < KEY_LINES_MAX {
+            if self.count < self.max {
                 self.count += 1;
                 self.lines.entry(random).or_default().push(Line { label, secret, from });
+            } else {
+                self.dropped += 1;
             }
         }
         keys
+    }
+
+    /// Lines for which there was no room.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// There is no secret that could be of use.
@@ -126,6 +146,18 @@ mod tests {
         assert_eq!(keys.find(&[10; 32], Label::ServerTraffic, at), Some(&[255, 238][..]));
         assert_eq!(keys.find(&[10; 32], Label::ClientTraffic, at), None);
         assert_eq!(keys.find(&[11; 32], Label::Master, at), None);
+    }
+
+    #[test]
+    fn the_log_is_bounded_and_says_so() {
+        let mut keys = KeyLog::with_room_for(3);
+        for number in 0..5 {
+            let line = format!("CLIENT_RANDOM {} 0{number}", format!("{number:02}").repeat(32));
+            assert_eq!(keys.add(line.as_bytes(), None), 1);
+        }
+        let find = |random: u8| keys.find(&[random; 32], Label::Master, FrameId::default());
+        assert_eq!([find(0), find(2), find(3)], [Some(&[0][..]), Some(&[2][..]), None]);
+        assert_eq!(keys.dropped(), 2);
     }
 
     #[test]
