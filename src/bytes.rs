@@ -203,6 +203,21 @@ pub(crate) fn is_harmful(c: char) -> bool {
             | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
+/// A basic string of TOML, which is read back as the same text and shows nothing harmful.
+pub(crate) fn toml_string(text: &str) -> String {
+    let mut out = String::from('"');
+    for c in text.chars() {
+        match (c, u32::from(c)) {
+            ('"' | '\\', _) => out.extend(['\\', c]),
+            (c, code @ ..=0xffff) if is_harmful(c) => out.push_str(&format!("\\u{code:04x}")),
+            (c, code) if is_harmful(c) => out.push_str(&format!("\\U{code:08x}")),
+            (c, _) => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,6 +239,15 @@ mod tests {
         }
         assert_eq!(printable_str("\u{e0041}\u{e01ef}"), "\\u{e0041}\\u{e01ef}");
         assert_eq!(printable(b"\x9b2J\xed\xa0\x80"), "\u{fffd}2J\u{fffd}\u{fffd}\u{fffd}");
+    }
+
+    #[test]
+    fn a_string_of_toml_is_read_back() {
+        let text = "a\"b\\c\n\u{1b}\u{85}\u{202e}\u{e0041}\u{e9}";
+        let written = toml_string(text);
+        assert!(!written.contains(is_harmful), "{written}");
+        let read: toml::Table = toml::from_str(&format!("a = {written}")).expect("TOML");
+        assert_eq!(read.get("a").and_then(toml::Value::as_str), Some(text));
     }
 
     #[test]

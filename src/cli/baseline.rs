@@ -9,7 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::analysis::{Baseline, Fingerprint, HostPattern, KnownFinding};
-use crate::bytes::is_harmful;
+use crate::bytes::toml_string;
 use crate::capture::Glob;
 use crate::cli::config::Config;
 use crate::cli::output::{self, WriteError};
@@ -148,21 +148,21 @@ fn render(counts: &BTreeMap<Fingerprint, u64>) -> String {
             // A string takes everything.
             let _ = writeln!(out, "{key} = {value}");
         };
-        line("\n[[finding]]\nrule", &quoted(own.rule));
-        line("capture", &quoted(&escaped(&own.capture)));
+        line("\n[[finding]]\nrule", &toml_string(own.rule));
+        line("capture", &toml_string(&escaped(&own.capture)));
         if !own.status.is_empty() {
             line("status", &format!("{:?}", own.status));
         }
         if let Some(method) = &own.method {
-            line("method", &quoted(method));
+            line("method", &toml_string(method));
         }
         if !own.words.is_empty() {
-            let words: Vec<String> = own.words.iter().map(|word| quoted(word)).collect();
+            let words: Vec<String> = own.words.iter().map(|word| toml_string(word)).collect();
             line("words", &format!("[{}]", words.join(", ")));
         }
         for (key, host) in [("client", own.client), ("server", own.server)] {
             if let Some(host) = host {
-                line(key, &quoted(&host.to_string()));
+                line(key, &toml_string(&host.to_string()));
             }
         }
         line("count", &count.to_string());
@@ -182,25 +182,6 @@ fn escaped(name: &str) -> String {
     out
 }
 
-/// A basic string of TOML.
-fn quoted(text: &str) -> String {
-    let mut out = String::from('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            c if is_harmful(c) => {
-                let _ = match u32::from(c) {
-                    code @ ..=0xffff => write!(out, "\\u{code:04x}"),
-                    code => write!(out, "\\U{code:08x}"),
-                };
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -214,7 +195,7 @@ mod tests {
         let mut found = Vec::new();
         let rule = rules::find("TXN106").expect("known");
         let mut report = Report::on_capture()
-            .with("method", Value::quoted(b"INV\"ITE"))
+            .with("method", Value::toml_string(b"INV\"ITE"))
             .with("waited_ms", 17_u64);
         for word in words {
             report = report.with("how", Value::Word(word));
@@ -240,7 +221,7 @@ mod tests {
     #[test]
     fn quoted_text_is_toml() {
         for text in ["", "a\"b", "\\", "\u{7f}\n\t\u{1b}", "日本"] {
-            let line = format!("x = {}", quoted(text));
+            let line = format!("x = {}", toml_string(text));
             let table: toml::Table = toml::from_str(&line).expect("TOML");
             assert_eq!(table.get("x").and_then(toml::Value::as_str), Some(text));
         }

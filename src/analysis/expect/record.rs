@@ -10,8 +10,9 @@ use std::fmt::Write as _;
 use super::glob::literal;
 use super::ladder::{Brief, folded};
 use super::parties::{Cast, Parties};
+use super::steps;
 use super::{Analysis, CallSummary, Step};
-use crate::bytes::printable;
+use crate::bytes::{is_harmful, printable, toml_string};
 use crate::finding::Finding;
 use crate::sdp::Session;
 use crate::signaling::{Kind, Side};
@@ -203,18 +204,27 @@ fn steps(call: &CallSummary) -> Vec<RecordedStep> {
 }
 
 impl Brief {
-    /// As a step has it.
+    /// As a step has it; what no step can say is any message.
     fn written(&self) -> String {
-        match self.status {
-            Some(status) => format!("{status} {}", self.method),
-            None if self.method == "INVITE" && self.is_in_dialog() => "re-INVITE".to_owned(),
-            None => self.method.clone(),
+        let method = self.sayable();
+        match (self.status, method) {
+            (Some(status), _) if !(100..700).contains(&status) => "any".to_owned(),
+            (Some(status), Some(method)) => format!("{status} {method}"),
+            (Some(status), None) => status.to_string(),
+            (None, Some("INVITE")) if self.is_in_dialog() => "re-INVITE".to_owned(),
+            (None, Some(method)) => method.to_owned(),
+            (None, None) => "any".to_owned(),
         }
+    }
+
+    /// The method, if it is one: captured bytes may be anything.
+    fn sayable(&self) -> Option<&str> {
+        Some(self.method.as_str()).filter(|method| steps::method(method).is_ok())
     }
 
     /// A name for the message.
     fn label(&self) -> String {
-        let method = self.method.to_ascii_lowercase();
+        let method = self.sayable().unwrap_or("any").to_ascii_lowercase();
         match self.status {
             Some(status) => format!("{method}-{status}"),
             None => method,
@@ -381,13 +391,11 @@ fn key(name: &str) -> String {
     if !name.is_empty() && name.chars().all(is_bare) { name.to_owned() } else { quoted(name) }
 }
 
-/// A string of TOML; the text has no control characters.
+/// A string of TOML. The user of a URI has its `%` escapes undone, so any character may be in it.
 fn quoted(text: &str) -> String {
-    let is_plain = !text.contains(['"', '\\']);
-    let is_literal = !text.contains('\'');
-    match (is_plain, is_literal) {
-        (true, _) => format!("\"{text}\""),
-        (false, true) => format!("'{text}'"),
-        (false, false) => format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
+    let needs_escapes = text.contains('\'') || text.contains(is_harmful);
+    match text.contains(['"', '\\']) && !needs_escapes {
+        true => format!("'{text}'"),
+        false => toml_string(text),
     }
 }

@@ -353,7 +353,8 @@ const METHODS: [&str; 14] = [
     "UPDATE",
 ];
 
-fn method(text: &str) -> Result<String, String> {
+/// The method that a step names, or what is wrong with it.
+pub(super) fn method(text: &str) -> Result<String, String> {
     if Method::of(text.as_bytes()).is_known() {
         return Ok(text.to_owned());
     }

@@ -57,6 +57,7 @@ pub(super) const HOSTILE: &[&[u8]] = &[
     b"\"=1\"",
     b"::error::x",
     b"%0A::error::x",
+    b"%1b[2J%0a%e2%80%ae%22x",
     b"::set-output name=x::y",
     b"::stop-commands::x",
     b"[text](1)",
