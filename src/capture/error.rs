@@ -109,6 +109,9 @@ impl Error {
             Self::NoCaptures { .. } => Some(
                 "captures are told by their first bytes; a .sip script has to be named".to_owned(),
             ),
+            Self::Open { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                Some("ask its owner for the right to read it".to_owned())
+            }
             Self::NotFound { .. } | Self::Open { .. } | Self::Read { .. } | Self::Script { .. } => {
                 None
             }

@@ -38,6 +38,20 @@ fn open_up_to(max: usize, names: &[PathBuf]) -> Result<Vec<Source>, Error> {
     Ok(sources)
 }
 
+/// The files behind the names, not opened, and whether they are named themselves; what cannot be
+/// found is left out.
+pub(crate) fn files(names: &[PathBuf]) -> Vec<(PathBuf, bool)> {
+    let mut found = Vec::new();
+    for name in names {
+        match Named::of(name) {
+            Ok(Named::File) => found.push((name.clone(), true)),
+            Ok(Named::Several(paths)) => found.extend(paths.into_iter().map(|path| (path, false))),
+            Err(_) => {}
+        }
+    }
+    found
+}
+
 /// What a name stands for.
 enum Named {
     File,
@@ -50,7 +64,7 @@ impl Named {
             return Ok(Self::File);
         }
         if name.is_dir() {
-            return files(name).map(Self::Several);
+            return files_in(name).map(Self::Several);
         }
         // A file may have a name that looks like a pattern.
         match name.exists() {
@@ -61,7 +75,7 @@ impl Named {
 }
 
 /// The files of a directory, by name.
-fn files(directory: &Path) -> Result<Vec<PathBuf>, Error> {
+fn files_in(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     let failed = |source| Error::Open { path: directory.to_owned(), source };
     let entries = fs::read_dir(directory).map_err(failed)?;
     let mut files: Vec<PathBuf> = entries
@@ -112,14 +126,16 @@ impl Opened {
                 continue;
             }
             // A script is text; it has to be named itself.
-            let opened = if is("sip") { None } else { Some(self.file(&path)) };
-            match opened {
-                Some(Ok(())) => {
-                    found += 1;
-                    continue;
+            if !is("sip") {
+                match self.file(&path) {
+                    Ok(()) => {
+                        found += 1;
+                        continue;
+                    }
+                    // Nobody knows whether it is a capture; nothing passes because it is not read.
+                    Err(error @ (Error::Open { .. } | Error::TooMany { .. })) => return Err(error),
+                    Err(_) => {}
                 }
-                Some(Err(error @ Error::TooMany { .. })) => return Err(error),
-                Some(Err(_)) | None => {}
             }
             count += 1;
             if files.len() < PASSED_OVER_NAMES_MAX {

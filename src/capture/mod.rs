@@ -28,6 +28,7 @@ use crate::time::{Span, Time};
 
 pub use block::Block;
 pub use error::Error;
+pub(crate) use inputs::files;
 pub use inputs::open;
 pub use looks::Looks;
 pub use part::{Guess, Part};

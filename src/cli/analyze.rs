@@ -11,6 +11,7 @@ use crate::catalogue::Lang;
 use crate::cli::baseline::BaselineArgs;
 use crate::cli::config::Config;
 use crate::cli::ending::Ending;
+use crate::cli::files::{Files, Plan};
 use crate::cli::format::{FormatArgs, FormatError};
 use crate::cli::output::{OutputArgs, WriteError};
 use crate::cli::run::{FailOn, RunArgs, RunError, paths};
@@ -82,7 +83,7 @@ impl AnalyzeError {
             Self::Format(error) => Some(error.hint()),
             Self::Run(error) => error.hint(),
             Self::Baseline(error) => error.hint().map(str::to_owned),
-            Self::Write(_) => None,
+            Self::Write(error) => error.hint(),
         }
     }
 }
@@ -96,8 +97,13 @@ pub(super) fn analyze(args: &AnalyzeArgs, config: &Config) -> Result<Ending, Ana
     let outputs = args.format.outputs(&args.output)?;
     let lang = args.output.lang(config);
     let mut baseline = args.baseline.read(config)?;
+    let mut files = Files::default();
     let ending = if let Some(output) = outputs.lines() {
-        follow(args, output, lang, config, outputs.keep(), baseline.as_mut())?
+        let ending =
+            follow(args, output, lang, config, outputs.keep(), baseline.as_mut(), &mut files)?;
+        args.baseline.write(baseline.as_ref(), args.output.force, &mut files)?;
+        files.put_in_place()?;
+        ending
     } else {
         let analysis = args.run.analysis(config, outputs.keep(), baseline.as_mut())?;
         let paths: Vec<_> = analysis.captures.iter().map(|own| own.path.clone()).collect();
@@ -109,12 +115,12 @@ pub(super) fn analyze(args: &AnalyzeArgs, config: &Config) -> Result<Ending, Ana
             exit_code: ending.code,
             ..Outcome::of(&analysis)
         };
-        outputs.write(lang, args.verbosity(), &|format, text, out| {
+        args.baseline.write(baseline.as_ref(), args.output.force, &mut files)?;
+        outputs.write(lang, args.verbosity(), files, &|format, text, out| {
             outputs.render(format, &outcome, text, out)
         })?;
         ending
     };
-    args.baseline.write(baseline.as_ref())?;
     Ok(ending)
 }
 
@@ -136,6 +142,7 @@ fn follow(
     config: &Config,
     keep: Keep,
     baseline: Option<&mut Baseline>,
+    files: &mut Files,
 ) -> Result<Ending, AnalyzeError> {
     let sources = args.run.sources()?;
     let paths = paths(&sources);
@@ -169,7 +176,7 @@ fn follow(
         screen.finish(&mut analysis);
         analysis.hosts = hosts;
         own = ending(args, &config, &analysis);
-        written = lines.finish(&mut analysis, &mut out).and_then(|()| out.close());
+        written = lines.finish(&mut analysis, &mut out).and_then(|()| out.close(files));
     }
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(output.error(error).into()),
@@ -178,6 +185,13 @@ fn follow(
 }
 
 impl AnalyzeArgs {
+    /// What is written.
+    pub(super) fn plan(&self, plan: Plan, config: &Config) -> Plan {
+        let baseline = self.baseline.wanted(self.output.force);
+        let plan = plan.inputs(self.baseline.input(config));
+        plan.files(self.format.wanted(&self.output)).files(baseline)
+    }
+
     fn verbosity(&self) -> Verbosity {
         Verbosity::of(self.quiet, self.verbose)
     }

@@ -12,7 +12,7 @@ use crate::analysis::{Baseline, Fingerprint, HostPattern, KnownFinding};
 use crate::bytes::toml_string;
 use crate::capture::Glob;
 use crate::cli::config::Config;
-use crate::cli::output::{self, WriteError};
+use crate::cli::files::{Files, Wanted, WriteError};
 use crate::cli::toml_file::{self, Fault, FileError};
 use crate::rules;
 
@@ -34,7 +34,8 @@ pub(super) struct BaselineArgs {
     /// new ones count, vanished ones are listed [default: `baseline` of siptrace.toml]
     #[arg(long, value_name = "FILE", conflicts_with = "write_baseline")]
     baseline: Option<PathBuf>,
-    /// Write all findings to this file; from then on they are known
+    /// Write all findings to this file; from then on they are known. A baseline that is there is
+    /// replaced, any other file only with --force
     #[arg(long, value_name = "FILE")]
     write_baseline: Option<PathBuf>,
 }
@@ -49,9 +50,7 @@ impl BaselineArgs {
         if self.write_baseline.is_some() {
             return Ok(Some(Baseline::to_write()));
         }
-        let Some(path) = self.baseline.as_ref().or(config.baseline.as_ref()) else {
-            return Ok(None);
-        };
+        let Some(path) = self.input(config) else { return Ok(None) };
         let text = std::fs::read_to_string(path).map_err(|source| FileError::Unreadable {
             path: path.clone(),
             source,
@@ -60,18 +59,36 @@ impl BaselineArgs {
         parse(&text).map(|known| Some(Baseline::known(known))).map_err(|f| f.in_file(&text, path))
     }
 
-    /// Writes what was found, where that is asked for.
+    /// Writes what was found, where that is asked for; the file gets its name with the others.
     ///
     /// # Errors
     ///
     /// When the file cannot be written to.
-    pub(super) fn write(&self, baseline: Option<&Baseline>) -> Result<(), WriteError> {
-        match (&self.write_baseline, baseline) {
-            (Some(path), Some(Baseline::Written(counts))) => {
-                output::write_file(path, render(counts).as_bytes())
+    pub(super) fn write(
+        &self,
+        baseline: Option<&Baseline>,
+        force: bool,
+        files: &mut Files,
+    ) -> Result<(), WriteError> {
+        match (self.wanted(force), baseline) {
+            (Some(wanted), Some(Baseline::Written(counts))) => {
+                files.write(&wanted, render(counts).as_bytes())
             }
             _ => Ok(()),
         }
+    }
+
+    /// The file that is to be written. Whoever writes a baseline again means to replace it.
+    pub(super) fn wanted(&self, force: bool) -> Option<Wanted> {
+        let path = self.write_baseline.as_ref()?;
+        let is_one = || std::fs::read_to_string(path).is_ok_and(|text| parse(&text).is_ok());
+        Some(Wanted::new(path, force || (path.is_file() && is_one())))
+    }
+
+    /// The file that is read.
+    pub(super) fn input<'a>(&'a self, config: &'a Config) -> Option<&'a PathBuf> {
+        let known = self.baseline.as_ref().or(config.baseline.as_ref());
+        known.filter(|_| !self.is_written())
     }
 
     /// Everything that is found becomes known.

@@ -64,7 +64,7 @@ pub(super) struct CallsArgs {
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
     #[command(flatten)]
-    output: OutputArgs,
+    pub(super) output: OutputArgs,
 }
 
 /// The formats of the list.
@@ -134,7 +134,7 @@ impl CallsError {
                     None => "`--columns help` lists them all".to_owned(),
                 })
             }
-            Self::Write(_) => None,
+            Self::Write(error) => error.hint(),
         }
     }
 }

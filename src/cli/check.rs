@@ -14,6 +14,7 @@ use crate::cli::baseline::BaselineArgs;
 use crate::cli::config::Config;
 use crate::cli::ending::{self, Ending};
 use crate::cli::expect::{ExpectArgs, ExpectError, verdicts};
+use crate::cli::files::{Files, Plan};
 use crate::cli::format::{Format, FormatArgs, FormatError, Outputs};
 use crate::cli::output::{OutputArgs, WriteError};
 use crate::cli::run::{FailOn, RunArgs, RunError, paths};
@@ -97,8 +98,19 @@ impl CheckError {
             Self::Baseline(error) => error.hint().map(str::to_owned),
             Self::Expect(error) => Some(error.hint()),
             Self::Format(error) => Some(error.hint()),
-            Self::Write(_) => None,
+            Self::Write(error) => error.hint(),
         }
+    }
+}
+
+impl CheckArgs {
+    /// What is written.
+    pub(super) fn plan(&self, plan: Plan, config: &Config) -> Plan {
+        let baseline = self.baseline.wanted(self.output.force);
+        let expected = config.expectations().filter(|_| !self.expect.is_recorded());
+        let plan = plan.inputs(self.baseline.input(config)).inputs(expected);
+        let plan = plan.inputs(self.expect.inputs());
+        plan.files(self.format.wanted(&self.output)).files(baseline)
     }
 }
 
@@ -127,8 +139,9 @@ pub(super) fn check(args: &CheckArgs, config: &Config) -> Result<Ending, CheckEr
     let vanished = baseline.as_ref().map(|own| own.vanished(&all)).unwrap_or_default();
     let checked = Checked { never: never(&verdicts), vanished, verdicts };
     let ending = ending(args, &checked);
-    write(args, &outputs, args.output.lang(config), &checked, &ending)?;
-    args.baseline.write(baseline.as_ref())?;
+    let mut files = Files::default();
+    args.baseline.write(baseline.as_ref(), args.output.force, &mut files)?;
+    write(args, (&outputs, files), args.output.lang(config), &checked, &ending)?;
     Ok(ending)
 }
 
@@ -190,7 +203,7 @@ fn never(verdicts: &[Verdict]) -> Vec<Ignored> {
 /// Writes every format. Text and JSON tell of capture after capture, the others know one analysis.
 fn write(
     args: &CheckArgs,
-    outputs: &Outputs,
+    (outputs, files): (&Outputs, Files),
     lang: Lang,
     checked: &Checked,
     ending: &Ending,
@@ -206,7 +219,7 @@ fn write(
         fails_from: checked.verdicts.iter().filter_map(|verdict| verdict.fail_on).min(),
         exit_code: ending.code,
     };
-    outputs.write(lang, verbosity, &|format, text, out| match format {
+    outputs.write(lang, verbosity, files, &|format, text, out| match format {
         Format::Text => report::text::check(checked, text, out),
         Format::Json => report::check::json(checked, lang, out),
         other => outputs.render(other, &outcome, text, out),

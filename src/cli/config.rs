@@ -46,6 +46,8 @@ pub(super) struct Config {
     pub(super) hosts: Hosts,
     /// What holds for some captures only: `[[capture]]`.
     overrides: Vec<Override>,
+    /// The file itself.
+    path: Option<PathBuf>,
 }
 
 /// Which rules run, how bad their findings are, and when a run fails.
@@ -118,12 +120,24 @@ impl Config {
     pub(super) fn parse(text: &str, path: &Path) -> Result<Self, FileError> {
         let mut config = file::parse(text).map_err(|fault| fault.in_file(text, path))?;
         let beside = |name: PathBuf| path.parent().unwrap_or(Path::new("")).join(name);
+        config.path = Some(path.to_owned());
         config.baseline = config.baseline.map(beside);
         let choices = config.overrides.iter_mut().map(|own| &mut own.choice);
         for choice in choices.chain([&mut config.choice]) {
             choice.expect = choice.expect.drain(..).map(beside).collect();
         }
         Ok(config)
+    }
+
+    /// The file itself, if there is one.
+    pub(super) fn path(&self) -> Option<&PathBuf> {
+        self.path.as_ref()
+    }
+
+    /// The files of expectations that it names.
+    pub(super) fn expectations(&self) -> impl Iterator<Item = &PathBuf> {
+        let choices = self.overrides.iter().map(|own| &own.choice).chain([&self.choice]);
+        choices.flat_map(|choice| &choice.expect)
     }
 
     /// What holds for these captures, analysed as one: of a single one also what is set for its

@@ -57,7 +57,7 @@ pub(super) struct DiffArgs {
     #[arg(long, value_name = "N", default_value_t = 20)]
     calls: u32,
     #[command(flatten)]
-    output: OutputArgs,
+    pub(super) output: OutputArgs,
 }
 
 /// The formats of the comparison.
@@ -113,7 +113,7 @@ impl DiffError {
                 Some(format!("`siptrace analyze {}` tells what is in it", path.display()))
             }
             Self::OneInput => Some("write one of them to a file first".to_owned()),
-            Self::Write(_) => None,
+            Self::Write(error) => error.hint(),
         }
     }
 }

@@ -60,6 +60,11 @@ impl ExpectError {
 }
 
 impl ExpectArgs {
+    /// The files that are read.
+    pub(super) fn inputs(&self) -> &[PathBuf] {
+        &self.expect
+    }
+
     /// Expectations are to be written, not read.
     pub(super) const fn is_recorded(&self) -> bool {
         self.record

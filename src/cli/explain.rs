@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use clap::{Args, ValueEnum};
 
 use super::config::Config;
+use super::files::Wanted;
 use super::output::{OutputArgs, WriteError};
 use crate::catalogue::{self, Topic};
 use crate::report::{self, Page};
@@ -34,7 +35,7 @@ pub(super) struct ExplainArgs {
     #[arg(value_name = "TOPIC")]
     topic: String,
     #[command(flatten)]
-    output: CatalogueOutput,
+    pub(super) output: CatalogueOutput,
 }
 
 /// Compare two status codes
@@ -55,7 +56,7 @@ pub(super) struct CompareArgs {
     #[arg(value_name = "B", value_parser = clap::value_parser!(u16).range(100..=699))]
     right: u16,
     #[command(flatten)]
-    output: CatalogueOutput,
+    pub(super) output: CatalogueOutput,
 }
 
 /// List the rules
@@ -66,7 +67,7 @@ Exit codes:
   2  wrong usage, no such entry")]
 pub(super) struct RulesArgs {
     #[command(flatten)]
-    output: CatalogueOutput,
+    pub(super) output: CatalogueOutput,
 }
 
 /// Write the whole catalogue as one page
@@ -77,7 +78,7 @@ pub(super) struct CatalogueArgs {
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: PageFormat,
     #[command(flatten)]
-    to: OutputArgs,
+    pub(super) to: OutputArgs,
 }
 
 /// The formats of the whole catalogue.
@@ -92,7 +93,7 @@ enum PageFormat {
 
 /// Format, language and destination, the same for all three.
 #[derive(Clone, Debug, Args)]
-struct CatalogueOutput {
+pub(super) struct CatalogueOutput {
     /// Format of the output
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: CatalogueFormat,
@@ -132,10 +133,10 @@ pub(super) enum CatalogueError {
 
 impl CatalogueError {
     /// What the user may do, for the line after `hint:`.
-    pub(super) fn hint(&self) -> Option<&str> {
+    pub(super) fn hint(&self) -> Option<String> {
         match self {
-            Self::NoEntry { advice, .. } => Some(advice),
-            Self::Write(_) => None,
+            Self::NoEntry { advice, .. } => Some(advice.clone()),
+            Self::Write(error) => error.hint(),
         }
     }
 }
@@ -189,6 +190,11 @@ pub(super) fn catalogue(args: &CatalogueArgs, config: &Config) -> Result<(), Cat
 }
 
 impl CatalogueOutput {
+    /// The file that is asked for; none for standard output.
+    pub(super) fn wanted(&self) -> Option<Wanted> {
+        self.to.wanted()
+    }
+
     fn write(
         &self,
         render: impl FnOnce(CatalogueFormat, Page, &mut dyn Write) -> io::Result<()>,
@@ -236,7 +242,7 @@ mod tests {
             &["compare", "100", "502", "--lang", "ja", "--format", "json", "-o", &file],
             &["rules", "--format", "json", "-o", &file],
         ] {
-            run(arguments).expect("written");
+            run(&[arguments, &["--force"]].concat()).expect("written");
             let written = fs::read_to_string(&path).expect("there");
             assert!(serde_json::from_str::<serde_json::Value>(&written).is_ok(), "{arguments:?}");
         }
@@ -247,8 +253,10 @@ mod tests {
     fn a_file_that_cannot_be_written_is_named() {
         let path = scratch("no-such-folder").join("out.md");
         let error = run(&["rules", "-o", &path.to_string_lossy()]).expect_err("no folder");
-        assert_eq!(error.to_string(), format!("could not write \"{}\"", path.display()));
-        assert!(std::error::Error::source(&error).is_some());
+        let path = path.display();
+        let expected = format!("could not write \"{path}\": there is no such directory");
+        assert_eq!(error.to_string(), expected);
+        assert!(error.hint().is_some());
     }
 
     #[test]
@@ -256,7 +264,7 @@ mod tests {
         let arguments = ["explain", "refer-accepted-no-notfy", "--lang", "en"];
         let error = run(&arguments).expect_err("no such rule");
         assert_eq!(error.to_string(), "no entry named \"refer-accepted-no-notfy\"");
-        assert_eq!(error.hint(), Some("did you mean refer-accepted-no-notify?"));
+        assert_eq!(error.hint().as_deref(), Some("did you mean refer-accepted-no-notify?"));
         let error = run(&["explain", "quite-another-thing"]).expect_err("no such entry");
         assert!(error.hint().is_some_and(|hint| hint.contains("siptrace rules")));
     }

@@ -7,7 +7,6 @@ mod frames;
 mod script;
 
 use std::collections::BTreeSet;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
@@ -18,7 +17,8 @@ use crate::capture;
 use crate::catalogue::Lang;
 use crate::cli::chosen::{self, ChosenArgs};
 use crate::cli::config::Config;
-use crate::cli::output::WriteError;
+use crate::cli::files::{Files, Plan, Wanted, WriteError, is_stdout};
+use crate::cli::output::name_written;
 use crate::cli::run::{RunArgs, RunError};
 use crate::finding::Finding;
 use crate::limits::{CALLS_MAX, FINDINGS_MAX, TRANSCRIPT_BYTES_PER_SHARD_MAX};
@@ -49,7 +49,8 @@ const NAME_CHARS_MAX: usize = 80;
 A capture of chosen calls has their messages, RTP and RTCP, and ICMP errors about them, as they were
 captured, and nothing of other calls: in a TCP segment, bytes of others become line ends. Messages
 that were encrypted, compressed or inside WebSocket stand alone, as Wireshark exports them. Comments
-tell what was found. Without --call and --filter, all calls are meant.
+tell what was found. Without --call and --filter, all calls are meant. All files are written, or
+none.
 
 Examples:
   siptrace extract -o call.pcapng --call 3 trunk.pcap
@@ -75,15 +76,16 @@ pub(super) struct ExtractArgs {
     /// Write the calls to this pcapng file; - is standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Write each call to a pcapng file of its own in this folder
+    /// Write each call to a pcapng file of its own in this folder, which must be empty or new
     #[arg(long, value_name = "DIR")]
     split: Option<PathBuf>,
-    /// Write each RTP stream of G.711 or G.722 to this folder as WAV, named by call, side and SSRC
+    /// Write each RTP stream of G.711 or G.722 to this folder as WAV, named by call, side and SSRC;
+    /// the folder must be empty or new
     #[arg(long, value_name = "DIR")]
     audio: Option<PathBuf>,
     #[command(flatten)]
     script: ScriptArgs,
-    /// Replace files that are there already
+    /// Replace files that are there already, and write to folders that are not empty
     #[arg(long)]
     force: bool,
     /// Language of comments: en, fr, ja or pt [default: from siptrace.toml, LC_ALL, LC_MESSAGES,
@@ -127,18 +129,6 @@ pub(super) enum ExtractError {
     /// There is no sound that could be written.
     #[error("found no RTP stream of G.711 or G.722")]
     NoSound,
-    /// There is such a file already.
-    #[error("could not write {path:?}: it exists")]
-    Exists {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The output is one of the captures.
-    #[error("could not write {path:?}: it is one of the captures")]
-    IsInput {
-        /// The file.
-        path: PathBuf,
-    },
     /// A capture is nothing for a terminal.
     #[error("could not write a capture to the terminal")]
     Terminal,
@@ -163,11 +153,10 @@ impl ExtractError {
             Self::NoSound => {
                 Some("`siptrace analyze --format json` lists the streams with codecs".to_owned())
             }
-            Self::Exists { .. } => Some("name another file, or give --force".to_owned()),
-            Self::IsInput { .. } => Some("name another file".to_owned()),
             Self::Script(error) => error.hint(),
             Self::Terminal => Some("name a file with -o, or lead it into a program".to_owned()),
-            Self::Pipeline(_) | Self::Write(_) => None,
+            Self::Write(error) => error.hint(),
+            Self::Pipeline(_) => None,
         }
     }
 }
@@ -189,18 +178,46 @@ struct Meant<'a> {
 pub(super) fn extract(args: &ExtractArgs, config: &Config) -> Result<(), ExtractError> {
     readable_twice(args)?;
     let meant = meant(args, config)?;
+    let mut made = Made::default();
+    for folder in [&args.split, args.script.folder(), &args.audio].into_iter().flatten() {
+        made.files.folder(folder)?;
+    }
     if let Some(path) = &args.output {
-        frames::together(&meant, path)?;
+        frames::together(&meant, path, &mut made)?;
     }
     if let Some(folder) = &args.split {
-        frames::apart(&meant, folder)?;
+        frames::apart(&meant, folder, &mut made)?;
     }
     if args.script.is_asked() {
-        script::write(&meant, config)?;
+        script::write(&meant, config, &mut made)?;
     }
-    match &args.audio {
-        Some(folder) => audio::write(&meant, folder),
-        None => Ok(()),
+    if let Some(folder) = &args.audio {
+        audio::write(&meant, folder, &mut made)?;
+    }
+    made.files.put_in_place()?;
+    made.names.iter().for_each(|path| name_written(path));
+    Ok(())
+}
+
+/// What is written so far: files that get their names in the end, all or none.
+#[derive(Debug, Default)]
+struct Made {
+    files: Files,
+    /// Their names, to be told.
+    names: Vec<PathBuf>,
+}
+
+impl ExtractArgs {
+    /// What is written.
+    pub(super) fn plan(&self, plan: Plan) -> Plan {
+        let plan = plan.file(self.output.as_ref().filter(|path| !is_stdout(path)), self.force);
+        let plan = plan.folder(self.split.as_ref(), !self.force);
+        self.script.plan(plan, self.force).folder(self.audio.as_ref(), !self.force)
+    }
+
+    /// A file of that name.
+    fn wanted(&self, path: &Path) -> Wanted {
+        Wanted::new(path, self.force)
     }
 }
 
@@ -280,23 +297,4 @@ fn file_name(call: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_@".contains(c);
     let safe = |c: char| if is_plain(c) { c } else { '_' };
     call.chars().take(NAME_CHARS_MAX).map(safe).collect()
-}
-
-/// Nothing that is there already is replaced, unless that is wanted, and no capture ever.
-fn may_write(args: &ExtractArgs, path: &Path) -> Result<(), ExtractError> {
-    let Ok(known) = path.canonicalize() else { return Ok(()) };
-    let is_input = |input: &PathBuf| input.canonicalize().is_ok_and(|input| input == known);
-    let inputs = crate::cli::run::paths(&args.run.sources()?);
-    if inputs.iter().any(is_input) {
-        return Err(ExtractError::IsInput { path: path.to_owned() });
-    }
-    match known.is_file() && !args.force {
-        true => Err(ExtractError::Exists { path: path.to_owned() }),
-        false => Ok(()),
-    }
-}
-
-/// The error of writing a file.
-fn failed(path: &Path, source: io::Error) -> ExtractError {
-    crate::cli::output::failed(path, source).into()
 }

@@ -1,15 +1,15 @@
 //! Which formats are written, and where each of them goes.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use crate::analysis::{Analysis, Keep, TranscriptsOf};
 use crate::catalogue::{Lang, labels};
+use crate::cli::files::{self, Files, is_stdout, whole_name};
 use crate::cli::output::{OutputArgs, WriteError};
 use crate::limits::{CALLS_MAX, FINDINGS_MAX, TRANSCRIPT_BYTES_PER_SHARD_MAX};
 use crate::report::csv::Table;
@@ -173,6 +173,13 @@ pub(super) struct Outputs {
 }
 
 impl FormatArgs {
+    /// The files that are asked for.
+    pub(super) fn wanted(&self, output: &OutputArgs) -> impl Iterator<Item = files::Wanted> {
+        let named = self.format.iter().filter_map(|one| one.file.clone());
+        let all = named.map(|path| OutputArgs { output: Some(path), ..output.clone() });
+        all.chain([output.clone()]).filter_map(|one| one.wanted())
+    }
+
     /// What is to be written where; text where nothing is said.
     ///
     /// # Errors
@@ -192,7 +199,9 @@ impl FormatArgs {
                 return Err(FormatError::SeveralWithoutFile { first, second });
             }
             let path = one.file.clone().or_else(|| output.output.clone());
-            if let Some(path) = path.as_ref().filter(|path| !files.insert(whole(path))) {
+            if let Some(path) =
+                path.as_ref().filter(|path| !is_stdout(path) && !files.insert(whole_name(path)))
+            {
                 return Err(FormatError::SameFile { path: path.clone() });
             }
             all.push((one.format, OutputArgs { output: path, ..output.clone() }));
@@ -272,7 +281,8 @@ impl Outputs {
         self.all.iter().all(|(format, _)| formats.contains(format))
     }
 
-    /// Writes every format, once all of them are rendered.
+    /// Writes every format, once all of them are rendered: the files and those that are there
+    /// already get their names, all or none, and then standard output has its turn.
     ///
     /// # Errors
     ///
@@ -281,6 +291,7 @@ impl Outputs {
         &self,
         lang: Lang,
         verbosity: Verbosity,
+        mut files: Files,
         render: &Render<'_>,
     ) -> Result<(), WriteError> {
         let mut rendered = Vec::new();
@@ -290,9 +301,16 @@ impl Outputs {
             render(*format, &text, &mut bytes).map_err(|source| output.error(source))?;
             rendered.push((output, bytes));
         }
-        // Files first: whoever reads the output may look at them when it ends.
-        rendered.sort_by_key(|(output, _)| output.output.is_none());
-        rendered.iter().try_for_each(|(output, bytes)| output.write(|out| out.write_all(bytes)))
+        let to_files = rendered.iter().filter(|(output, _)| output.wanted().is_some());
+        for (output, bytes) in to_files {
+            output.put(bytes, &mut files)?;
+        }
+        // Whoever reads the output may look at the files when it ends.
+        files.put_in_place()?;
+        let to_stdout = rendered.iter().filter(|(output, _)| output.wanted().is_none());
+        to_stdout
+            .into_iter()
+            .try_for_each(|(output, bytes)| output.put(bytes, &mut Files::default()))
     }
 
     /// A table has no place to say what it lacks, so that is said beside it.
@@ -338,19 +356,6 @@ impl Outputs {
             Format::Github => report::github::github(outcome, lang, out),
             Format::Gitlab => report::gitlab::gitlab(outcome, lang, out),
         }
-    }
-}
-
-/// The path from the root, links followed, so that one file is known by any of its names.
-fn whole(path: &Path) -> PathBuf {
-    if let Ok(whole) = fs::canonicalize(path) {
-        return whole;
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = fs::canonicalize(folder.unwrap_or(Path::new(".")));
-    match (folder, path.file_name()) {
-        (Ok(folder), Some(name)) => folder.join(name),
-        _ => path.to_owned(),
     }
 }
 

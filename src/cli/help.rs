@@ -101,7 +101,11 @@ fn template(help: &Help, words: Labels) -> String {
 /// The argument with its text; clap's own additions are in English and therefore left out.
 fn with_words(argument: Arg, words: Labels) -> Arg {
     let text = words.get(&format!("help-{}", argument.get_id())).to_owned();
-    argument.help(text).long_help(None::<&str>).hide_default_value(true).hide_possible_values(true)
+    let argument = argument.help(text).long_help(None::<&str>);
+    match argument.get_action().takes_values() {
+        true => argument.hide_default_value(true).hide_possible_values(true),
+        false => argument,
+    }
 }
 
 /// Examples and exit codes.

@@ -22,6 +22,7 @@ mod expect;
 mod explain;
 mod extract;
 mod fault;
+mod files;
 mod format;
 mod help;
 mod hosts;
@@ -33,6 +34,7 @@ mod schema;
 mod selection;
 mod shell;
 mod show;
+mod signals;
 mod stats;
 mod toml_file;
 #[cfg(feature = "tui")]
@@ -100,11 +102,41 @@ impl Command {
             | Self::Man(_) => None,
         }
     }
+
+    /// What the command is going to write and to read.
+    fn plan(&self, config: &config::Config) -> files::Plan {
+        let plan = match self.run() {
+            Some(run) => run.plan(),
+            None => files::Plan::default(),
+        };
+        let plan = plan.inputs(config.path());
+        match self {
+            Self::Analyze(args) => args.plan(plan, config),
+            Self::Check(args) => args.plan(plan, config),
+            Self::Report(args) => plan.files(args.output.wanted()),
+            Self::Calls(args) => plan.files(args.output.wanted()),
+            Self::Show(args) => plan.files(args.output.wanted()),
+            Self::Stats(args) => plan.files(args.output.wanted()),
+            Self::Diff(args) => plan.files(args.output.wanted()),
+            Self::Explain(args) => plan.files(args.output.wanted()),
+            Self::Compare(args) => plan.files(args.output.wanted()),
+            Self::Rules(args) => plan.files(args.output.wanted()),
+            Self::Catalogue(args) => plan.files(args.to.wanted()),
+            Self::Schema(args) => plan.files(args.output().wanted()),
+            Self::Extract(args) => args.plan(plan),
+            Self::Redact(args) => args.plan(plan),
+            Self::Man(args) => args.plan(plan),
+            #[cfg(feature = "tui")]
+            Self::Tui(_) => plan,
+            Self::Completions(_) => plan,
+        }
+    }
 }
 
 /// Runs the program with these arguments, the name of the program first, and says how it ended.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     fault::tell_in_one_line();
+    signals::outlive_limits();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let (ending, is_explained) = match parse(&arguments) {
         Ok(arguments) => {
@@ -167,6 +199,9 @@ fn carry_out(command: &Command) -> Ending {
         Ok(config) => config,
         Err(error) => return fail(&error, error.hint()),
     };
+    if let Err(error) = command.plan(&config).check() {
+        return fail(&error, error.hint().as_deref());
+    }
     match command {
         Command::Analyze(args) => analyze::analyze(args, &config)
             .unwrap_or_else(|error| fail(&error, error.hint().as_deref())),
@@ -224,14 +259,14 @@ fn parse(arguments: &[OsString]) -> Result<Arguments, clap::Error> {
 fn shown(result: Result<(), explain::CatalogueError>) -> Ending {
     match result {
         Ok(()) => Ending::done("shown"),
-        Err(error) => fail(&error, error.hint()),
+        Err(error) => fail(&error, error.hint().as_deref()),
     }
 }
 
 fn written(result: Result<(), output::WriteError>) -> Ending {
     match result {
         Ok(()) => Ending::done("written"),
-        Err(error) => fail(&error, None),
+        Err(error) => fail(&error, error.hint().as_deref()),
     }
 }
 

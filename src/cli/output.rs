@@ -1,6 +1,5 @@
-//! Where output goes and how it looks: language, colour, width, files written whole or not at all.
+//! Where output goes and how it looks: language, colour, width.
 
-use std::fs;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -9,8 +8,11 @@ use clap::{Args, ValueEnum};
 use crate::bytes::printable;
 use crate::catalogue::Lang;
 use crate::cli::config::Config;
+use crate::cli::files::{Draft, Files, Wanted, is_enough, is_stdout};
 use crate::report::Page;
 use crate::report::style::Style;
+
+pub(super) use crate::cli::files::WriteError;
 
 /// Columns where nobody says how wide the output is.
 const COLUMNS: usize = 80;
@@ -24,6 +26,9 @@ pub(super) struct OutputArgs {
     /// Write to this file instead of standard output; it is written whole or not at all
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Replace files that are there already
+    #[arg(long)]
+    pub force: bool,
     /// Colours in text output
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     pub color: ColorChoice,
@@ -42,15 +47,6 @@ pub(super) enum ColorChoice {
     Always,
     /// Never
     Never,
-}
-
-/// The output could not be written.
-#[derive(Debug, thiserror::Error)]
-#[error("could not write {destination}")]
-pub(super) struct WriteError {
-    /// The file in quotes, or standard output.
-    destination: String,
-    source: io::Error,
 }
 
 impl OutputArgs {
@@ -79,6 +75,12 @@ impl OutputArgs {
         Page { columns: columns.map_or(COLUMNS, usize::from), style: Style { color } }
     }
 
+    /// The file that is asked for; none for standard output.
+    pub(super) fn wanted(&self) -> Option<Wanted> {
+        let path = self.output.as_deref().filter(|path| !is_stdout(path))?;
+        Some(Wanted::new(path, self.force))
+    }
+
     /// Renders everything first, so that nothing half done is ever written.
     ///
     /// # Errors
@@ -89,11 +91,22 @@ impl OutputArgs {
         render: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), WriteError> {
         let mut rendered = Vec::new();
-        let result = render(&mut rendered).and_then(|()| match &self.output {
-            Some(path) => write_whole(path, &rendered),
-            None => write_stdout(&rendered),
-        });
-        result.map_err(|source| WriteError { destination: self.destination(), source })
+        render(&mut rendered).map_err(|source| self.error(source))?;
+        let mut files = Files::default();
+        self.put(&rendered, &mut files)?;
+        files.put_in_place()
+    }
+
+    /// Writes to standard output, or a file that gets its name with the others.
+    ///
+    /// # Errors
+    ///
+    /// When the file or standard output cannot be written to; a closed pipe is no error.
+    pub(super) fn put(&self, rendered: &[u8], files: &mut Files) -> Result<(), WriteError> {
+        match self.wanted() {
+            Some(wanted) => files.write(&wanted, rendered),
+            None => write_stdout(rendered).map_err(WriteError::of_stdout),
+        }
     }
 
     /// Opens the output for what is written bit by bit.
@@ -102,22 +115,17 @@ impl OutputArgs {
     ///
     /// When the file cannot be created.
     pub(super) fn stream(&self) -> Result<Stream, WriteError> {
-        let opened = match &self.output {
-            Some(path) => Beside::create(path).map(Stream::File),
+        match self.wanted() {
+            Some(wanted) => Draft::create(&wanted).map(Stream::File),
             None => Ok(Stream::Stdout(BufWriter::new(io::stdout()))),
-        };
-        opened.map_err(|source| self.error(source))
+        }
     }
 
     /// The error of writing to the output.
     pub(super) fn error(&self, source: io::Error) -> WriteError {
-        WriteError { destination: self.destination(), source }
-    }
-
-    fn destination(&self) -> String {
-        match &self.output {
-            Some(path) => format!("\"{}\"", path.display()),
-            None => "to standard output".to_owned(),
+        match self.wanted() {
+            Some(wanted) => WriteError::failed(&wanted.path, source),
+            None => WriteError::of_stdout(source),
         }
     }
 }
@@ -148,20 +156,20 @@ pub(super) enum Stream {
     /// Standard output.
     Stdout(BufWriter<io::Stdout>),
     /// A file.
-    File(Beside),
+    File(Draft),
 }
 
 impl Stream {
-    /// Writes what is left; a file gets its name.
+    /// Writes what is left; a file gets its name with the others.
     ///
     /// # Errors
     ///
     /// When that fails.
-    pub(super) fn close(mut self) -> io::Result<()> {
+    pub(super) fn close(mut self, files: &mut Files) -> io::Result<()> {
         self.flush()?;
         match self {
             Self::Stdout(_) => Ok(()),
-            Self::File(file) => file.rename(),
+            Self::File(draft) => files.add(draft),
         }
     }
 }
@@ -170,69 +178,14 @@ impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Stdout(out) => out.write(bytes),
-            Self::File(file) => file.out.write(bytes),
+            Self::File(draft) => draft.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Stdout(out) => out.flush(),
-            Self::File(file) => file.out.flush(),
-        }
-    }
-}
-
-/// A file beside the one asked for, put in its place when it is whole.
-///
-/// What is no regular file, `/dev/stdout` for example, is written to directly.
-#[derive(Debug)]
-pub(super) struct Beside {
-    out: BufWriter<fs::File>,
-    /// The name so far and the name at the end; none where it has its name already.
-    names: Option<(PathBuf, PathBuf)>,
-}
-
-impl Beside {
-    fn create(path: &Path) -> io::Result<Self> {
-        if fs::metadata(path).is_ok_and(|known| !known.is_file()) {
-            let file = fs::OpenOptions::new().write(true).open(path)?;
-            return Ok(Self { out: BufWriter::new(file), names: None });
-        }
-        // A link stays a link: what it leads to is replaced.
-        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let mut name = target.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.part", std::process::id()));
-        let beside = target.with_file_name(name);
-        let out = BufWriter::new(fs::File::create(&beside)?);
-        Ok(Self { out, names: Some((beside, target)) })
-    }
-
-    /// From now on only the owner may read it.
-    #[cfg(unix)]
-    fn make_private(&self) -> io::Result<()> {
-        use std::os::unix::fs::PermissionsExt;
-        self.out.get_ref().set_permissions(fs::Permissions::from_mode(0o600))
-    }
-
-    #[cfg(not(unix))]
-    fn make_private(&self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn rename(mut self) -> io::Result<()> {
-        self.out.flush()?;
-        match self.names.take() {
-            Some((beside, target)) => fs::rename(beside, target),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Drop for Beside {
-    fn drop(&mut self) {
-        if let Some((beside, _)) = &self.names {
-            // What stopped us matters more.
-            let _ = fs::remove_file(beside);
+            Self::File(draft) => draft.flush(),
         }
     }
 }
@@ -258,33 +211,9 @@ fn is_dumb_terminal() -> bool {
 fn write_stdout(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if is_enough(&error) => Ok(()),
         result => result,
     }
-}
-
-/// Writes a file of our own, whole or not at all.
-///
-/// # Errors
-///
-/// When it cannot be written to.
-pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-    write_whole(path, bytes).map_err(|source| failed(path, source))
-}
-
-/// Writes a file that only its owner may read, whole or not at all.
-///
-/// # Errors
-///
-/// When it cannot be written to.
-pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-    let write = || {
-        let mut file = Beside::create(path)?;
-        file.make_private()?;
-        file.out.write_all(bytes)?;
-        file.rename()
-    };
-    write().map_err(|source| failed(path, source))
 }
 
 /// Names a file that was written: as it is for a script, without harm on a terminal.
@@ -295,16 +224,4 @@ pub(super) fn name_written(path: &Path) {
         true => writeln!(stdout, "{}", printable(path.as_os_str().as_encoded_bytes())),
         false => writeln!(stdout, "{}", path.display()),
     };
-}
-
-/// The error of writing to that file or folder.
-pub(super) fn failed(path: &Path, source: io::Error) -> WriteError {
-    WriteError { destination: format!("\"{}\"", path.display()), source }
-}
-
-/// Writes a file whole or not at all.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = Beside::create(path)?;
-    file.out.write_all(bytes)?;
-    file.rename()
 }

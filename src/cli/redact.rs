@@ -11,7 +11,8 @@ use crate::bytes::printable_str;
 use crate::capture;
 use crate::catalogue::{Lang, labels};
 use crate::cli::config::Config;
-use crate::cli::output::{self, OutputArgs, Stream, WriteError};
+use crate::cli::files::{Files, Plan, Wanted, WriteError, is_enough};
+use crate::cli::output::{self, OutputArgs, Stream};
 use crate::cli::run::Progress;
 use crate::pipeline::{self, Event};
 use crate::report::pcapng::{Pcapng, Record};
@@ -37,10 +38,10 @@ pub(super) struct RedactArgs {
     /// Captures, as `analyze` takes them; they are read twice, so standard input is none
     #[arg(value_name = "CAPTURE", required = true)]
     captures: Vec<PathBuf>,
-    /// The pcapng file to write; it is written whole or not at all
+    /// The pcapng file to write, whole or not at all; - is standard output
     #[arg(short, long, value_name = "FILE", required = true)]
     output: PathBuf,
-    /// Replace the file if it is there
+    /// Replace files that are there already
     #[arg(long)]
     force: bool,
     /// A file whose content is the secret of the pseudonyms: runs that have it give the same ones.
@@ -74,12 +75,6 @@ pub(super) enum RedactError {
     /// Standard input cannot be read twice.
     #[error("could not read standard input twice")]
     Pipe,
-    /// There is a file of that name.
-    #[error("did not replace {0:?}")]
-    Exists(PathBuf),
-    /// The file is one of the captures.
-    #[error("did not write to {0:?}: it is one of the captures")]
-    IsCapture(PathBuf),
     /// The key could not be read.
     #[error("could not read the key {path:?}")]
     Key {
@@ -108,12 +103,11 @@ impl RedactError {
         match self {
             Self::Capture(error) | Self::Pipeline(pipeline::Error::Capture(error)) => error.hint(),
             Self::Pipe => Some("write it to a file first".to_owned()),
-            Self::Exists(_) => Some("`--force` replaces it".to_owned()),
-            Self::IsCapture(_) => Some("name another file after `-o`".to_owned()),
             Self::ShortKey(_) | Self::Key { .. } => {
                 Some("`head -c 32 /dev/urandom > FILE` makes one".to_owned())
             }
-            Self::Pipeline(_) | Self::Random(_) | Self::Nothing | Self::Write(_) => None,
+            Self::Write(error) => error.hint(),
+            Self::Pipeline(_) | Self::Random(_) | Self::Nothing => None,
         }
     }
 }
@@ -127,17 +121,21 @@ const KEY_BYTES_MIN: usize = 8;
 ///
 /// When the captures could not be read, or nothing was written.
 pub(super) fn redact(args: &RedactArgs, config: &Config) -> Result<(), RedactError> {
-    check(args)?;
+    if args.captures.iter().any(|path| path == Path::new("-")) {
+        return Err(RedactError::Pipe);
+    }
     let mut redactor = Redactor::new(key(args)?, args.keep_prefix.into(), args.map.is_some());
     let lang = output::lang(args.lang, config);
     let progress = Progress::new(&args.captures);
     learn(args, &mut redactor, &progress)?;
     redactor.begin();
-    write(args, &mut redactor, labels(lang).get("redact-comment"), &progress)?;
+    let mut files = Files::default();
+    write(args, &mut redactor, labels(lang).get("redact-comment"), &progress, &mut files)?;
     progress.finish();
-    if let (Some(path), Some(table)) = (&args.map, redactor.table()) {
-        write_map(path, table)?;
+    if let (Some(wanted), Some(table)) = (args.wanted_map(), redactor.table()) {
+        files.write(&wanted, map(table).as_bytes())?;
     }
+    files.put_in_place()?;
     if !args.quiet {
         // Whoever closes the pipe has read enough.
         let _ = io::stderr().write_all(report(&redactor, lang).as_bytes());
@@ -145,24 +143,24 @@ pub(super) fn redact(args: &RedactArgs, config: &Config) -> Result<(), RedactErr
     Ok(())
 }
 
-/// Nothing is lost by what is asked for.
-fn check(args: &RedactArgs) -> Result<(), RedactError> {
-    if args.captures.iter().any(|path| path == Path::new("-")) {
-        return Err(RedactError::Pipe);
+impl RedactArgs {
+    /// What is written and what is read.
+    pub(super) fn plan(&self, plan: Plan) -> Plan {
+        let plan = plan.captures(&self.captures).inputs(&self.key);
+        plan.files(self.output().wanted()).files(self.wanted_map())
     }
-    let written = std::iter::once(&args.output).chain(&args.map);
-    for path in written {
-        let Ok(real) = fs::canonicalize(path) else { continue };
-        let is_it = |capture: &PathBuf| fs::canonicalize(capture).is_ok_and(|own| own == real);
-        if args.captures.iter().any(is_it) {
-            return Err(RedactError::IsCapture(path.clone()));
-        }
-        let is_file = fs::metadata(path).is_ok_and(|known| known.is_file());
-        if is_file && !args.force {
-            return Err(RedactError::Exists(path.clone()));
-        }
+
+    /// Where the capture goes.
+    fn output(&self) -> OutputArgs {
+        let output = Some(self.output.clone());
+        OutputArgs { output, force: self.force, ..OutputArgs::default() }
     }
-    Ok(())
+
+    /// The file of pseudonyms, for the eyes of the owner alone.
+    fn wanted_map(&self) -> Option<Wanted> {
+        let path = self.map.as_deref()?;
+        Some(Wanted { is_private: true, ..Wanted::new(path, self.force) })
+    }
 }
 
 fn key(args: &RedactArgs) -> Result<Key, RedactError> {
@@ -220,9 +218,10 @@ fn write(
     redactor: &mut Redactor,
     comment: &str,
     progress: &Progress,
+    files: &mut Files,
 ) -> Result<(), RedactError> {
     let sources = capture::open(&args.captures)?;
-    let to = OutputArgs { output: Some(args.output.clone()), ..OutputArgs::default() };
+    let to = args.output();
     let failed = |source| RedactError::Write(to.error(source));
     let mut file = Pcapng::new(to.stream()?, comment).map_err(failed)?;
     let half = bytes_of(&args.captures) / 2;
@@ -249,13 +248,16 @@ fn write(
         }
     });
     if let Some(source) = failure {
-        return Err(failed(source));
+        return if is_enough(&source) { Ok(()) } else { Err(failed(source)) };
     }
     read?;
     if frames == 0 {
         return Err(RedactError::Nothing);
     }
-    file.finish().and_then(Stream::close).map_err(failed)
+    match file.finish().and_then(|out| out.close(files)) {
+        Err(error) if !is_enough(&error) => Err(failed(error)),
+        _ => Ok(()),
+    }
 }
 
 fn write_frame(
@@ -280,14 +282,14 @@ fn bytes_of(captures: &[PathBuf]) -> u64 {
     sizes.map(|about| about.len()).sum()
 }
 
-/// Lines of an original, a tab and its pseudonym, for the eyes of the owner alone.
-fn write_map(path: &Path, table: &Table) -> Result<(), RedactError> {
+/// Lines of an original, a tab and its pseudonym.
+fn map(table: &Table) -> String {
     let mut text = String::new();
     for (original, other) in table {
         let (original, other) = (printable_str(original), printable_str(other));
         text.push_str(&format!("{original}\t{other}\n"));
     }
-    Ok(output::write_private(path, text.as_bytes())?)
+    text
 }
 
 /// How much was replaced, a line each.

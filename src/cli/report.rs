@@ -39,7 +39,7 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "TEXT")]
     title: Option<String>,
     #[command(flatten)]
-    output: OutputArgs,
+    pub(super) output: OutputArgs,
 }
 
 /// The formats of the report.
@@ -83,7 +83,7 @@ impl ReportError {
                     .to_owned(),
             ),
             Self::Run(error) => error.hint(),
-            Self::Write(_) => None,
+            Self::Write(error) => error.hint(),
         }
     }
 }

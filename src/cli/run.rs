@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::analysis::{Analysis, Baseline, BySeverity, Keep, Policy, Screen};
 use crate::capture::{self, Source};
 use crate::cli::config::Config;
+use crate::cli::files::Plan;
 use crate::cli::hosts::{self, Hosts};
 use crate::cli::selection::{SelectionArgs, SelectionError};
 use crate::cli::toml_file::FileError;
@@ -230,6 +231,18 @@ impl RunArgs {
     /// The user wants to know why the exit code is what it is.
     pub(super) fn explains_exit(&self) -> bool {
         self.explain_exit
+    }
+
+    /// What is read.
+    pub(super) fn plan(&self) -> Plan {
+        let named = [&self.credentials, &self.config, &self.hosts];
+        let plan = Plan::default().captures(&self.captures);
+        let plan = plan.inputs(named.into_iter().flatten());
+        #[cfg(feature = "stir")]
+        let plan = plan.inputs(&self.stir_cert);
+        #[cfg(feature = "tls")]
+        let plan = plan.inputs(&self.keylog);
+        plan
     }
 
     /// The captures, opened.

@@ -25,6 +25,16 @@ pub(super) struct SchemaArgs {
     /// Write to this file instead of standard output; it is written whole or not at all
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Replace the file if it is there
+    #[arg(long)]
+    force: bool,
+}
+
+impl SchemaArgs {
+    /// Where the schema goes.
+    pub(super) fn output(&self) -> OutputArgs {
+        OutputArgs { output: self.output.clone(), force: self.force, ..OutputArgs::default() }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -49,6 +59,5 @@ pub(super) fn schema(args: &SchemaArgs) -> Result<(), WriteError> {
         JsonFormat::Jsonl => Described::Jsonl,
         JsonFormat::Check => Described::Check,
     };
-    let output = OutputArgs { output: args.output.clone(), ..OutputArgs::default() };
-    output.write(|out| schema::schema(described, out))
+    args.output().write(|out| schema::schema(described, out))
 }

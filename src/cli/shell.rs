@@ -2,7 +2,6 @@
 //!
 //! Both are made of the command as clap knows it, so they cannot differ from what it takes.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,7 +9,8 @@ use clap::{Args, Command};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use crate::cli::output::{self, OutputArgs, WriteError};
+use crate::cli::files::{Files, Plan, Wanted, WriteError};
+use crate::cli::output::OutputArgs;
 
 /// Write completions of the command line for a shell to standard output
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ pub(super) struct CompletionsArgs {
 #[command(after_help = "\
 Examples:
   siptrace man | man -l -
-  siptrace man /usr/local/share/man/man1
+  siptrace man /usr/local/share/man/man1 --force
 
 Exit codes:
   0  written
@@ -43,6 +43,16 @@ pub(super) struct ManArgs {
     /// The folder; it is made if it is not there
     #[arg(value_name = "DIR")]
     folder: Option<PathBuf>,
+    /// Replace pages that are there already
+    #[arg(long)]
+    force: bool,
+}
+
+impl ManArgs {
+    /// What is written.
+    pub(super) fn plan(&self, plan: Plan) -> Plan {
+        plan.folder(self.folder.as_ref(), false)
+    }
 }
 
 /// Writes the completions.
@@ -70,19 +80,26 @@ pub(super) fn man(args: &ManArgs, mut command: Command) -> Result<(), WriteError
     let Some(folder) = &args.folder else {
         return OutputArgs::default().write(|out| page(&command, out));
     };
-    fs::create_dir_all(folder).map_err(|source| output::failed(folder, source))?;
-    pages(folder, &command)
+    let mut files = Files::default();
+    files.folder(folder)?;
+    pages(args, folder, &command, &mut files)?;
+    files.put_in_place()
 }
 
 /// Writes the page of a command, and those of the commands below it.
-fn pages(folder: &Path, command: &Command) -> Result<(), WriteError> {
+fn pages(
+    args: &ManArgs,
+    folder: &Path,
+    command: &Command,
+    files: &mut Files,
+) -> Result<(), WriteError> {
     let name = command.get_display_name().unwrap_or(command.get_name());
     let path = folder.join(format!("{name}.1"));
     let mut text = Vec::new();
-    page(command, &mut text).map_err(|source| output::failed(&path, source))?;
-    output::write_file(&path, &text)?;
+    page(command, &mut text).map_err(|source| WriteError::failed(&path, source))?;
+    files.write(&Wanted::new(&path, args.force), &text)?;
     let below = command.get_subcommands().filter(|below| !below.is_hide_set());
-    below.into_iter().try_for_each(|below| pages(folder, below))
+    below.into_iter().try_for_each(|below| pages(args, folder, below, files))
 }
 
 /// One page. It has no date, so that it is the same on every day.

@@ -80,7 +80,7 @@ pub(super) struct ShowArgs {
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
     #[command(flatten)]
-    output: OutputArgs,
+    pub(super) output: OutputArgs,
 }
 
 /// The formats of the ladder.
@@ -202,7 +202,7 @@ impl ShowError {
             Self::Space { given } => Some(format!("frames follow an equals sign: `--raw={given}`")),
             Self::Host { known, .. } => Some(format!("its hosts are {}", known.join(", "))),
             Self::Frame { known, .. } => Some(format!("its frames are {}", known.join(", "))),
-            Self::Write(_) => None,
+            Self::Write(error) => error.hint(),
         }
     }
 }

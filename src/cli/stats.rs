@@ -55,7 +55,7 @@ pub(super) struct StatsArgs {
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     format: Format,
     #[command(flatten)]
-    output: OutputArgs,
+    pub(super) output: OutputArgs,
 }
 
 /// The formats of the figures.
@@ -129,7 +129,7 @@ impl StatsError {
             Self::Run(error) => error.hint(),
             Self::Filter(error) => error.hint().map(str::to_owned),
             Self::TableInJson => Some("leave --by out, or ask for --format csv".to_owned()),
-            Self::Write(_) => None,
+            Self::Write(error) => error.hint(),
         }
     }
 }

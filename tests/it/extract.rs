@@ -405,7 +405,7 @@ fn each_call_can_have_a_file_of_its_own() {
     for (path, expected) in paths.iter().zip(&all) {
         assert_eq!(told(&analysed(path)), std::slice::from_ref(expected));
     }
-    assert!(refused(&["--split", target, &input]).contains("it exists"));
+    assert!(refused(&["--split", target, &input]).contains("is not empty"));
     assert_eq!(extract(&["--split", target, "--force", &input]).status.code(), Some(0));
 }
 

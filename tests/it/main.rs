@@ -14,6 +14,7 @@ mod determinism;
 mod diff;
 mod expect;
 mod extract;
+mod faults;
 mod figures;
 mod filters;
 mod flow;
@@ -63,3 +64,4 @@ mod verdicts;
 #[allow(unreachable_pub)]
 #[path = "../../fuzz/src/whole.rs"]
 mod whole;
+mod writing;

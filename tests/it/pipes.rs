@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::build::Capture;
 use crate::build::container::{gzip, pcap};
 use crate::outcome::{file, result, without};
+use crate::writing::{Scratch, complaint, program, shell, siptrace};
 
 /// Patience with a machine that has other things to do.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -176,4 +177,110 @@ fn a_reader_that_has_enough_is_no_error() {
     let mut errors = child.stderr.take().expect("a pipe");
     errors.read_to_string(&mut complaint).expect("text");
     assert_eq!((child.wait().expect("an end").code(), complaint.as_str()), (Some(0), ""));
+}
+
+/// Every command that tells something on standard output, in every format.
+const TELLING: &[&[&str]] = &[
+    &["analyze", CALL],
+    &["analyze", CALL, "--format", "json"],
+    &["analyze", CALL, "--format", "jsonl"],
+    &["analyze", CALL, "--format", "csv"],
+    &["analyze", CALL, "--format", "markdown"],
+    &["analyze", CALL, "--format", "html"],
+    &["analyze", CALL, "--format", "junit"],
+    &["analyze", CALL, "--format", "sarif"],
+    &["analyze", FAILING, "--format", "github"],
+    &["analyze", CALL, "--format", "gitlab"],
+    &["analyze", CALL, "-o", "/dev/stdout"],
+    &["analyze", CALL, "-o", "/dev/fd/1"],
+    &["check", CALL],
+    &["check", CALL, "--format", "json"],
+    &["check", "--record", CALL],
+    &["report", CALL, "--format", "html"],
+    &["report", CALL, "--format", "markdown"],
+    &["calls", CALL],
+    &["calls", CALL, "--format", "csv"],
+    &["show", "1", CALL],
+    &["stats", CALL, "--format", "json"],
+    &["diff", CALL, CALL],
+    &["explain", "502"],
+    &["compare", "100", "502"],
+    &["rules"],
+    &["catalogue"],
+    &["schema"],
+    &["completions", "bash"],
+    &["man"],
+    &["extract", CALL, "-o", "-"],
+    &["extract", CALL, "--sip", "/dev/stdout"],
+    &["redact", "-q", CALL, "-o", "-"],
+    &["--help"],
+    &["--version"],
+];
+
+const FAILING: &str = "fixtures/captures/proxy-downstream-dead.pcap";
+
+const CALL: &str = "fixtures/captures/basic-call-udp.pcap";
+
+#[test]
+fn whoever_closes_the_pipe_hears_nothing_more() {
+    for arguments in TELLING {
+        let mut child = program(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("an end");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), told.as_str()), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn output_that_takes_nothing_is_an_error() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
+    for arguments in TELLING.iter().filter(|own| !own[0].starts_with("--")) {
+        let output = program(arguments).stdout(full()).output().expect("the program runs");
+        let error = complaint(&output);
+        assert!(error.contains("No space left on device"), "{arguments:?}: {error}");
+        // What cannot be complained of is no reason to panic.
+        let status = program(arguments).stdout(full()).stderr(full()).status();
+        assert_eq!(status.expect("the program runs").code(), Some(2), "{arguments:?}");
+    }
+    let output = siptrace(&["analyze", CALL, "-o", "/dev/full"]);
+    assert!(complaint(&output).contains("could not write \"/dev/full\""));
+}
+
+#[test]
+#[cfg(unix)]
+fn closed_handles_are_no_reason_to_panic() {
+    let cases = [
+        ("analyze \"$CALL\" >&-", 0, ""),
+        ("analyze \"$CALL\" -q 2>&-", 0, ""),
+        ("analyze no-such.pcap 2>&-", 2, ""),
+        ("analyze - <&-", 2, "standard input"),
+        ("analyze \"$CALL\" -q <&- >&- 2>&-", 0, ""),
+    ];
+    for (line, code, expected) in cases {
+        let output = shell(&format!("CALL={CALL}; exec \"$0\" {line}"));
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{line}: {error}");
+        assert!(error.contains(expected) && !error.contains("panicked"), "{line}: {error}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_handle_that_is_a_file_is_added_to() {
+    let scratch = Scratch::new("handles");
+    let path = scratch.write("log", b"before\n");
+    for to in ["/dev/stdout", "/dev/fd/1", "-"] {
+        let output = shell(&format!("exec \"$0\" analyze {CALL} -q -o {to} >> '{path}'"));
+        assert!(output.status.success(), "{output:?}");
+    }
+    let text = std::fs::read_to_string(&path).expect("text");
+    assert!(text.starts_with("before\n"), "{text}");
+    assert_eq!(text.matches("SIP messages").count(), 3, "{text}");
+    assert_eq!(scratch.names(), ["log"]);
 }

@@ -67,7 +67,7 @@ fn the_name_of_the_file_tells_the_format() {
     }
     let path = folder.file("a.md");
     let path = path.to_str().expect("UTF-8");
-    written(&["report", FAILING, "-o", path, "--format", "html"]);
+    written(&["report", FAILING, "-o", path, "--format", "html", "--force"]);
     assert!(fs::read_to_string(path).expect("written").starts_with("<!DOCTYPE html>"));
 }
 

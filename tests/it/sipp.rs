@@ -204,7 +204,7 @@ fn files_are_replaced_only_when_that_is_asked_for() {
     let again = siptrace(&both);
     assert_eq!(again.status.code(), Some(2));
     let error = String::from_utf8_lossy(&again.stderr).into_owned();
-    assert!(error.contains("it exists\nhint: name another file, or give --force"), "{error}");
+    assert!(error.contains("it exists\nhint: `--force` replaces it"), "{error}");
     assert_eq!(fs::read_to_string(&script).expect("left alone"), "mine");
     let forced = siptrace(&[&both[..], &["--force"]].concat());
     assert!(forced.status.success(), "{forced:?}");

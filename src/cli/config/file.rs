@@ -154,6 +154,7 @@ pub(super) fn parse(text: &str) -> Result<Config, Fault> {
         baseline: raw.baseline,
         hosts: hosts(&raw.hosts)?,
         overrides: raw.capture.iter().map(capture).collect::<Result<_, _>>()?,
+        path: None,
     })
 }
 

@@ -1,15 +1,14 @@
 //! RTP streams as sound.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::analysis::StreamSummary;
 use crate::capture;
-use crate::cli::extract::{ExtractError, Meant, failed, file_name as safe, may_write};
-use crate::cli::output::name_written;
+use crate::cli::extract::{ExtractArgs, ExtractError, Made, Meant, file_name as safe};
+use crate::cli::files::{Draft, Files, WriteError};
 use crate::media::RtpFlow;
 use crate::media::audio::{AudioCodec, AudioPacket, Playout};
 use crate::pipeline::{self, Picked};
@@ -30,22 +29,15 @@ struct Track {
 }
 
 /// Writes the streams of the calls that are meant; where no call is named, all that there are.
-pub(super) fn write(meant: &Meant<'_>, folder: &Path) -> Result<(), ExtractError> {
+pub(super) fn write(meant: &Meant<'_>, folder: &Path, made: &mut Made) -> Result<(), ExtractError> {
     let tracks = tracks(meant, folder);
     if tracks.is_empty() {
         return Err(ExtractError::NoSound);
     }
-    for track in &tracks {
-        may_write(meant.args, &track.path)?;
-    }
-    fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
     for tracks in tracks.chunks(OPEN_MAX) {
-        write_some(&meant.args.run.captures, tracks)?;
-        for track in tracks {
-            // Whoever closes the pipe has read enough.
-            name_written(&track.path);
-        }
+        write_some(meant.args, tracks, &mut made.files)?;
     }
+    made.names.extend(tracks.into_iter().map(|track| track.path));
     Ok(())
 }
 
@@ -116,15 +108,15 @@ fn name_of(call: &str, stream: &StreamSummary, names: &mut BTreeSet<String>) -> 
 struct Writer<'t> {
     track: &'t Track,
     playout: Playout,
-    wav: Wav<BufWriter<File>>,
+    wav: Wav<Draft>,
     sound: Vec<i16>,
 }
 
 impl<'t> Writer<'t> {
-    fn new(track: &'t Track) -> Result<Self, ExtractError> {
-        let failed = |source| failed(&track.path, source);
-        let file = File::create(&track.path).map_err(failed)?;
-        let wav = Wav::new(BufWriter::new(file), track.codec.rate()).map_err(failed)?;
+    fn new(args: &ExtractArgs, track: &'t Track) -> Result<Self, ExtractError> {
+        let failed = |source| WriteError::failed(&track.path, source);
+        let draft = Draft::create(&args.wanted(&track.path))?;
+        let wav = Wav::new(draft, track.codec.rate()).map_err(failed)?;
         Ok(Self { track, playout: Playout::new(track.codec), wav, sound: Vec::new() })
     }
 
@@ -143,17 +135,18 @@ impl<'t> Writer<'t> {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<(), ExtractError> {
+    fn finish(mut self, files: &mut Files) -> Result<(), ExtractError> {
         self.playout.flush(&mut self.sound);
         let written = self.wav.write(&self.sound).and_then(|()| self.wav.finish());
-        let path = &self.track.path;
-        written.map(|_| ()).map_err(|source| failed(path, source))
+        let closed = written.and_then(|draft| files.add(draft));
+        Ok(closed.map_err(|source| WriteError::failed(&self.track.path, source))?)
     }
 }
 
 /// Reads the captures once more and writes the streams.
-fn write_some(captures: &[PathBuf], tracks: &[Track]) -> Result<(), ExtractError> {
-    let mut writers = tracks.iter().map(Writer::new).collect::<Result<Vec<_>, _>>()?;
+fn write_some(args: &ExtractArgs, tracks: &[Track], files: &mut Files) -> Result<(), ExtractError> {
+    let writers = tracks.iter().map(|track| Writer::new(args, track));
+    let mut writers = writers.collect::<Result<Vec<_>, _>>()?;
     let mut flows: Vec<RtpFlow> = Vec::new();
     let mut of_flow: Vec<Vec<usize>> = Vec::new();
     for (at, track) in tracks.iter().enumerate() {
@@ -177,16 +170,16 @@ fn write_some(captures: &[PathBuf], tracks: &[Track]) -> Result<(), ExtractError
         }) {
             let Some(writer) = writers.get_mut(writer) else { continue };
             if let Err(source) = writer.push(picked) {
-                failure = Some(failed(&writer.track.path, source));
+                failure = Some(WriteError::failed(&writer.track.path, source));
                 return ControlFlow::Break(());
             }
         }
         ControlFlow::Continue(())
     };
-    let read = pipeline::pick(capture::open(captures)?, &flows, &|_| (), &mut take);
+    let read = pipeline::pick(capture::open(&args.run.captures)?, &flows, &|_| (), &mut take);
     if let Some(failure) = failure {
-        return Err(failure);
+        return Err(failure.into());
     }
     read?;
-    writers.into_iter().try_for_each(Writer::finish)
+    writers.into_iter().try_for_each(|writer| writer.finish(files))
 }

@@ -1,15 +1,15 @@
 //! Chosen calls as captures of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::analysis::{Analysis, CallSummary};
 use crate::capture::{self, Note};
-use crate::cli::extract::{ExtractError, Meant, failed, file_name, may_write};
-use crate::cli::output::{OutputArgs, Stream, name_written};
+use crate::cli::extract::{ExtractArgs, ExtractError, Made, Meant, file_name};
+use crate::cli::files::{Files, is_enough, is_stdout};
+use crate::cli::output::{OutputArgs, Stream};
 use crate::cli::run::RunError;
 use crate::media::RtpFlow;
 use crate::pipeline::{self, Content, Group, Kept, Stretch, Wanted};
@@ -27,17 +27,21 @@ struct Target<'a> {
 }
 
 /// Writes all the calls to one file.
-pub(super) fn together(meant: &Meant<'_>, path: &Path) -> Result<(), ExtractError> {
-    let is_stdout = path.as_os_str() == "-";
+pub(super) fn together(
+    meant: &Meant<'_>,
+    path: &Path,
+    made: &mut Made,
+) -> Result<(), ExtractError> {
+    let is_stdout = is_stdout(path);
     if is_stdout && io::stdout().is_terminal() {
         return Err(ExtractError::Terminal);
     }
     let path = (!is_stdout).then(|| path.to_owned());
-    write_all(meant, vec![Target { path, calls: calls(meant).collect() }])
+    write_all(meant, vec![Target { path, calls: calls(meant).collect() }], made)
 }
 
 /// Writes each call to a file of its own.
-pub(super) fn apart(meant: &Meant<'_>, folder: &Path) -> Result<(), ExtractError> {
+pub(super) fn apart(meant: &Meant<'_>, folder: &Path, made: &mut Made) -> Result<(), ExtractError> {
     let digits = meant.analysis.calls.len().to_string().len();
     // The number is that by which the call can be named.
     let name = |place: usize, call: &CallSummary| {
@@ -51,38 +55,41 @@ pub(super) fn apart(meant: &Meant<'_>, folder: &Path) -> Result<(), ExtractError
             targets.push(Target { path, calls: vec![call] });
         }
     }
-    fs::create_dir_all(folder).map_err(|source| failed(folder, source))?;
-    write_all(meant, targets)
+    write_all(meant, targets, made)
 }
 
 fn calls<'m>(meant: &'m Meant<'_>) -> impl Iterator<Item = &'m CallSummary> {
     meant.places.iter().filter_map(|place| meant.analysis.calls.get(*place))
 }
 
-fn write_all(meant: &Meant<'_>, mut targets: Vec<Target<'_>>) -> Result<(), ExtractError> {
-    for path in targets.iter().filter_map(|target| target.path.as_deref()) {
-        may_write(meant.args, path)?;
-    }
+fn write_all(
+    meant: &Meant<'_>,
+    mut targets: Vec<Target<'_>>,
+    made: &mut Made,
+) -> Result<(), ExtractError> {
     let all = targets.iter().flat_map(|target| &target.calls);
     let names: BTreeSet<&str> = all.map(|call| call.call_id.as_str()).collect();
     let notes = Notes::new(&meant.analysis, &names, meant.lang);
     while !targets.is_empty() {
         let rest = targets.split_off(targets.len().min(OPEN_MAX));
-        write(meant, &targets, &notes)?;
-        for path in targets.iter().filter_map(|target| target.path.as_deref()) {
-            name_written(path);
-        }
+        write(meant, &targets, &notes, &mut made.files)?;
+        made.names.extend(targets.into_iter().filter_map(|target| target.path));
         targets = rest;
     }
     Ok(())
 }
 
 /// Reads the captures for some files and writes these.
-fn write(meant: &Meant<'_>, targets: &[Target<'_>], notes: &Notes) -> Result<(), ExtractError> {
+fn write(
+    meant: &Meant<'_>,
+    targets: &[Target<'_>],
+    notes: &Notes,
+    files: &mut Files,
+) -> Result<(), ExtractError> {
     let Meant { args, analysis, .. } = meant;
-    let mut files = Vec::with_capacity(targets.len());
+    let mut drafts = Vec::with_capacity(targets.len());
     for target in targets {
-        files.push(open(meant, target, notes)?);
+        drafts.push(open(meant, target, notes)?);
     }
     let wanted = wanted(analysis, targets, args.run.follows_media());
     let keys = args.run.keys().map_err(RunError::from)?;
@@ -97,7 +104,7 @@ fn write(meant: &Meant<'_>, targets: &[Target<'_>], notes: &Notes) -> Result<(),
     let progress = args.run.progress();
     let mut failure = None;
     let take = &mut |group: usize, kept: Kept<'_>| {
-        let written = files.get_mut(group).map_or(Ok(()), |file| put(file, &kept));
+        let written = drafts.get_mut(group).map_or(Ok(()), |file| put(file, &kept));
         match written {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
@@ -109,31 +116,24 @@ fn write(meant: &Meant<'_>, targets: &[Target<'_>], notes: &Notes) -> Result<(),
     let read = pipeline::excerpt(&sources, &wanted, &keys, &|b| progress.reached(b), take);
     progress.finish();
     let error = |group: usize, source: io::Error| match targets.get(group) {
-        Some(target) => output(target).error(source).into(),
-        None => pipeline::Error::Stopped.into(),
+        _ if is_enough(&source) => Ok(()),
+        Some(target) => Err(output(args, target).error(source).into()),
+        None => Err(pipeline::Error::Stopped.into()),
     };
     if let Some((group, source)) = failure {
-        return is_closed(targets, group, source).map_or(Ok(()), |e| Err(error(group, e)));
+        return error(group, source);
     }
     read?;
-    for (file, group) in files.into_iter().zip(0..) {
-        let closed = file.finish().and_then(Stream::close);
-        if let Err(source) = closed {
-            is_closed(targets, group, source).map_or(Ok(()), |source| Err(error(group, source)))?;
-        }
+    for (draft, group) in drafts.into_iter().zip(0..) {
+        let closed = draft.finish().and_then(|out| out.close(files));
+        closed.or_else(|source| error(group, source))?;
     }
     Ok(())
 }
 
-/// Whoever closes the pipe has read enough; any other error is one.
-fn is_closed(targets: &[Target<'_>], group: usize, source: io::Error) -> Option<io::Error> {
-    let is_stdout = targets.get(group).is_some_and(|target| target.path.is_none());
-    let is_fine = is_stdout && source.kind() == io::ErrorKind::BrokenPipe;
-    (!is_fine).then_some(source)
-}
-
-fn output(target: &Target<'_>) -> OutputArgs {
-    OutputArgs { output: target.path.clone(), ..OutputArgs::default() }
+fn output(args: &ExtractArgs, target: &Target<'_>) -> OutputArgs {
+    let output = target.path.clone();
+    OutputArgs { output, force: args.force, ..OutputArgs::default() }
 }
 
 fn open<'m>(
@@ -141,7 +141,7 @@ fn open<'m>(
     target: &Target<'_>,
     notes: &'m Notes,
 ) -> Result<Excerpt<'m, Stream>, ExtractError> {
-    let output = output(target);
+    let output = output(meant.args, target);
     let names: Vec<&str> = target.calls.iter().map(|call| call.call_id.as_str()).collect();
     let begun = Excerpt::new(output.stream()?, &meant.analysis, &names, notes, meant.lang);
     Ok(begun.map_err(|source| output.error(source))?)

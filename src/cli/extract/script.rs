@@ -1,16 +1,16 @@
 //! `--sip` and `--sipp`: calls as a script to read, and as scenarios that SIPp plays.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::{ExtractError, Meant, failed, may_write};
+use super::{ExtractError, Made, Meant};
 use crate::analysis::{Analysis, CallSummary, Keep, TranscriptsOf};
 use crate::cli::config::Config;
-use crate::cli::output::{OutputArgs, name_written, write_file};
+use crate::cli::files::{Plan, Wanted, is_stdout};
+use crate::cli::output::OutputArgs;
 use crate::limits::{CALLS_MAX, FINDINGS_MAX, TRANSCRIPT_BYTES_PER_SHARD_MAX};
 use crate::report::script::{ScriptError, script};
 use crate::report::sipp::{SippError, scenarios};
@@ -82,6 +82,26 @@ impl WriteScriptError {
 }
 
 impl ScriptArgs {
+    /// What is written.
+    pub(super) fn plan(&self, plan: Plan, force: bool) -> Plan {
+        let sides = [(SippSide::A, "uac.xml"), (SippSide::B, "uas.xml")];
+        let own = sides.into_iter().filter(|(side, _)| self.is_wanted(*side));
+        let folder = self.sipp.as_deref();
+        let scenarios = own.filter_map(|(_, name)| folder.map(|folder| folder.join(name)));
+        let script = self.sip.clone().filter(|path| !is_stdout(path));
+        plan.folder(self.sipp.as_ref(), false)
+            .files(script.into_iter().chain(scenarios).map(|path| Wanted::new(&path, force)))
+    }
+
+    /// The folder that scenarios go to.
+    pub(super) fn folder(&self) -> &Option<PathBuf> {
+        &self.sipp
+    }
+
+    fn is_wanted(&self, side: SippSide) -> bool {
+        self.side.is_none_or(|only| only == side)
+    }
+
     /// A script is asked for.
     pub(super) fn is_asked(&self) -> bool {
         self.sip.is_some() || self.sipp.is_some()
@@ -93,7 +113,11 @@ impl ScriptArgs {
 /// # Errors
 ///
 /// When the calls cannot be said, or a file cannot be written.
-pub(super) fn write(meant: &Meant<'_>, config: &Config) -> Result<(), ExtractError> {
+pub(super) fn write(
+    meant: &Meant<'_>,
+    config: &Config,
+    made: &mut Made,
+) -> Result<(), ExtractError> {
     let args = &meant.args.script;
     if args.sipp.is_some() && meant.places.len() != 1 {
         return Err(WriteScriptError::Calls { calls: meant.places.len() }.into());
@@ -110,24 +134,16 @@ pub(super) fn write(meant: &Meant<'_>, config: &Config) -> Result<(), ExtractErr
     if let (Some(folder), Some(call)) = (&args.sipp, calls.first()) {
         let pair = scenarios(call, args.hop, meant.lang).map_err(WriteScriptError::Sipp)?;
         let sides = [(SippSide::A, "uac.xml", pair.caller), (SippSide::B, "uas.xml", pair.callee)];
-        let is_wanted = |side: SippSide| args.side.is_none_or(|only| only == side);
-        let wanted = sides.into_iter().filter(|(side, ..)| is_wanted(*side));
+        let wanted = sides.into_iter().filter(|(side, ..)| args.is_wanted(*side));
         files.extend(wanted.map(|(_, name, text)| (folder.join(name), text.into_bytes())));
     }
-    let is_stdout = |path: &Path| path.as_os_str() == "-";
-    for (path, _) in files.iter().filter(|(path, _)| !is_stdout(path)) {
-        may_write(meant.args, path)?;
-    }
-    if let Some(folder) = &args.sipp {
-        fs::create_dir_all(folder).map_err(|error| failed(folder, error))?;
-    }
-    for (path, bytes) in &files {
-        if is_stdout(path) {
-            OutputArgs::default().write(|out| out.write_all(bytes))?;
+    for (path, bytes) in files {
+        if is_stdout(&path) {
+            OutputArgs::default().write(|out| out.write_all(&bytes))?;
             continue;
         }
-        write_file(path, bytes)?;
-        name_written(path);
+        made.files.write(&meant.args.wanted(&path), &bytes)?;
+        made.names.push(path);
     }
     Ok(())
 }
