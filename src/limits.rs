@@ -250,6 +250,9 @@ pub const SUSPECT_REFUSALS_MAX: usize = 1 << 15;
 /// Findings kept with all their evidence; more are counted.
 pub const FINDINGS_MAX: usize = 200_000;
 
+/// Causes that a finding names from the same call; others stand in the report all the same.
+pub const SIGNS_PER_FINDING_MAX: usize = 64;
+
 /// Findings that were told and are still compared with those on later calls.
 pub const COMPARED_FINDINGS_MAX: usize = 1000;
 

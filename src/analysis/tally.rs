@@ -559,3 +559,25 @@ fn merge_continuations(mut calls: Vec<CallSummary>) -> Vec<CallSummary> {
     }
     merged
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signaling::samples::{log, surrounded};
+
+    #[test]
+    fn legs_have_a_bound() {
+        let invite = "INVITE sip:b@h SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\n\
+            From: <sip:a@h>;tag=a\nTo: <sip:b@h>\nCall-ID: 1\nCSeq: 1 INVITE\n\n";
+        let log = log(&[(0, 1, 2, invite)]);
+        let mut tally = Tally::new(Keep { calls: 10, ..Keep::default() });
+        surrounded(|own| tally.judge(&log, own, Media::new(&[]), &[], false));
+        let leg = tally.legs.first().expect("a leg").clone();
+        tally.legs.resize(LEGS_PER_SHARD_MAX, leg);
+        surrounded(|own| tally.judge(&log, own, Media::new(&[]), &[], true));
+        assert_eq!(tally.legs.len(), LEGS_PER_SHARD_MAX);
+        assert_eq!(tally.dropped.get("legs"), Some(&1));
+        let analysis = Tally::finish(vec![tally], &Profile::default());
+        assert_eq!(analysis.dropped.get("legs"), Some(&1));
+    }
+}

@@ -58,7 +58,7 @@ pub(super) fn unjudged(analysis: &Analysis) -> String {
     let beyond = analysis.dropped.get("findings").copied().unwrap_or_default();
     let broken: Vec<&str> = analysis.failed_rules.keys().copied().collect();
     format!(
-        "findings may be missing: rules that broke off: {} ({}); findings beyond the bound: {beyond}",
+        "findings may be missing: rules that broke off: {} ({}); findings not kept: {beyond}",
         broken.len(),
         broken.join(", ")
     )

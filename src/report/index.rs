@@ -2,11 +2,11 @@
 //! and the capture of a finding, names of frames.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use rustc_hash::FxHashMap;
+use foldhash::fast::RandomState;
 
 use crate::analysis::{Analysis, CallSummary};
 use crate::bytes::printable_str;
@@ -23,17 +23,17 @@ const FRAMES_MAX: usize = 12;
 pub(crate) struct Index<'a> {
     pub(crate) analysis: &'a Analysis,
     pub(crate) words: Labels,
-    calls: FxHashMap<&'a str, usize>,
+    calls: HashMap<&'a str, usize, RandomState>,
     /// Calls whose Call-ID an earlier one has, by their captures, which were judged each by itself.
-    again: FxHashMap<(&'a str, u16), usize>,
+    again: HashMap<(&'a str, u16), usize, RandomState>,
     rules: RefCell<BTreeMap<&'static str, Rc<RuleText>>>,
 }
 
 impl<'a> Index<'a> {
     /// The index of an analysis that is told in that language.
     pub(crate) fn new(analysis: &'a Analysis, lang: Lang) -> Self {
-        let mut calls = FxHashMap::default();
-        let mut again = FxHashMap::default();
+        let mut calls = HashMap::default();
+        let mut again = HashMap::default();
         for (place, call) in analysis.calls.iter().enumerate() {
             let call_id = call.call_id.as_str();
             if let Entry::Vacant(free) = calls.entry(call_id) {

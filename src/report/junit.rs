@@ -6,9 +6,10 @@
 //! look at the capture have cases of their own where they found something. After the captures comes
 //! a suite for each file of expectations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
+use foldhash::fast::RandomState;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 use rustc_hash::FxHashMap;
@@ -161,7 +162,7 @@ fn of_captures(outcome: &Outcome<'_>, index: &Index<'_>) -> Vec<Suite> {
         Suite { name: path.clone(), file: path, cases: Vec::new() }
     };
     let mut suites: Vec<Suite> = (0..analysis.captures.len().max(1)).map(file).collect();
-    let mut names: FxHashMap<(usize, String), u32> = FxHashMap::default();
+    let mut names: HashMap<(usize, String), u32, RandomState> = HashMap::default();
     for (place, call) in analysis.calls.iter().enumerate() {
         let capture = usize::from(call.first_frame.capture);
         let Some(suite) = suites.get_mut(capture) else { continue };

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::finding::{Confidence, Ending, Finding, Severity, Sign, Value, Visibility};
+use crate::limits::SIGNS_PER_FINDING_MAX;
 use crate::signaling::{Attempt, Call, Message, Transaction};
 use crate::sip::Class;
 
@@ -380,7 +381,10 @@ fn link(call: &Call<'_>, settled: &mut [Finding]) {
             let mut worst = None;
             for finding in settled.iter_mut().filter(|finding| finding.rule.name == effect) {
                 if cause != HIDDEN || is_meant_for(owner, finding) {
-                    finding.related.push(sign.clone());
+                    // All causes stand by themselves, so none is lost.
+                    if finding.related.len() < SIGNS_PER_FINDING_MAX {
+                        finding.related.push(sign.clone());
+                    }
                     worst = worst.max(Some(finding.severity));
                 }
             }
@@ -478,7 +482,7 @@ fn root(call: &Call<'_>, attempt: &Attempt<'_>, mut own: Vec<Finding>) -> Option
             std::cmp::Reverse(last),
         )
     };
-    own.sort_by_key(rank);
+    own.sort_by_cached_key(rank);
     let mut own = own.into_iter();
     let mut root = own.next()?;
     let root_hop = root.transaction;
@@ -565,4 +569,36 @@ fn depth_of(call: &Call<'_>, finding: &Finding) -> usize {
 
 fn hop_of<'a, 'c>(call: &'a Call<'c>, finding: &Finding) -> Option<&'a Transaction<'c>> {
     call.transactions.get(finding.transaction?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::{Check, Findings, Gate, Report, Rule};
+    use crate::signaling::samples::with_call;
+
+    static CAUSE: Rule = rule("message-too-large");
+    static EFFECT: Rule = rule("invite-no-response");
+
+    const fn rule(name: &'static str) -> Rule {
+        let (severity, gate, check) = (Severity::Warn, Gate::OPEN, Check::Call(|_, _| {}));
+        let (code, since, entry) = ("INT999", "0.1.0", "");
+        Rule { code, name, severity, since, entry, thresholds: &[], gate, check }
+    }
+
+    #[test]
+    fn a_finding_names_so_many_causes() {
+        let invite = "INVITE sip:b@h SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\n\
+            From: <sip:a@h>;tag=a\nTo: <sip:b@h>\nCall-ID: 1\nCSeq: 1 INVITE\n\n";
+        with_call(&[(0, 1, 2, invite)], |call| {
+            let mut found = Vec::new();
+            for rule in std::iter::repeat_n(&CAUSE, SIGNS_PER_FINDING_MAX + 2).chain([&EFFECT]) {
+                Findings::new(rule, call.settings(), &mut found).report(Report::on_capture());
+            }
+            link(call, &mut found);
+            let effect = found.last().expect("the effect");
+            assert_eq!(effect.related.len(), SIGNS_PER_FINDING_MAX);
+            assert_eq!(found.len(), SIGNS_PER_FINDING_MAX + 3, "every cause stands");
+        });
+    }
 }

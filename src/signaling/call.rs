@@ -13,6 +13,7 @@ use crate::signaling::settings::Settings;
 use crate::signaling::short_list::ShortList;
 use crate::signaling::subscription::{self, Subscription};
 use crate::signaling::transaction::{Outcome, Transaction};
+use crate::signaling::witnesses::{FEW, Openings, Witnesses};
 use crate::sip::{Class, HeaderName, Method, Status, timers};
 use crate::time::{Span, Time};
 use crate::transport::Network;
@@ -134,6 +135,8 @@ pub struct Call<'c> {
     /// Every subscription, in order.
     pub subscriptions: Vec<Subscription<'c>>,
     subscriptions_beyond: u64,
+    /// What its messages show, of a call with very many.
+    witnesses: Option<Box<Witnesses<'c>>>,
     kind: Kind,
     /// Challenges and what followed on them.
     chains: Vec<Chain<'c>>,
@@ -179,10 +182,14 @@ impl<'c> Call<'c> {
             dialogs: Vec::new(),
             subscriptions: Vec::new(),
             subscriptions_beyond: 0,
+            witnesses: None,
             chains: Vec::new(),
             surroundings,
             negotiations: Negotiations::default(),
         };
+        if messages.len() > FEW {
+            call.witnesses = Some(Box::new(Witnesses::of(&call)));
+        }
         call.link_hops(&lookup);
         call.link_cancels();
         (call.subscriptions, call.subscriptions_beyond) =
@@ -198,6 +205,11 @@ impl<'c> Call<'c> {
     /// The challenges that each sender met, sorted by what followed on what.
     pub fn chains(&self) -> &[Chain<'c>] {
         &self.chains
+    }
+
+    /// What the messages show; none of a call with so few that looking at each is less work.
+    pub(super) fn witnesses(&self) -> Option<&Witnesses<'c>> {
+        self.witnesses.as_deref()
     }
 
     /// Messages of subscriptions that are beyond the bound.
@@ -249,7 +261,10 @@ impl<'c> Call<'c> {
     /// A message went from the host of `source` to the host of `destination` in this call (guard
     /// G2).
     pub fn shows_way(&self, source: Endpoint, destination: Endpoint) -> bool {
-        self.messages.iter().any(|message| message.went(source, destination))
+        match self.witnesses() {
+            Some(witnesses) => witnesses.has_way(source.address, destination.address),
+            None => self.messages.iter().any(|message| message.went(source, destination)),
+        }
     }
 
     /// The first hop is the second one or lies before it, nearer to the caller.
@@ -393,7 +408,10 @@ impl<'c> Call<'c> {
 
     /// The dialog that the message belongs to.
     pub fn dialog_of(&self, message: &Message<'c>) -> Option<&Dialog<'c>> {
-        self.dialogs.iter().find(|dialog| dialog.holds(message))
+        match self.witnesses() {
+            Some(witnesses) => self.dialogs.get(witnesses.dialog(message)?),
+            None => self.dialogs.iter().find(|dialog| dialog.holds(message)),
+        }
     }
 
     /// Links the transactions of one request that went over several hops: the Via stack of the
@@ -546,15 +564,24 @@ impl<'c> Call<'c> {
 
     fn collect_dialogs(&mut self) {
         let mut dialogs: Vec<Dialog<'c>> = Vec::new();
+        let mut witnesses = self.witnesses.take();
+        let openings = witnesses.is_some().then(|| Openings::of(self.messages));
+        let openings = Opened { messages: self.messages, tables: openings.as_ref() };
         for message in self.messages {
             let (Some(from), Some(to)) = (message.from_tag(), message.to_tag()) else { continue };
-            let known = dialogs.iter().position(|dialog| dialog.holds(message));
-            if known.is_none() && !makes_dialog(message, self.messages) {
+            let known = match &witnesses {
+                Some(witnesses) => witnesses.dialog(message),
+                None => dialogs.iter().position(|dialog| dialog.holds(message)),
+            };
+            if known.is_none() && !openings.makes_dialog(message) {
                 continue;
             }
             let index = known.unwrap_or(dialogs.len());
             if known.is_none() {
-                let is_opened = is_opened_in_capture(message, self.messages);
+                let is_opened = openings.is_opened(message);
+                if let Some(witnesses) = &mut witnesses {
+                    witnesses.add_dialog(message, index);
+                }
                 dialogs.push(Dialog {
                     caller_tag: from,
                     callee_tag: to,
@@ -583,42 +610,70 @@ impl<'c> Call<'c> {
             if request.to_tag().is_none() {
                 continue;
             }
-            if let Some(dialog) = dialogs.iter_mut().find(|dialog| dialog.holds(request)) {
+            let dialog = match &witnesses {
+                Some(own) => own.dialog(request).and_then(|place| dialogs.get_mut(place)),
+                None => dialogs.iter_mut().find(|dialog| dialog.holds(request)),
+            };
+            if let Some(dialog) = dialog {
                 dialog.transactions.push(transaction.index);
             }
         }
         self.dialogs = dialogs;
+        self.witnesses = witnesses;
     }
 }
 
-/// The message is the first sign of a dialog: a provisional or successful response to a request
-/// that makes one (RFC 3261, section 12.1), or a request inside of one whose beginning was not
-/// captured.
-fn makes_dialog(message: &Message<'_>, messages: &[Message<'_>]) -> bool {
-    match message.status().map(Status::class) {
-        Some(Class::Provisional | Class::Success) => matches!(
-            message.method(),
-            Method::Invite | Method::Subscribe | Method::Refer | Method::Notify
-        ),
-        Some(_) => false,
-        // These have no dialog of their own, whatever their tags say.
-        None if matches!(
-            message.method(),
-            Method::Cancel | Method::Register | Method::Options | Method::Publish
-        ) =>
-        {
-            false
+/// Which dialogs were opened in the capture.
+struct Opened<'a, 'c> {
+    messages: &'a [Message<'c>],
+    /// The same in tables, where the messages are very many.
+    tables: Option<&'a Openings<'c>>,
+}
+
+impl<'c> Opened<'_, 'c> {
+    /// The message is the first sign of a dialog: a provisional or successful response to a request
+    /// that makes one (RFC 3261, section 12.1), or a request inside of one whose beginning was not
+    /// captured.
+    fn makes_dialog(&self, message: &Message<'c>) -> bool {
+        match message.status().map(Status::class) {
+            Some(Class::Provisional | Class::Success) => matches!(
+                message.method(),
+                Method::Invite | Method::Subscribe | Method::Refer | Method::Notify
+            ),
+            Some(_) => false,
+            // These have no dialog of their own, whatever their tags say.
+            None if matches!(
+                message.method(),
+                Method::Cancel | Method::Register | Method::Options | Method::Publish
+            ) =>
+            {
+                false
+            }
+            // An ACK with a To-tag also belongs to a failed INVITE, which makes no dialog.
+            None => {
+                message.method() != Method::Ack
+                    || !self.is_opened(message) && !self.is_of_failure(message)
+            }
         }
-        // An ACK with a To-tag also belongs to a failed INVITE, which makes no dialog.
-        None => {
-            message.method() != Method::Ack
-                || !is_opened_in_capture(message, messages) && !is_of_failure(message, messages)
+    }
+
+    fn is_opened(&self, message: &Message<'c>) -> bool {
+        match self.tables {
+            Some(tables) => tables.is_opened(message),
+            None => is_opened_in_capture(message, self.messages),
+        }
+    }
+
+    fn is_of_failure(&self, ack: &Message<'c>) -> bool {
+        match self.tables {
+            Some(tables) => tables.is_of_failure(ack),
+            None => is_of_failure(ack, self.messages),
         }
     }
 }
 
 /// The INVITE that opened the dialog of this message was seen, even if no response to it was.
-fn is_opened_in_capture(message: &Message<'_>, messages: &[Message<'_>]) -> bool {
+pub(super) fn is_opened_in_capture(message: &Message<'_>, messages: &[Message<'_>]) -> bool {
     messages.iter().any(|other| {
         other.is_request()
             && other.method() == Method::Invite
@@ -628,7 +683,7 @@ fn is_opened_in_capture(message: &Message<'_>, messages: &[Message<'_>]) -> bool
 }
 
 /// The ACK belongs to a failed INVITE, which itself was not captured.
-fn is_of_failure(ack: &Message<'_>, messages: &[Message<'_>]) -> bool {
+pub(super) fn is_of_failure(ack: &Message<'_>, messages: &[Message<'_>]) -> bool {
     messages.iter().any(|other| {
         let class = other.status().map(Status::class);
         other.method() == Method::Invite

@@ -120,8 +120,8 @@ mod tests {
         dates.calls = (0..).zip([1; CLOCK_OFFSETS_MAX]).collect();
         let dated = |date: &str| {
             format!(
-                "INVITE sip:b@h SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\nFrom: <sip:a@h>;tag=a\n\
-                 To: <sip:b@h>\nCall-ID: 1\nCSeq: 1 INVITE\nDate: {date}\n\n"
+                "INVITE sip:b@h SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\n\
+                 From: <sip:a@h>;tag=a\nTo: <sip:b@h>\nCall-ID: 1\nCSeq: 1 INVITE\nDate: {date}\n\n"
             )
         };
         let other = dated("Thu, 01 Jan 1970 12:00:00 GMT");

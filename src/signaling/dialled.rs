@@ -414,6 +414,19 @@ mod tests {
     }
 
     #[test]
+    fn hosts_have_a_bound() {
+        let mut dialled = Dialled::default();
+        let dial = |dialled: &mut Dialled, host: u32| {
+            dialled.add(host.to_be_bytes().into(), Dials::default(), (true, false), None);
+        };
+        for host in (0..).take(DIALLED_HOSTS_MAX + 2) {
+            dial(&mut dialled, host);
+        }
+        dial(&mut dialled, 0);
+        assert_eq!((dialled.hosts.len(), dialled.dropped()), (DIALLED_HOSTS_MAX, 2));
+    }
+
+    #[test]
     fn numbers_have_a_bound() {
         let mut dialled = Dialled::default();
         for tail in (0..).take(DIALLED_NUMBERS_MAX + 2) {

@@ -4,6 +4,7 @@ use crate::signaling::call::Call;
 use crate::signaling::message::Message;
 use crate::signaling::short_list::ShortList;
 use crate::signaling::transaction::Transaction;
+use crate::signaling::witnesses::Tags;
 use crate::sip::Method;
 
 /// What two tags of one Call-ID share.
@@ -52,7 +53,17 @@ impl<'c> Dialog<'c> {
     /// The dialog was not ended by a BYE, not even by one that only its response tells of.
     pub fn is_open(&self, call: &Call<'c>) -> bool {
         let is_bye = |message: &Message<'c>| message.method() == Method::Bye && self.holds(message);
-        self.is_confirmed() && self.method == Method::Invite && !call.messages.iter().any(is_bye)
+        let has_bye = || match call.witnesses() {
+            Some(witnesses) => witnesses.has_bye(self.tags()),
+            None => call.messages.iter().any(is_bye),
+        };
+        self.is_confirmed() && self.method == Method::Invite && !has_bye()
+    }
+
+    /// Both tags, as those of its messages in either direction.
+    pub(super) fn tags(&self) -> Tags<'c> {
+        let (caller, callee) = (Some(self.caller_tag), Some(self.callee_tag));
+        (caller.min(callee), caller.max(callee))
     }
 
     /// The message belongs to this dialog, in either direction.

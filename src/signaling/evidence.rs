@@ -13,6 +13,18 @@ impl<'c> Call<'c> {
     /// ACK with a branch of its own, or a request inside the dialog.
     pub fn implies_answer(&self, invite: &Transaction<'c>) -> bool {
         let Some(request) = invite.request else { return false };
+        match self.witnesses() {
+            Some(witnesses) => witnesses.implies_answer(invite, request),
+            None => self.messages_imply_answer(invite, request),
+        }
+    }
+
+    /// The same, by looking at each message.
+    pub(super) fn messages_imply_answer(
+        &self,
+        invite: &Transaction<'c>,
+        request: &Message<'c>,
+    ) -> bool {
         // Where a final response was seen on some hop, an ACK or BYE is about that.
         !self.has_final(request.from_tag(), invite.cseq)
             && self.messages.iter().any(|message| {
@@ -38,28 +50,49 @@ impl<'c> Call<'c> {
     pub fn implies_response(&self, hop: &Transaction<'c>) -> bool {
         let Some(request) = hop.request else { return false };
         let is_invite = hop.method == Method::Invite;
-        let has_twin = self.transactions.iter().any(|other| {
+        let has_twin = match self.witnesses() {
+            Some(witnesses) => witnesses.has_answered_twin(hop),
+            None => self.has_answered_twin(hop),
+        };
+        has_twin
+            || !hop.acks.is_empty()
+            || (is_invite && self.implies_answer(hop))
+            || match self.witnesses() {
+                Some(witnesses) => witnesses.shows_response(hop, request),
+                None => self.messages_show_response(hop, request),
+            }
+    }
+
+    /// Another transaction with the branch, number and method has a response.
+    pub(super) fn has_answered_twin(&self, hop: &Transaction<'c>) -> bool {
+        self.transactions.iter().any(|other| {
             other.index != hop.index
                 && (other.branch, other.cseq, other.method) == (hop.branch, hop.cseq, hop.method)
                 && !hop.branch.is_empty()
                 && other.has_response()
-        });
-        has_twin
-            || !hop.acks.is_empty()
-            || (is_invite && self.implies_answer(hop))
-            || self.messages.iter().filter(|message| message.time >= request.time).any(|message| {
-                match message.is_request() {
-                    true => {
-                        is_invite
-                            && message.method() == Method::Prack
-                            && message.from_tag() == request.from_tag()
-                    }
-                    false => {
-                        let is_readable = message.cseq().is_some() && message.status().is_some();
-                        !is_readable && message.went(hop.server, hop.client)
-                    }
+        })
+    }
+
+    /// A PRACK of the sender, or a response of the server that cannot be read, came later.
+    pub(super) fn messages_show_response(
+        &self,
+        hop: &Transaction<'c>,
+        request: &Message<'c>,
+    ) -> bool {
+        let is_invite = hop.method == Method::Invite;
+        self.messages.iter().filter(|message| message.time >= request.time).any(|message| {
+            match message.is_request() {
+                true => {
+                    is_invite
+                        && message.method() == Method::Prack
+                        && message.from_tag() == request.from_tag()
                 }
-            })
+                false => {
+                    let is_readable = message.cseq().is_some() && message.status().is_some();
+                    !is_readable && message.went(hop.server, hop.client)
+                }
+            }
+        })
     }
 
     /// The 2xx to the INVITE was acknowledged on this hop.
@@ -84,6 +117,17 @@ impl<'c> Call<'c> {
     /// The request reached its end on another way: a sibling of the same sender, method and number
     /// got a 2xx.
     pub fn got_through(&self, request: &Transaction<'c>) -> bool {
+        match self.witnesses() {
+            Some(witnesses) => {
+                let from_tag = request.request.and_then(Message::from_tag);
+                witnesses.has_success(request.method, request.cseq, from_tag)
+            }
+            None => self.has_success(request),
+        }
+    }
+
+    /// A transaction of the same sender, method and number got a 2xx.
+    pub(super) fn has_success(&self, request: &Transaction<'c>) -> bool {
         let from_tag = |t: &Transaction<'c>| t.request.and_then(Message::from_tag);
         let own = from_tag(request);
         self.transactions.iter().any(|other| {

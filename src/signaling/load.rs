@@ -434,6 +434,18 @@ mod tests {
     }
 
     #[test]
+    fn what_clients_were_told_has_a_bound() {
+        let client = Endpoint { address: host(), port: 5060 };
+        let (sent, refused, until) = (Time::default(), Time::default(), Time::default());
+        let told = Told { server: host(), client, registration: None, sent, refused, until };
+        let mut loads = Loads { told: vec![told; LOAD_TOLD_MAX], ..Loads::default() };
+        loads.add_told(None);
+        assert_eq!(loads.dropped(), 0);
+        loads.add_told(Some(told));
+        assert_eq!((loads.told.len(), loads.dropped()), (LOAD_TOLD_MAX, 1));
+    }
+
+    #[test]
     fn slots_have_a_bound() {
         let mut loads = Loads::default();
         for slot in (0..).take(LOAD_SLOTS_MAX + 2) {

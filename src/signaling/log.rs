@@ -264,7 +264,7 @@ mod tests {
     /// Pushes an OPTIONS of so many bytes about, a second after the one before.
     fn push(log: &mut CallLog, number: u32, length: usize) -> Pushed {
         let text = format!(
-            "OPTIONS sip:b@example.com SIP/2.0\r\nCall-ID: long\r\nCSeq: {number} OPTIONS\r\n\r\n{}",
+            "OPTIONS sip:b SIP/2.0\r\nCall-ID: long\r\nCSeq: {number} OPTIONS\r\n\r\n{}",
             "x".repeat(length)
         );
         let end = |last| Endpoint { address: [192, 0, 2, last].into(), port: 5060 };

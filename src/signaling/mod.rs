@@ -54,6 +54,7 @@ mod traffic;
 mod traits;
 mod transaction;
 mod uses;
+mod witnesses;
 
 pub use accounts::{Accounts, NotAnAccount};
 pub use ack::{Answer, Field};

@@ -18,7 +18,7 @@ use crate::transport::{Delivery, Network, Transport};
 pub(crate) type Sample<'s> = (i64, u8, u8, &'s str);
 
 /// The log of the messages.
-pub(super) fn log(samples: &[Sample<'_>]) -> CallLog {
+pub(crate) fn log(samples: &[Sample<'_>]) -> CallLog {
     let mut log = CallLog::new(Time::default());
     for ((millis, from, to, text), number) in samples.iter().zip(1..) {
         let bytes = text.replace("\r\n", "\n").replace('\n', "\r\n").into_bytes();
@@ -44,16 +44,20 @@ pub(super) fn log(samples: &[Sample<'_>]) -> CallLog {
 pub(crate) fn with_call<T>(samples: &[Sample<'_>], look: impl FnOnce(&Call<'_>) -> T) -> T {
     let log = log(samples);
     let messages: Vec<Message<'_>> = log.messages();
+    surrounded(|surroundings| look(&Call::build(&messages, surroundings)))
+}
+
+/// What is around a call that was observed for an hour.
+pub(crate) fn surrounded<T>(look: impl FnOnce(Surroundings<'_>) -> T) -> T {
     let settings = Settings::default();
     let observed_until = Time::default() + Span::from_secs(3600);
     let coverage = Coverage::default();
-    let surroundings = Surroundings {
+    look(Surroundings {
         observed_until,
         coverage: &coverage,
         settings: &settings,
         network: Network::default(),
-    };
-    look(&Call::build(&messages, surroundings))
+    })
 }
 
 fn endpoint(last: u8) -> Endpoint {

@@ -2,6 +2,9 @@
 
 use std::ops::Deref;
 
+/// Elements that are sorted without a list of their keys.
+const FEW: usize = 16;
+
 /// Elements in order; takes memory of its own only from the second one on.
 ///
 /// Of what a transaction has several of (responses, ACKs, hops behind it), nearly every transaction
@@ -45,7 +48,11 @@ impl<T> ShortList<T> {
     /// Sorts the elements by a key; equal ones keep their order.
     pub(crate) fn sort_by_key<K: Ord>(&mut self, key: impl FnMut(&T) -> K) {
         if let Held::Several(all) = &mut self.held {
-            all.sort_by_key(key);
+            // A key may take a look at the whole call.
+            match all.len() {
+                ..=FEW => all.sort_by_key(key),
+                _ => all.sort_by_cached_key(key),
+            }
         }
     }
 }

@@ -412,17 +412,25 @@ impl Suspects {
     /// Who guesses passwords, in order of the addresses.
     pub fn guesses(&self, criteria: &GuessCriteria) -> Vec<Probing> {
         let mut found = Vec::new();
+        let mut let_in: HashMap<IpAddr, Vec<(User, &Accepted)>, RandomState> = HashMap::default();
+        for ((host, user), accepted) in &self.accepted {
+            let_in.entry(*host).or_default().push((*user, accepted));
+        }
         for (host, own) in self.in_order() {
+            let let_in = let_in.get(&host).map(Vec::as_slice).unwrap_or_default();
+            let mut tried = Tried::default();
             let rejected: Vec<_> =
                 own.sorted().into_iter().filter(|refused| refused.has_credentials).collect();
             let mut gathering = Gathering::default();
             for run in runs(&rejected, criteria.within) {
                 let is_told = !own.tools.is_empty() && run.len() >= TRIES_OF_TOOL;
-                if is_told || (is_guessing(run, criteria) && !self.serves_users(host, run)) {
+                let serves_users = || self.serves_users(host, let_in.len(), run);
+                if is_told || (is_guessing(run, criteria) && !serves_users()) {
                     gathering.add_run(host, run);
-                    gathering.accepted.extend(self.accepted_of(host, run));
+                    tried.add(run);
                 }
             }
+            gathering.accepted = tried.accepted(let_in);
             found.extend(gathering.finish(own.tools.first().map(|tool| tool.tool)));
         }
         found
@@ -430,36 +438,49 @@ impl Suspects {
 
     /// The host stands for many subscribers, as a trunk or proxy does: more of its users got in
     /// than did not. Who guesses is mostly wrong.
-    fn serves_users(&self, host: IpAddr, run: &[Refused]) -> bool {
+    fn serves_users(&self, host: IpAddr, let_in: usize, run: &[Refused]) -> bool {
         let rejected: BTreeSet<_> = run.iter().filter_map(|own| own.user).collect();
-        let others = self
-            .accepted
-            .keys()
-            .filter(|(client, user)| *client == host && !rejected.contains(user));
-        others.count() > rejected.len()
-    }
-
-    /// The credentials that were accepted after the first of these was not: of one of its users, or
-    /// from one of its ports.
-    fn accepted_of(&self, host: IpAddr, run: &[Refused]) -> Vec<Accepted> {
-        let since = run.first().map(|first| first.at).unwrap_or_default();
-        let users: BTreeSet<_> = run.iter().filter_map(|own| own.user).collect();
-        let ports: BTreeSet<_> = run.iter().map(|own| own.client.port).collect();
-        let is_own = |((client, user), accepted): &(&(IpAddr, User), &Accepted)| {
-            *client == host
-                && accepted.at > since
-                && (users.contains(user) || ports.contains(&accepted.port))
-        };
-        let mut found: Vec<_> =
-            self.accepted.iter().filter(is_own).map(|(_, accepted)| accepted.clone()).collect();
-        found.sort_unstable();
-        found
+        let known = rejected.iter().filter(|user| self.accepted.contains_key(&(host, **user)));
+        let_in.saturating_sub(known.count()) > rejected.len()
     }
 
     fn in_order(&self) -> Vec<(IpAddr, &Suspect)> {
         let mut hosts: Vec<_> = self.hosts.iter().map(|(host, own)| (*host, own)).collect();
         hosts.sort_unstable_by_key(|(host, _)| *host);
         hosts
+    }
+}
+
+/// Users and ports of one host with rejected credentials, from the first time on.
+#[derive(Default)]
+struct Tried {
+    users: BTreeMap<User, Time>,
+    ports: BTreeMap<u16, Time>,
+}
+
+impl Tried {
+    fn add(&mut self, run: &[Refused]) {
+        let Some(first) = run.first() else { return };
+        for own in run {
+            // The runs come in order of time.
+            self.ports.entry(own.client.port).or_insert(first.at);
+            if let Some(user) = own.user {
+                self.users.entry(user).or_insert(first.at);
+            }
+        }
+    }
+
+    /// The credentials that were accepted after others were not: of one of the users, or from one of
+    /// the ports.
+    fn accepted(&self, let_in: &[(User, &Accepted)]) -> Vec<Accepted> {
+        let is_later = |since: Option<&Time>, at: Time| since.is_some_and(|since| at > *since);
+        let is_own = |(user, own): &&(User, &Accepted)| {
+            is_later(self.users.get(user), own.at) || is_later(self.ports.get(&own.port), own.at)
+        };
+        let mut found: Vec<_> =
+            let_in.iter().filter(is_own).map(|(_, own)| (*own).clone()).collect();
+        found.sort_unstable();
+        found
     }
 }
 
@@ -859,6 +880,36 @@ mod tests {
         let [(spells, users, frames)] = &told(one)[..] else { panic!("one scan") };
         assert_eq!((spells.len(), *users, frames.len()), (1, 3, 3));
         assert_eq!(one.kept, 6);
+    }
+
+    #[test]
+    fn hosts_have_a_bound() {
+        let mut suspects = Suspects::default();
+        for host in (0_u32..).take(SUSPECT_HOSTS_MAX + 2) {
+            suspects.suspect(host.to_be_bytes().into());
+        }
+        assert!(suspects.suspect([0, 0, 0, 0].into()).is_some());
+        assert_eq!((suspects.hosts.len(), suspects.dropped()), (SUSPECT_HOSTS_MAX, 2));
+    }
+
+    #[test]
+    fn credentials_that_were_accepted_after_others_are_told_once() {
+        let let_in = |user: &str, second: i64, port: u16| {
+            let (at, frame) = (Time::from_parts(second, 0), FrameId::default());
+            (User::of(user), Accepted { at, frame, port, user: user.as_bytes().into() })
+        };
+        let all = [let_in("a", 5, 1), let_in("b", 50, 1), let_in("c", 50, 2), let_in("a", 60, 3)];
+        let borrowed: Vec<_> = all.iter().map(|(user, own)| (*user, own)).collect();
+        let run = part(1, &["a", "x"]);
+        let mut run = run.hosts.values().next().expect("one").refused.clone();
+        for own in &mut run {
+            (own.at, own.client.port) = (Time::from_parts(10, 0), 1);
+        }
+        let mut tried = Tried::default();
+        tried.add(&run);
+        tried.add(&run);
+        let found = tried.accepted(&borrowed);
+        assert_eq!(found, [all[1].1.clone(), all[3].1.clone()], "by its port, by its user");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use siptrace::capture::Source;
 use siptrace::catalogue::Lang;
 use siptrace::limits::{
     FORMATS_PER_MEDIA_MAX, HEADERS_PER_MESSAGE_MAX, MEDIA_PER_SDP_MAX, MESSAGES_PER_CALL_MAX,
+    STREAMS_LISTED_MAX,
 };
 use siptrace::pipeline::{self, Options};
 use siptrace::report::text::{TextOptions, Verbosity};
@@ -40,7 +41,11 @@ fn capture(lines: &[Line]) -> Vec<u8> {
 }
 
 fn analyse_keeping(lines: &[Line], keep: Keep) -> Analysis {
-    let bytes = Box::new(Cursor::new(capture(lines)));
+    analyse_bytes(capture(lines), keep)
+}
+
+fn analyse_bytes(bytes: Vec<u8>, keep: Keep) -> Analysis {
+    let bytes = Box::new(Cursor::new(bytes));
     let source = Source::from_reader("bounds.pcap", bytes, 0).expect("a capture");
     let options = Options {
         profile: Profile { rules: rules::ALL.to_vec(), ..Profile::default() },
@@ -211,4 +216,32 @@ fn findings_and_transcripts_beyond_the_bound_are_told() {
     let kept = messages.calls.iter().filter(|call| !call.transcript.is_empty()).count() as u64;
     assert!(kept > 0);
     assert_told(&messages, "transcripts", messages.calls.len() as u64 - kept);
+}
+
+#[test]
+fn streams_beyond_the_bound_are_told() {
+    let beyond = 3;
+    let streams = (0..u32::try_from(STREAMS_LISTED_MAX + beyond).expect("a small number"))
+        .flat_map(|stream| (0..8_u16).map(move |packet| (stream, packet)));
+    let record = |(stream, packet): (u32, u16)| {
+        let mut rtp = vec![0x80, 0];
+        rtp.extend(packet.to_be_bytes());
+        rtp.extend((u32::from(packet) * 160).to_be_bytes());
+        rtp.extend((stream + 1).to_be_bytes());
+        rtp.extend([0x55; 160]);
+        let [_, _, high, low] = stream.to_be_bytes();
+        let mut data = ip::sip([10, 0, high, low], [10, 1, high, low], &rtp);
+        // Both ports are those of RTP.
+        data[20..24].copy_from_slice(&[0x40, 0, 0x40, 0]);
+        let nanos = 1_767_603_600_000_000_000 + i64::from(packet) * 20_000_000;
+        let length = u32::try_from(data.len()).expect("a packet");
+        Record { nanos, data, length }
+    };
+    let mut records: Vec<_> = streams.map(record).collect();
+    records.sort_by_key(|record| record.nanos);
+    let bytes = pcap_of(Order::Little, 0xa1b2_c3d4, LINK, &records);
+    let analysis = analyse_bytes(bytes, Keep { calls: 10, ..Keep::default() });
+    assert_eq!(analysis.totals.rtp_streams, (STREAMS_LISTED_MAX + beyond) as u64);
+    assert_eq!(analysis.streams.len(), STREAMS_LISTED_MAX);
+    assert_told(&analysis, "streams-listed", beyond as u64);
 }

@@ -26,9 +26,9 @@ fn capture() -> Vec<u8> {
     let start = 1_767_603_600_000_000_000;
     let text = |method: &str, call_id: &str, number: u32| {
         format!(
-            "{method} sip:b@example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK{call_id}\
-             {number}\r\nMax-Forwards: 70\r\nFrom: <sip:a@example.com>;tag=a\r\n\
-             To: <sip:b@example.com>\r\nCall-ID: {call_id}\r\nCSeq: {number} {method}\r\n\
+            "{method} sip:b@example.com SIP/2.0\r\n\
+             Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK{call_id}{number}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:a@example.com>;tag=a\r\nTo: <sip:b@example.com>\r\nCall-ID: {call_id}\r\nCSeq: {number} {method}\r\n\
              Contact: <sip:a@192.0.2.1>\r\nContent-Length: 0\r\n\r\n"
         )
     };

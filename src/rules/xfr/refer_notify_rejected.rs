@@ -1,5 +1,7 @@
 #![doc = include_str!("refer_notify_rejected.md")]
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::finding::{
     Check, Confidence, Findings, Gate, Report, Rule, Severity, Value, Visibility,
 };
@@ -22,17 +24,26 @@ pub(crate) static RULE: Rule = Rule {
 const CROSSING: Span = Span::from_millis(100);
 
 fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
+    // A NOTIFY may be of many referrals.
+    let mut faulty: BTreeMap<usize, Option<&Transaction<'_>>> = BTreeMap::new();
+    let mut reported: BTreeSet<usize> = BTreeSet::new();
     for referral in call.subscriptions.iter().filter(|own| own.is_referral()) {
         let mut is_told = false;
+        let taken = last_taken(call, referral);
         for (first_hop, notify) in referral.notifies(call) {
             let status = refusal(first_hop);
+            // Another NOTIFY followed and was taken: a challenge, or a passing trouble (guard G7).
+            let is_repeated = taken > Some(first_hop.cseq);
             // The other refusals of one referral say no more; each silence is one of its own.
-            if (status.is_some() && is_told) || is_repeated(call, referral, first_hop) {
+            if (status.is_some() && is_told) || is_repeated {
                 continue;
             }
-            let Some(hop) = faulty_hop(call, first_hop) else { continue };
+            let hop = faulty.entry(first_hop.index).or_insert_with(|| faulty_hop(call, first_hop));
+            let Some(hop) = *hop else { continue };
             is_told |= status.is_some();
-            report(call, hop, notify, findings);
+            if reported.insert(hop.index) {
+                report(call, hop, notify, findings);
+            }
         }
     }
 }
@@ -44,11 +55,10 @@ fn refusal(notify: &Transaction<'_>) -> Option<Status> {
         .then_some(status)
 }
 
-/// Another NOTIFY followed and was taken: a challenge, or a passing trouble (guard G7).
-fn is_repeated(call: &Call<'_>, referral: &Subscription<'_>, notify: &Transaction<'_>) -> bool {
-    referral
-        .notifies(call)
-        .any(|(other, _)| other.cseq > notify.cseq && other.first_success().is_some())
+/// The number of the last NOTIFY that was taken.
+fn last_taken(call: &Call<'_>, referral: &Subscription<'_>) -> Option<u32> {
+    let taken = referral.notifies(call).filter(|(own, _)| own.first_success().is_some());
+    taken.map(|(own, _)| own.cseq).max()
 }
 
 /// The farthest hop on which the NOTIFY was refused or stayed without an answer (guard G9).
