@@ -30,6 +30,8 @@ pub(super) struct Pcap {
     header: usize,
     length_max: u32,
     link: LinkType,
+    /// Records are still being looked for behind damage, so one sane header is not enough.
+    is_lost: bool,
 }
 
 /// A record header.
@@ -130,7 +132,8 @@ impl Pcap {
         let length_max = snap_length.clamp(CALM_LENGTH, limits::RECORD_BYTES_MAX as u32);
         // The upper half tells the length of the frame check sequence.
         let link = LinkType((network & 0xffff) as u16);
-        Some(Self { is_big_endian, unit, record_header, header, length_max, link })
+        let is_lost = false;
+        Some(Self { is_big_endian, unit, record_header, header, length_max, link, is_lost })
     }
 
     /// Bytes before the first record.
@@ -140,14 +143,21 @@ impl Pcap {
 
     /// Reads all whole records of the window; returns how many bytes are done with.
     pub(super) fn scan(
-        &self,
+        &mut self,
         window: Window<'_>,
         records: &mut Vec<Record>,
         ledger: &mut Ledger,
     ) -> usize {
         let length = window.bytes.len();
-        let mut at = 0;
-        let mut verdict = self.judge(window, at, ledger.last_time());
+        let (mut at, mut last) = (0, ledger.last_time());
+        if self.is_lost {
+            at = self.pass_over(window, at, at, ledger);
+            if self.is_lost || at == length {
+                return at;
+            }
+            last = None;
+        }
+        let mut verdict = self.judge(window, at, last);
         loop {
             let header = match verdict {
                 Verdict::Good(header) => header,
@@ -157,9 +167,8 @@ impl Pcap {
                 }
                 Verdict::Short => return at,
                 Verdict::Bad => {
-                    let (next, is_found) = self.pass_over(window, at, at + 1, ledger);
-                    at = next;
-                    if !is_found {
+                    at = self.pass_over(window, at, at + 1, ledger);
+                    if self.is_lost || at == length {
                         return at;
                     }
                     verdict = self.judge(window, at, None);
@@ -260,22 +269,28 @@ impl Pcap {
         self.link
     }
 
-    /// Looks for records after damage at `at`; notes what was passed over. False when there are
-    /// none in the window.
+    /// Looks for records after damage at `at`; notes what was passed over. Where the window does not
+    /// tell, the search goes on in the next one.
     fn pass_over(
-        &self,
+        &mut self,
         window: Window<'_>,
         at: usize,
         from: usize,
         ledger: &mut Ledger,
-    ) -> (usize, bool) {
-        let (next, is_found) = match self.search(window, from, ledger.last_time()) {
-            Found::At(next) => (next, true),
-            Found::Undecided(next) => (next, false),
-            Found::Nowhere => (window.bytes.len(), false),
+    ) -> usize {
+        let found = self.search(window, from, ledger.last_time());
+        self.is_lost = matches!(found, Found::Undecided(_));
+        let next = match found {
+            Found::At(next) | Found::Undecided(next) => next,
+            Found::Nowhere => window.bytes.len(),
         };
         ledger.damage(window.offset + at as u64, (next - at) as u64);
-        (next, is_found)
+        next
+    }
+
+    /// Records are still being looked for behind damage.
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_lost
     }
 
     fn search(&self, window: Window<'_>, from: usize, last: Option<Time>) -> Found {

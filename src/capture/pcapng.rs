@@ -58,6 +58,8 @@ pub(super) struct Pcapng {
     pub(super) secrets: Vec<Secret>,
     secret_bytes: usize,
     pub(super) names: Vec<Name>,
+    /// Blocks are still being looked for behind damage, so one that looks whole is not enough.
+    is_lost: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -97,6 +99,7 @@ impl Pcapng {
             secrets: Vec::new(),
             secret_bytes: 0,
             names: Vec::new(),
+            is_lost: false,
         })
     }
 
@@ -114,7 +117,10 @@ impl Pcapng {
     ) -> usize {
         let bytes = window.bytes;
         let mut at = 0;
-        loop {
+        if self.is_lost {
+            at = self.pass_over(window, at, at, ledger);
+        }
+        while !self.is_lost {
             let rest = bytes.get(at..).unwrap_or_default();
             if rest.is_empty() {
                 return at;
@@ -135,20 +141,29 @@ impl Pcapng {
                     ledger.damage(window.offset + at as u64, (next - at) as u64);
                     at = next;
                 }
-                Cut::Bad => {
-                    let found = self.search(window, at + 1);
-                    let next = match found {
-                        Found::At(next) | Found::Undecided(next) => next,
-                        Found::Nowhere => bytes.len(),
-                    };
-                    ledger.damage(window.offset + at as u64, (next - at) as u64);
-                    at = next;
-                    if matches!(found, Found::Undecided(_)) {
-                        return at;
-                    }
-                }
+                Cut::Bad => at = self.pass_over(window, at, at + 1, ledger),
             }
         }
+        at
+    }
+
+    /// Looks for blocks after damage at `at`; notes what was passed over. Where the window does not
+    /// tell, the search goes on in the next one.
+    fn pass_over(
+        &mut self,
+        window: Window<'_>,
+        at: usize,
+        from: usize,
+        ledger: &mut Ledger,
+    ) -> usize {
+        let found = self.search(window, from);
+        self.is_lost = matches!(found, Found::Undecided(_));
+        let next = match found {
+            Found::At(next) | Found::Undecided(next) => next,
+            Found::Nowhere => window.bytes.len(),
+        };
+        ledger.damage(window.offset + at as u64, (next - at) as u64);
+        next
     }
 
     fn search(&self, window: Window<'_>, from: usize) -> Found {

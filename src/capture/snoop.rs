@@ -19,6 +19,8 @@ const RECORD_HEADER: usize = 24;
 #[derive(Clone, Debug)]
 pub(super) struct Snoop {
     link: LinkType,
+    /// Records are still being looked for behind damage, so one sane header is not enough.
+    is_lost: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -43,19 +45,22 @@ impl Snoop {
             // Other numbers are a register of their own; nothing that carries SIP was seen there.
             _ => LinkType::UNDECLARED,
         };
-        Some(Self { link })
+        Some(Self { link, is_lost: false })
     }
 
     /// Reads all whole records of the window; returns how many bytes are done with.
     pub(super) fn scan(
-        &self,
+        &mut self,
         window: Window<'_>,
         records: &mut Vec<Record>,
         ledger: &mut Ledger,
     ) -> usize {
         let length = window.bytes.len();
         let mut at = 0;
-        while at < length {
+        if self.is_lost {
+            at = self.pass_over(window, at, at, ledger);
+        }
+        while at < length && !self.is_lost {
             match step(window.bytes, at) {
                 Step::Next(next) => {
                     self.record(window.bytes, at, records, ledger);
@@ -66,24 +71,32 @@ impl Snoop {
                     ledger.note(Note::EndsInsideRecord { offset: window.offset + at as u64 });
                     return length;
                 }
-                Step::No => {
-                    let found =
-                        resync::search(length, at + 1, window.at_end, resync::CHAIN, |at, _| {
-                            step(window.bytes, at)
-                        });
-                    let next = match found {
-                        Found::At(next) | Found::Undecided(next) => next,
-                        Found::Nowhere => length,
-                    };
-                    ledger.damage(window.offset + at as u64, (next - at) as u64);
-                    at = next;
-                    if matches!(found, Found::Undecided(_)) {
-                        return at;
-                    }
-                }
+                Step::No => at = self.pass_over(window, at, at + 1, ledger),
             }
         }
         at
+    }
+
+    /// Looks for records after damage at `at`; notes what was passed over. Where the window does not
+    /// tell, the search goes on in the next one.
+    fn pass_over(
+        &mut self,
+        window: Window<'_>,
+        at: usize,
+        from: usize,
+        ledger: &mut Ledger,
+    ) -> usize {
+        let length = window.bytes.len();
+        let found = resync::search(length, from, window.at_end, resync::CHAIN, |at, _| {
+            step(window.bytes, at)
+        });
+        self.is_lost = matches!(found, Found::Undecided(_));
+        let next = match found {
+            Found::At(next) | Found::Undecided(next) => next,
+            Found::Nowhere => length,
+        };
+        ledger.damage(window.offset + at as u64, (next - at) as u64);
+        next
     }
 
     fn record(&self, bytes: &[u8], at: usize, records: &mut Vec<Record>, ledger: &mut Ledger) {

@@ -264,6 +264,9 @@ impl Source {
         else {
             return Vec::new();
         };
+        if pcap.is_lost() {
+            return Vec::new();
+        }
         const BYTES: u64 = limits::BLOCK_BYTES as u64;
         let left = parts.length.saturating_sub(self.offset + limits::RECORD_BYTES_MAX as u64);
         let count = (left / BYTES).min(count as u64);
@@ -728,7 +731,7 @@ mod tests {
     use crate::capture::LinkType;
     use crate::capture::samples::{
         Order, Random, Scratch, block, drain, from_file, from_pipe, interface, packet, payload,
-        pcap, read, section,
+        pcap, pcap_record, read, section,
     };
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -935,6 +938,39 @@ mod tests {
                 assert_eq!((block.frames_count(), block.first().number), (1, number));
                 is_served.store(true, Ordering::Relaxed);
             }
+        }
+    }
+
+    /// A snoop record (RFC 1761).
+    fn snoop_record(seconds: u32, data: &[u8]) -> Vec<u8> {
+        let length = data.len() as u32;
+        let numbers = [length, length, length + 24, 0, seconds, 0].map(u32::to_be_bytes);
+        [numbers.as_flattened(), data].concat()
+    }
+
+    #[test]
+    fn one_sane_record_inside_damage_is_no_way_back_however_it_is_read() {
+        let order = Order::Little;
+        let numbers = [u32::from_be_bytes(*b"snoo"), u32::from_be_bytes(*b"p\0\0\0"), 2, 4];
+        let head = numbers.map(u32::to_be_bytes).as_flattened().to_vec();
+        let snoop = |n: u32| snoop_record(n, &payload(n));
+        let cases = [
+            (pcap(2), pcap_record(order, 1000, 9, &payload(9)), pcap(10).split_off(24)),
+            (pcapng(2), packet(order, 0, 9, &payload(9)), pcapng(10).split_off(48)),
+            (
+                [head, snoop(1), snoop(2)].concat(),
+                snoop(9),
+                (1..=10).flat_map(snoop).collect::<Vec<u8>>(),
+            ),
+        ];
+        for (before, inside, after) in cases {
+            let (some, more) = (vec![0xff; 50], vec![0xff; 90]);
+            let damaged = some.len() + inside.len() + more.len();
+            let outcome =
+                read(&[&before, &some, &inside, &more, &after].map(Vec::as_slice).concat());
+            assert_eq!(outcome.frames.len(), 12, "{}", outcome.description.format);
+            let (offset, bytes) = (before.len() as u64, damaged as u64);
+            assert_eq!(outcome.notes.first(), Some(&Note::Damaged { offset, bytes }));
         }
     }
 
