@@ -63,7 +63,7 @@ pub struct WrongAt {
     pub line: usize,
     /// The column, from 1, in characters.
     pub column: usize,
-    /// What is wrong there.
+    /// What is wrong there, safe to show.
     pub problem: String,
 }
 

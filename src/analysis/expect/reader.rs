@@ -5,6 +5,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::WrongAt;
 use super::steps::Wrong;
+use crate::bytes::printable_str;
 use crate::catalogue::nearest;
 
 /// Where the lines of a text begin.
@@ -33,6 +34,7 @@ impl<'t> Lines<'t> {
         let end =
             (start..=at.min(self.text.len())).rev().find(|at| self.text.is_char_boundary(*at));
         let before = self.text.get(start..end.unwrap_or(start)).unwrap_or_default();
+        let problem = printable_str(&problem).into_owned();
         WrongAt { line, column: before.chars().count() + 1, problem }
     }
 }
