@@ -20,8 +20,9 @@ fn main() -> io::Result<()> {
 
 fn take(out: &Path, path: &Path) -> io::Result<()> {
     if path.is_dir() {
-        let mut inside: Vec<_> =
-            fs::read_dir(path)?.map(|entry| entry.map(|own| own.path())).collect::<Result<_, _>>()?;
+        let mut inside: Vec<_> = fs::read_dir(path)?
+            .map(|entry| entry.map(|own| own.path()))
+            .collect::<Result<_, _>>()?;
         inside.sort();
         return inside.iter().try_for_each(|path| take(out, path));
     }

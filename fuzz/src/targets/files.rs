@@ -1,13 +1,12 @@
 //! What users write: scripts, settings, filters, expectations. A fault in them is told in words
 //! that are safe to show.
 
-use std::io::Cursor;
 use std::path::Path;
 use std::sync::OnceLock;
 
 use siptrace::analysis::expect::Expectations;
 use siptrace::analysis::{Analysis, Filter};
-use siptrace::capture::{Frame, FrameId, script as scripts};
+use siptrace::capture::{Frame, FrameId, Source, script as scripts};
 use siptrace::catalogue::Lang;
 use siptrace::finding::Finding;
 use siptrace::report::text::{TextOptions, Verbosity};
@@ -66,7 +65,20 @@ end 1100
 fn analysis() -> &'static Analysis {
     static ANALYSIS: OnceLock<Analysis> = OnceLock::new();
     ANALYSIS.get_or_init(|| {
-        whole::analysis(Cursor::new(CALLS.as_bytes())).expect("a script is a capture")
+        let frames = scripts::frames(CALLS).expect("a script");
+        let source = Source::from_frames(
+            Path::new("calls.sip"),
+            "sip",
+            frames.iter().map(|frame| Frame {
+                id: FrameId::default(),
+                time: frame.time,
+                link: frame.link,
+                data: &frame.data,
+                original_length: frame.original_length,
+            }),
+            0,
+        );
+        whole::analysis(source).expect("frames are a capture")
     })
 }
 

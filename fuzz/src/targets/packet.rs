@@ -2,7 +2,7 @@
 
 use std::io::{self, Cursor, Read};
 
-use siptrace::capture::{Description, Frame, FrameId, LinkType, Source};
+use siptrace::capture::{Description, Frame, FrameId, LinkType, Note, Source};
 use siptrace::packet::{
     self, Defragmenter, Fragment, IcmpError, Packet, Piece, Reassembled, Segment, hep,
 };
@@ -31,7 +31,8 @@ impl<R: Read> Read for Trickle<R> {
 /// A frame without its bytes: number, time, link type, length, length on the wire, sum.
 type Outline = (u64, Time, LinkType, usize, u32, u64);
 
-/// A capture file of any format, compressed or not, as it comes out of a pipe.
+/// A capture file of any format, compressed or not, as it comes out of a pipe. A slow pipe gives the
+/// same, but for damaged pcap files: their records are taken before it is seen what follows them.
 pub fn container(bytes: &[u8]) {
     let Some((frames, description)) = read(Cursor::new(bytes.to_vec())) else { return };
     if bytes.len() > PIECEWISE_MAX {
@@ -39,6 +40,12 @@ pub fn container(bytes: &[u8]) {
     }
     let trickle = Trickle(Cursor::new(bytes.to_vec()), 1 + bytes.len() % 7);
     let (again, other) = read(trickle).expect("the same bytes are a capture");
+    let is_damaged =
+        |note: &Note| matches!(note, Note::Damaged { .. } | Note::EndsInsideRecord { .. });
+    if description.format == "pcap" && description.notes.iter().chain(&other.notes).any(is_damaged)
+    {
+        return;
+    }
     assert_eq!(frames, again, "a slow pipe gives other frames");
     assert_eq!(description.notes, other.notes, "a slow pipe gives other notes");
 }
@@ -215,7 +222,8 @@ fn shuffled(whole: &[u8], shape: u16) {
         let fragment = Fragment {
             path,
             id: 7,
-            protocol: 17,
+            // Nothing that could be a tunnel (RFC 3692).
+            protocol: 253,
             offset: (at * size) as u32,
             more: at + 1 < chunks.len(),
             payload,

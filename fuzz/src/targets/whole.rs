@@ -1,6 +1,6 @@
 //! The whole way: a capture is analysed by every rule and written in every format.
 
-use std::io::{Cursor, Read, Write};
+use std::io::{Cursor, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -38,7 +38,9 @@ pub fn analyze(bytes: &[u8]) {
     if bytes.len() > INPUT_MAX {
         return;
     }
-    let Some(analysis) = analysis(Cursor::new(bytes.to_vec())) else { return };
+    let reader = Box::new(Cursor::new(bytes.to_vec()));
+    let Ok(source) = Source::from_reader("fuzzed", reader, 0) else { return };
+    let Some(analysis) = analysis(source) else { return };
     assert!(analysis.failed_rules.is_empty(), "{:?}", analysis.failed_rules);
     let sum = bytes
         .iter()
@@ -53,8 +55,7 @@ pub fn analyze(bytes: &[u8]) {
 }
 
 /// Everything that a run finds and keeps, with one thread.
-pub(super) fn analysis(reader: impl Read + Send + 'static) -> Option<Analysis> {
-    let source = Source::from_reader("fuzzed", Box::new(reader), 0).ok()?;
+pub(super) fn analysis(source: Source) -> Option<Analysis> {
     let keep = Keep {
         calls: 1000,
         findings: 1000,
