@@ -151,6 +151,11 @@ pub enum Note {
         /// Offset of the unfinished record, in bytes of the uncompressed capture.
         offset: u64,
     },
+    /// The file had become shorter when its end was read.
+    Shrank {
+        /// Bytes that it had when it was opened and that could not be read.
+        bytes: u64,
+    },
     /// Bytes that are no record were passed over.
     Damaged {
         /// Where they begin.

@@ -554,10 +554,13 @@ impl Source {
             Some(source) => return Err(Error::Read { path: path(), source }),
             None => {}
         }
+        if let Some(bytes) = self.input.expected {
+            self.ledger.note(Note::Shrank { bytes });
+        }
         let description = &self.ledger.description;
         let is_damaged = |note: &Note| {
             matches!(note, Note::EndsInsideRecord { .. } | Note::Damaged { .. })
-                || matches!(note, Note::DamagedCompression { .. })
+                || matches!(note, Note::DamagedCompression { .. } | Note::Shrank { .. })
         };
         if description.frames == 0 && description.notes.iter().any(is_damaged) {
             return Err(Error::NoRecord { path: path() });

@@ -15,6 +15,7 @@ use crate::cli::files::{Files, Plan};
 use crate::cli::format::{FormatArgs, FormatError};
 use crate::cli::output::{OutputArgs, WriteError};
 use crate::cli::run::{FailOn, RunArgs, RunError, paths};
+use crate::cli::signals;
 use crate::cli::toml_file::FileError;
 use crate::finding::Severity;
 use crate::pipeline;
@@ -145,6 +146,9 @@ fn follow(
     files: &mut Files,
 ) -> Result<Ending, AnalyzeError> {
     let sources = args.run.sources()?;
+    if sources.iter().any(Source::is_live) {
+        signals::let_input_end();
+    }
     let paths = paths(&sources);
     let config = config.for_captures(&paths);
     let options = args.run.options(&config, keep)?;

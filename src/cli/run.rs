@@ -13,6 +13,7 @@ use crate::cli::config::Config;
 use crate::cli::files::Plan;
 use crate::cli::hosts::{self, Hosts};
 use crate::cli::selection::{SelectionArgs, SelectionError};
+use crate::cli::signals;
 use crate::cli::toml_file::FileError;
 use crate::finding::Severity;
 use crate::limits::CALLS_MAX;
@@ -324,6 +325,9 @@ impl RunArgs {
         keep: Keep,
         baseline: Option<&mut Baseline>,
     ) -> Result<Analysis, RunError> {
+        if sources.iter().any(Source::is_live) {
+            signals::let_input_end();
+        }
         let paths = paths(&sources);
         let config = config.for_captures(&paths);
         let options = self.options(&config, keep)?;

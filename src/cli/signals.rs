@@ -5,7 +5,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{self, Write};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What is taken away when a signal ends the run.
@@ -34,6 +36,9 @@ impl Passing {
     }
 }
 
+/// The first Ctrl-C only ends the input.
+static LETS_INPUT_END: AtomicBool = AtomicBool::new(false);
+
 /// What is taken away; as long as this is held, no signal ends the run.
 pub(super) fn passing() -> MutexGuard<'static, Passing> {
     PASSING.lock().unwrap_or_else(PoisonError::into_inner)
@@ -53,6 +58,11 @@ pub(super) fn watch() {
         let Ok(mut signals) = Signals::new(own) else { return };
         let wait = move || {
             for signal in signals.forever() {
+                if signal == SIGINT && LETS_INPUT_END.swap(false, Ordering::Relaxed) {
+                    let hint = "siptrace: the input is read to its end; Ctrl-C again stops at once";
+                    let _ = writeln!(io::stderr(), "{hint}");
+                    continue;
+                }
                 let mut passing = passing();
                 passing.take_away();
                 let _ = signal_hook::low_level::emulate_default_handler(signal);
@@ -65,6 +75,13 @@ pub(super) fn watch() {
 
 #[cfg(not(unix))]
 pub(super) fn watch() {}
+
+/// From now on the first Ctrl-C leaves time to tell what was found: it ends the programs of the
+/// whole pipe, and so the input. A second one ends this program.
+pub(super) fn let_input_end() {
+    LETS_INPUT_END.store(true, Ordering::Relaxed);
+    watch();
+}
 
 /// From now on a file that grows beyond the limit of the shell is an error, not the end.
 #[cfg(unix)]

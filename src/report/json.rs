@@ -290,6 +290,11 @@ enum NoteJson<'a> {
         /// Where the unfinished record begins, in bytes of the uncompressed capture.
         offset: u64,
     },
+    /// The file had become shorter when its end was read.
+    Shrank {
+        /// Bytes that it had when it was opened and that could not be read.
+        bytes: u64,
+    },
     /// Bytes that are no record were passed over.
     Damaged {
         /// Where they begin.
@@ -353,6 +358,7 @@ impl<'a> NoteJson<'a> {
     fn of(note: &'a Note) -> Self {
         match *note {
             Note::EndsInsideRecord { offset } => Self::EndsInsideRecord { offset },
+            Note::Shrank { bytes } => Self::Shrank { bytes },
             Note::Damaged { offset, bytes } => Self::Damaged { offset, bytes },
             Note::DamagedCompression { offset } => Self::DamagedCompression { offset },
             Note::Dropped { packets } => Self::Dropped { packets },

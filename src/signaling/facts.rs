@@ -630,6 +630,7 @@ fn dropped(note: &Note) -> u64 {
     match note {
         Note::Dropped { packets } => *packets,
         Note::EndsInsideRecord { .. }
+        | Note::Shrank { .. }
         | Note::Damaged { .. }
         | Note::DamagedCompression { .. }
         | Note::SkippedBlocks { .. }

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use siptrace::analysis::Analysis;
-use siptrace::capture::Source;
+use siptrace::capture::{Note, Source};
 use siptrace::pipeline;
 
 use crate::build::container::pcap_of;
@@ -63,9 +63,11 @@ fn a_file_that_shrinks_gives_what_was_read() {
         });
         let capture = &analysis.captures[0];
         assert!((29_999..FRAMES.into()).contains(&capture.frames), "{}", capture.frames);
-        if cut > 0 {
-            assert!(!capture.notes.is_empty(), "nobody is told");
-        }
+        let notes = &capture.notes;
+        let is_told = |note: &Note| matches!(note, Note::Shrank { bytes } if *bytes > 9_000_000);
+        assert!(notes.iter().any(is_told), "{notes:?}");
+        let is_inside = |note: &Note| matches!(note, Note::EndsInsideRecord { .. });
+        assert_eq!(notes.iter().any(is_inside), cut > 0, "{notes:?}");
     }
     let analysis = changed(&scratch, &bytes, |file| file.set_len(0).expect("cut"));
     assert!(analysis.captures[0].frames < FRAMES.into());
@@ -263,3 +265,38 @@ host bob 192.0.2.20
 +0.01  bob > alice 486
 +0.01  alice > bob ACK
 ";
+
+#[test]
+#[cfg(unix)]
+fn what_was_found_is_told_when_a_capture_is_stopped() {
+    use std::io::{BufRead, BufReader, Read};
+
+    if is_ignored(2) {
+        return;
+    }
+    // As with `tcpdump -w - | siptrace analyze -`, where Ctrl-C ends both programs.
+    let mut child = program(&["analyze", "-", "--format", "jsonl"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut input = child.stdin.take().expect("a pipe");
+    input.write_all(&fs::read(CALL).expect("a capture")).expect("read");
+    let mut errors = BufReader::new(child.stderr.take().expect("a pipe"));
+    let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut line = String::new();
+    out.read_line(&mut line).expect("text");
+    assert!(line.contains("\"capture\""), "{line}");
+    signal(&child, "INT");
+    line.clear();
+    errors.read_line(&mut line).expect("text");
+    assert!(line.contains("the input is read to its end"), "{line}");
+    drop(input);
+    let mut text = String::new();
+    out.read_to_string(&mut text).expect("text");
+    assert!(ended(child).success());
+    let last = text.lines().last().expect("a summary");
+    let json: serde_json::Value = serde_json::from_str(last).expect("JSON");
+    assert_eq!(json["totals"]["calls"], 1);
+}

@@ -1,7 +1,7 @@
 //! Files that the program writes: whole or not at all, and never in the place of another unasked.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -342,12 +342,21 @@ fn a_signal_leaves_nothing_half_done() {
         let path = scratch.path("lines");
         let mut child = program(&["analyze", "-", "--format", "jsonl", "-o", &path])
             .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
         let mut input = child.stdin.take().expect("a pipe");
         input.write_all(&bytes).expect("the program reads");
         assert!(appears(&scratch, ".part", &mut child));
         signal(&child, name);
+        if name == "INT" {
+            // The first one leaves time for the end of the input.
+            let mut line = String::new();
+            let errors = child.stderr.as_mut().expect("a pipe");
+            BufReader::new(errors).read_line(&mut line).expect("text");
+            assert!(line.contains("Ctrl-C again stops at once"), "{line}");
+            signal(&child, name);
+        }
         // As any other program that was ended so, which a shell tells by 128 and more.
         assert_eq!(ended(child).signal(), Some(number));
         drop(input);

@@ -216,6 +216,7 @@ impl<'a> Scene<'a> {
         for note in analysis.captures.iter().flat_map(|capture| &capture.notes) {
             match note {
                 Note::EndsInsideRecord { .. }
+                | Note::Shrank { .. }
                 | Note::Damaged { .. }
                 | Note::DamagedCompression { .. } => is_damaged = true,
                 Note::Dropped { packets } => lost = lost.saturating_add(*packets),

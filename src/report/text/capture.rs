@@ -203,6 +203,7 @@ fn is_told(scene: &Scene<'_>, note: &Note) -> bool {
         Note::Dropped { .. } => "capture-packet-loss",
         Note::TimeDisorder { .. } | Note::ClockOffset { .. } => "capture-time-disorder",
         Note::EndsInsideRecord { .. }
+        | Note::Shrank { .. }
         | Note::Damaged { .. }
         | Note::DamagedCompression { .. }
         | Note::SkippedBlocks { .. }
@@ -225,6 +226,7 @@ fn note_text(scene: &Scene<'_>, note: &Note) -> String {
         Note::EndsInsideRecord { offset } => {
             words.fill("note-ends-inside-record", &[("offset", &text(offset))])
         }
+        Note::Shrank { bytes } => words.fill("note-shrank", &[("bytes", &words.count(bytes))]),
         Note::Damaged { offset, bytes } => {
             words.fill("note-damaged", &[("offset", &text(offset)), ("bytes", &words.count(bytes))])
         }
@@ -274,6 +276,7 @@ fn input_text(scene: &Scene<'_>, note: &Note) -> Option<String> {
             Some(format!("{} · {}", words.fill(key, &values), words.get(more)))
         }
         Note::EndsInsideRecord { .. }
+        | Note::Shrank { .. }
         | Note::Damaged { .. }
         | Note::DamagedCompression { .. }
         | Note::Dropped { .. }
