@@ -390,6 +390,154 @@ fn messages_in_web_socket_stand_alone() {
     }
 }
 
+/// The messages of the two calls as packets, in order; those of the first call are the even ones.
+fn packets() -> Vec<Record> {
+    Capture::of_script(TWO_CALLS).records
+}
+
+/// Extracts the first call, of which nothing else must be there.
+fn first_alone(scratch: &Scratch, name: &str, capture: &Capture) -> PathBuf {
+    let input = scratch.write(&format!("{name}.pcap"), &pcap(capture));
+    let own = extracted(scratch, &format!("{name}.pcapng"), &["--call", "first", &input]);
+    let bytes = fs::read(&own).expect("a file");
+    for secret in ["second@", "hidden.example", "secret"] {
+        assert!(memchr::memmem::find(&bytes, secret.as_bytes()).is_none(), "{name}: {secret}");
+    }
+    own
+}
+
+#[test]
+fn what_lies_behind_a_packet_is_left_out() {
+    let scratch = Scratch::new("behind");
+    let behind = |data: Vec<u8>| [&data[..], b"secret: what the card had in its memory"].concat();
+    let surplus = |packet: &[u8]| {
+        // IP has more than UDP says.
+        let mut packet = [packet, b"secret"].concat();
+        let length = packet.len() as u16;
+        packet[2..4].copy_from_slice(&length.to_be_bytes());
+        packet[10..12].fill(0);
+        let checksum = !sum(&packet[..20]);
+        packet[10..12].copy_from_slice(&checksum.to_be_bytes());
+        packet
+    };
+    let tagged = |packet: &[u8]| [&[2; 12][..], &[0x81, 0, 0, 5, 8, 0], packet].concat();
+    let plain = Capture::of_script(TWO_CALLS);
+    let cases = [
+        ("ethernet", plain.wrapped(link::ETHERNET, |packet| behind(link::ethernet(packet)))),
+        ("tagged", plain.wrapped(link::ETHERNET, |packet| behind(tagged(packet)))),
+        ("raw", plain.wrapped(link::RAW, |packet| behind(packet.to_vec()))),
+        ("surplus", plain.wrapped(link::RAW, surplus)),
+    ];
+    for (name, mut capture) in cases {
+        // In one of the frames more was captured than was sent.
+        capture.records[0].length -= 20;
+        let own = first_alone(&scratch, name, &capture);
+        let analysis = analysed(&own);
+        assert_eq!((analysis.calls.len(), analysis.totals.sip_messages), (1, 4), "{name}");
+        let lengths = frames(&own).into_iter().map(|(.., data)| data.len());
+        let before = capture.records.iter().step_by(2).map(|record| record.data.len());
+        assert!(lengths.eq(before), "{name}");
+        assert_sound(&own);
+    }
+}
+
+#[test]
+fn a_second_message_in_a_datagram_is_left_out() {
+    let scratch = Scratch::new("second");
+    let packets = packets();
+    for between in [&b""[..], b"\r\n\r\n"] {
+        let mut records: Vec<Record> = packets.iter().step_by(2).cloned().collect();
+        let both = [ip::datagram(&packets[0].data), between, ip::datagram(&packets[1].data)];
+        let ports = &packets[0].data[20..24];
+        let length = (8 + both.concat().len()) as u16;
+        let mut datagram = [ports, &length.to_be_bytes(), &[0, 0], &both.concat()].concat();
+        let pseudo = [&packets[0].data[12..20], &[0, 17], &length.to_be_bytes()].concat();
+        let checksum = !sum(&[&pseudo[..], &datagram].concat());
+        datagram[6..8].copy_from_slice(&checksum.to_be_bytes());
+        records[0].data = ip::with_payload(&packets[0].data, 17, &datagram);
+        records[0].length = records[0].data.len() as u32;
+        let capture = Capture { link: link::RAW, records };
+        let own = first_alone(&scratch, &format!("after {}", between.len()), &capture);
+        let first = &frames(&own)[0].2;
+        let written = &first[20..];
+        assert_eq!(sum(&[&pseudo[..], written].concat()), 0xffff, "the checksum is right");
+        assert!(written[8..].starts_with(both[0]));
+        let rest = &written[8 + both[0].len()..];
+        assert!(rest.iter().all(|byte| matches!(byte, b'\r' | b'\n')));
+        assert_eq!(analysed(&own).totals.sip_messages, 4);
+    }
+}
+
+#[test]
+fn an_error_that_quotes_too_little_is_whose_message_begins_so() {
+    let scratch = Scratch::new("quote");
+    let packets = packets();
+    for quoted in [100, 120, 150] {
+        let mut capture = Capture { link: link::RAW, records: Vec::new() };
+        for record in &packets {
+            let error = [&[3, 3, 0, 0, 0, 0, 0, 0][..], &record.data[..28 + quoted]].concat();
+            assert!(memchr::memmem::find(&error, b"Call-ID").is_none());
+            let error = ip::with_payload(&packets[2].data, 1, &error);
+            let nanos = record.nanos + 1_000_000;
+            capture.records.push(record.clone());
+            capture.records.push(Record { nanos, length: error.len() as u32, data: error });
+        }
+        let own = first_alone(&scratch, &format!("quote {quoted}"), &capture);
+        let icmp = frames(&own).iter().filter(|(.., data)| data[9] == 1).count();
+        assert_eq!(icmp, 4, "{quoted}");
+    }
+}
+
+#[test]
+fn fragments_of_another_packet_with_the_same_number_are_left_out() {
+    let scratch = Scratch::new("numbers");
+    let packets = packets();
+    let parts = |record: &Record| {
+        // The first one has the Call-ID, as it has on any real network.
+        let mut fragments = ip::fragments(&record.data, 360);
+        for fragment in &mut fragments {
+            fragment[4..6].copy_from_slice(&[0, 7]);
+            fragment[10..12].fill(0);
+            let checksum = !sum(&fragment[..20]);
+            fragment[10..12].copy_from_slice(&checksum.to_be_bytes());
+        }
+        fragments
+    };
+    let (first, second) = (parts(&packets[0]), parts(&packets[1]));
+    let whole = |order: &[&Vec<u8>]| {
+        let at = |number: usize| packets[0].nanos + 10_000_000 * number as i64;
+        let record = |(number, data): (usize, &&Vec<u8>)| Record {
+            nanos: at(number),
+            length: data.len() as u32,
+            data: data.to_vec(),
+        };
+        let mut records: Vec<Record> = order.iter().enumerate().map(record).collect();
+        records.extend(
+            packets[2..]
+                .iter()
+                .map(|own| Record { nanos: own.nanos + 10_000_000_000, ..own.clone() }),
+        );
+        Capture { link: link::RAW, records }
+    };
+    let (head, tail) = (&first[..1], &first[1..]);
+    let all: Vec<&Vec<u8>> = second.iter().collect();
+    let lost: Vec<&Vec<u8>> = head.iter().chain(&tail[..tail.len() - 1]).collect();
+    let cases = [
+        ("lost, then whole", [&lost[..], &all].concat()),
+        ("lost, then lost", [&lost[..], &all[..all.len() - 1]].concat()),
+        ("whole, then tail", first.iter().chain(&second[1..]).collect()),
+        ("whole, then whole", first.iter().chain(&second).collect()),
+    ];
+    for (name, order) in cases {
+        let own = first_alone(&scratch, name, &whole(&order));
+        let own = frames(&own).into_iter().filter(|(.., data)| data[4..6] == [0, 7]);
+        let kept: Vec<Vec<u8>> = own.map(|(.., data)| data).collect();
+        let is_lost = name.starts_with("lost");
+        let expected = if is_lost { &first[..first.len() - 1] } else { &first[..] };
+        assert_eq!(kept, expected, "{name}");
+    }
+}
+
 #[test]
 fn each_call_can_have_a_file_of_its_own() {
     let scratch = Scratch::new("split");

@@ -10,6 +10,8 @@ use siptrace::analysis::Analysis;
 use siptrace::capture::Source;
 use siptrace::packet;
 
+use crate::build::container::pcap;
+use crate::build::{Capture, Record, ip, link};
 use crate::run::analyze;
 use crate::shared;
 
@@ -336,7 +338,7 @@ fn nothing_is_lost_by_a_wrong_word() {
     let (call, there, short) = (name(&capture), name(&there), name(&short));
     let new = name(&folder.file("new.pcapng"));
     let cases: [(&[&str], &str); 6] = [
-        (&[&call, "-o", &there], "did not replace"),
+        (&[&call, "-o", &there], "it exists"),
         (&[&call, "-o", &call, "--force"], "it is one of the captures"),
         (&["-", "-o", &new], "standard input twice"),
         (&[&call, "-o", &new, "--key", &short], "less than 8 bytes"),
@@ -356,4 +358,56 @@ fn nothing_is_lost_by_a_wrong_word() {
     }
     assert_eq!(fs::read_to_string(&there).expect("there"), "mine");
     assert!(!Path::new(&new).exists());
+}
+
+#[test]
+fn what_lies_outside_of_messages_goes() {
+    const SECRET: &[u8] = b"Zqxjkvbpw";
+
+    let folder = Folder::new("outside");
+    let script = "host alice 192.0.2.10\nhost bob 192.0.2.20\n0 alice > bob INVITE\n\
+        +0.01 bob > alice 486\n+0.01 alice > bob ACK\n";
+    let plain = Capture::of_script(script);
+    let behind = |data: Vec<u8>| [&data[..], SECRET].concat();
+    let in_datagram = |packet: &[u8], more: &[u8]| {
+        let payload = [ip::datagram(packet), more].concat();
+        let length = (payload.len() + 8) as u16;
+        let ports = &packet[20..24];
+        let datagram = [ports, &length.to_be_bytes(), &[0, 0], &payload].concat();
+        ip::with_payload(packet, 17, &datagram)
+    };
+    let second = [b"INVITE sip:" as &[u8], SECRET, b" SIP/2.0\r\nCall-ID: 2\r\n\r\n"].concat();
+    let alone = |kind: u16, payload: &[u8]| link::frame(kind, payload);
+    let request = plain.records[0].data.clone();
+    let mut cases = vec![
+        ("trailer", plain.wrapped(link::ETHERNET, |packet| behind(link::ethernet(packet)))),
+        ("garbage", plain.wrapped(link::RAW, |packet| in_datagram(packet, SECRET))),
+        ("second", plain.wrapped(link::RAW, |packet| in_datagram(packet, &second))),
+        ("longer", plain.wrapped(link::RAW, |packet| behind(packet.to_vec()))),
+    ];
+    let others = [
+        ("dns", link::ethernet(&ip::with_payload(&request, 17, &ip::udp(53, SECRET)))),
+        ("echo", link::ethernet(&ip::with_payload(&request, 1, &[&[8; 8], SECRET].concat()))),
+        ("sctp", link::ethernet(&ip::with_payload(&request, 132, &[&[0; 12], SECRET].concat()))),
+        ("arp", alone(0x0806, SECRET)),
+        ("lldp", alone(0x88cc, SECRET)),
+    ];
+    for (name, data) in others {
+        let mut capture = plain.on_ethernet();
+        let nanos = capture.records[2].nanos + 1_000_000;
+        capture.records.push(Record { nanos, length: data.len() as u32, data });
+        cases.push((name, capture));
+    }
+    for (name, mut capture) in cases {
+        capture.records[1].length -= 9;
+        let path = folder.file(&format!("{name}.pcap"));
+        fs::write(&path, pcap(&capture)).expect("written");
+        let clean = folder.redact(&path).expect("a capture");
+        let bytes = fs::read(&clean).expect("written").to_ascii_lowercase();
+        let secret = SECRET.to_ascii_lowercase();
+        for part in secret.windows(5) {
+            assert!(memchr::memmem::find(&bytes, part).is_none(), "{name}");
+        }
+        assert_eq!(analyze(&clean).totals.sip_messages, 3, "{name}");
+    }
 }

@@ -1,7 +1,7 @@
 //! Which packet belongs to which group: by Call-ID, by RTP stream, by media port, by what an ICMP
 //! error quotes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
 use rustc_hash::FxHashMap;
@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 use crate::bytes::printable;
 use crate::capture::FrameId;
 use crate::media::RtpFlow;
-use crate::packet::{Endpoint, IcmpError, Packet};
+use crate::packet::{Endpoint, IcmpError, Packet, Path};
 use crate::pipeline::excerpt::Wanted;
 use crate::pipeline::origin::{Origin, Seen};
 use crate::rtp;
@@ -28,6 +28,12 @@ const AFTER: Span = Span::from_secs(5);
 
 /// How long after a message an ICMP error may come that is about it: as long as it is sent again.
 const ABOUT: Span = Span::from_secs(32);
+
+/// Bytes of the beginning of a message by which a quote is known: the branch is among them.
+const QUOTED_MAX: usize = 256;
+
+/// Messages of one way that an ICMP error may be about, the latest ones.
+const BEGUN_MAX: usize = 4;
 
 type Map<K, V> = HashMap<K, V, RandomState>;
 
@@ -59,6 +65,10 @@ pub(super) struct Claims {
     /// From where to where messages were sent in datagrams.
     signalled: Map<(Endpoint, Endpoint), Vec<Claim>>,
     evidence: FxHashMap<FrameId, Vec<usize>>,
+    /// How the latest messages on each way began that were sent in datagrams.
+    begun: Map<(Endpoint, Endpoint), VecDeque<(usize, Box<[u8]>)>>,
+    /// ICMP errors that quote the beginning of a wanted message, without its Call-ID.
+    quoted: FxHashMap<FrameId, usize>,
     media: bool,
 }
 
@@ -108,6 +118,30 @@ impl Claims {
             Some(claim) => claim.until = claim.until.max(until),
             None => sent.push(Claim { group, from: origin.time, until }),
         }
+        let begun = self.begun.entry((origin.source, origin.destination)).or_default();
+        let beginning = origin.bytes.get(..QUOTED_MAX).unwrap_or(origin.bytes);
+        if begun.iter().all(|(_, known)| **known != *beginning) {
+            begun.truncate(BEGUN_MAX - 1);
+            begun.push_front((group, beginning.into()));
+        }
+    }
+
+    /// An ICMP error may quote a message, but not its Call-ID: then it must be the beginning of a
+    /// wanted one, as others are sent the same way.
+    pub(super) fn quote(&mut self, frame: FrameId, path: Path, message: &[u8]) {
+        let Some(error) = IcmpError::parse(path, message).filter(|own| own.protocol == UDP) else {
+            return;
+        };
+        let Some(quote) = message_in_datagram(error.payload()) else { return };
+        if sip::head(quote).is_some_and(|head| head.call_id.is_some()) {
+            return;
+        }
+        let way = (error.path.source, error.path.destination);
+        let begun = self.begun.get(&way).into_iter().flatten();
+        let quote = quote.get(..QUOTED_MAX).unwrap_or(quote);
+        if let Some((group, _)) = begun.into_iter().find(|(_, known)| known.starts_with(quote)) {
+            self.quoted.insert(frame, *group);
+        }
     }
 
     /// A wanted message may say where media are to go.
@@ -145,7 +179,7 @@ impl Claims {
             Packet::Icmp { path, message } => {
                 let mut groups = self.evidence_of(seen.frame.id).to_vec();
                 if let Some(error) = IcmpError::parse(path, message) {
-                    groups.extend(self.about(&error, time));
+                    groups.extend(self.about(&error, seen.frame.id, time));
                 }
                 groups
             }
@@ -174,7 +208,7 @@ impl Claims {
     }
 
     /// Whose packet an error is about.
-    fn about(&self, error: &IcmpError<'_>, time: Time) -> Vec<usize> {
+    fn about(&self, error: &IcmpError<'_>, frame: FrameId, time: Time) -> Vec<usize> {
         let (source, destination) = (error.path.source, error.path.destination);
         let payload = error.payload();
         match error.protocol {
@@ -182,7 +216,7 @@ impl Claims {
                 Some(message) => match sip::head(message).and_then(|head| head.call_id) {
                     Some(_) => self.group_of(message).into_iter().collect(),
                     // The quote ends before the Call-ID.
-                    None => at(self.signalled.get(&(source, destination)), time),
+                    None => self.quoted.get(&frame).copied().into_iter().collect(),
                 },
                 None => self.media((source, destination), payload, time),
             },

@@ -1,23 +1,46 @@
-//! Bytes of others in a TCP segment become line ends; the checksum follows.
+//! Bytes of others in a segment or datagram become line ends; the checksum follows. What lies
+//! behind a packet becomes zeros.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::bytes::be16;
-use crate::packet::Piece;
+use crate::capture::LinkType;
+use crate::packet::{Path, Piece};
 
 /// Where TCP has its checksum.
 const CHECKSUM: usize = 16;
 
+const UDP: u8 = 17;
+
+/// The length of the header of UDP, which ends with its checksum.
+const UDP_HEADER: usize = 8;
+
+/// Where TCP, whose header begins there, has its checksum.
+pub(super) const fn checksum_of_tcp(header: usize) -> usize {
+    header + CHECKSUM
+}
+
+/// Where UDP has its checksum, if it has one and its header stands before the payload, as it does
+/// not where other headers carried what it says.
+pub(super) fn checksum_of_udp(frame: &[u8], path: Path, payload: Piece) -> Option<usize> {
+    let header = payload.offset.checked_sub(UDP_HEADER)?;
+    let field = |at: usize| be16(frame, header + at);
+    let is_it = field(0)? == path.source.port
+        && field(2)? == path.destination.port
+        && usize::from(field(4)?) == payload.length + UDP_HEADER;
+    (is_it && field(6)? != 0).then_some(header + 6)
+}
+
 /// The frame with nothing in the payload of its segment but what lies in `ranges`, which are
-/// places in the frame. The header of TCP begins at `header`.
+/// places in the frame. The checksum stands at `checksum`.
 ///
 /// A checksum that was right stays right, and one that was wrong, as of a segment that the network
 /// card was to complete, stays as wrong as it was. Those of UDP around it, in a tunnel, stay right
 /// as well: the sum over a whole segment does not change.
 pub(super) fn cut<'f>(
     frame: &'f [u8],
-    header: usize,
+    checksum: Option<usize>,
     payload: Piece,
     ranges: &[Range<usize>],
 ) -> Cow<'f, [u8]> {
@@ -27,25 +50,78 @@ pub(super) fn cut<'f>(
         return Cow::Borrowed(frame);
     }
     let mut data = frame.to_vec();
+    let at = checksum.unwrap_or_default();
     let (mut before, mut after) = (0_u64, 0_u64);
     for gap in others {
         let length = gap.len();
         let places = gap.clone().zip(data.get_mut(gap).unwrap_or_default());
         for ((place, byte), number) in places.zip(0..) {
-            let weight = if place.abs_diff(header).is_multiple_of(2) { 256 } else { 1 };
+            let weight = if place.abs_diff(at).is_multiple_of(2) { 256 } else { 1 };
             before += u64::from(*byte) * weight;
             *byte = line_end(number, length);
             after += u64::from(*byte) * weight;
         }
     }
-    if let Some(checksum) = be16(&data, header + CHECKSUM) {
-        // RFC 1624, section 3.
+    if let Some((at, checksum)) = checksum.and_then(|at| Some((at, be16(&data, at)?))) {
+        // RFC 1624, section 3. Zero would say that UDP has none (RFC 768).
         let sum = u64::from(!checksum) + u64::from(!folded(before)) + u64::from(folded(after));
-        let place = header + CHECKSUM..header + CHECKSUM + 2;
-        let field = data.get_mut(place).unwrap_or_default();
-        field.copy_from_slice(&(!folded(sum)).to_be_bytes());
+        let corrected = match !folded(sum) {
+            0 => 0xffff,
+            other => other,
+        };
+        let field = data.get_mut(at..at + 2).unwrap_or_default();
+        field.copy_from_slice(&corrected.to_be_bytes());
     }
     Cow::Owned(data)
+}
+
+/// The frame without what lies behind its packet: what a network card happens to fill it up with
+/// may be a piece of any other.
+pub(super) fn without_trailer(link: LinkType, data: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    let end = packet_end(link, &data).unwrap_or(data.len());
+    if data.get(end..).unwrap_or_default().iter().all(|byte| *byte == 0) {
+        return data;
+    }
+    let mut data = data.into_owned();
+    data.get_mut(end..).unwrap_or_default().fill(0);
+    Cow::Owned(data)
+}
+
+/// Where the packet ends by its own account; nothing where nobody can say.
+fn packet_end(link: LinkType, data: &[u8]) -> Option<usize> {
+    let (mut at, mut kind) = match link {
+        LinkType::ETHERNET => (14, be16(data, 12)?),
+        LinkType::LINUX_SLL => (16, be16(data, 14)?),
+        LinkType::LINUX_SLL2 => (20, be16(data, 0)?),
+        LinkType::RAW | LinkType::IPV4 | LinkType::IPV6 => match data.first()? >> 4 {
+            4 => (0, 0x0800),
+            _ => (0, 0x86dd),
+        },
+        _ => return None,
+    };
+    while matches!(kind, 0x8100 | 0x88a8 | 0x9100) {
+        kind = be16(data, at + 2)?;
+        at += 4;
+    }
+    // A card that cuts segments itself leaves the length to be filled in.
+    let (header, end, upper) = match kind {
+        0x0800 => {
+            let header = usize::from(data.get(at)? & 0xf) * 4;
+            let length = usize::from(be16(data, at + 2)?);
+            let is_whole = be16(data, at + 6)? & 0x3fff == 0;
+            let end = (length >= header).then_some(at + length)?;
+            (at + header, end, data.get(at + 9).filter(|_| is_whole))
+        }
+        0x86dd => {
+            let length = usize::from(be16(data, at + 4)?);
+            let end = (length > 0).then_some(at + 40 + length)?;
+            (at + 40, end, data.get(at + 6))
+        }
+        _ => return None,
+    };
+    let of_udp = upper.filter(|upper| **upper == UDP).and_then(|_| be16(data, header + 4));
+    let of_udp = of_udp.map(usize::from).filter(|length| *length >= UDP_HEADER);
+    Some(of_udp.map_or(end, |length| end.min(header + length)))
 }
 
 /// The parts of a range that none of the others has.
@@ -111,7 +187,7 @@ mod tests {
         let (id, length) = (FrameId::default(), payload.len());
         let piece = Piece { frame: id, offset, length, at: 0 };
         let ranges: Vec<_> = ranges.iter().map(|r| r.start + offset..r.end + offset).collect();
-        let data = cut(&frame, lead, piece, &ranges).into_owned();
+        let data = cut(&frame, Some(checksum_of_tcp(lead)), piece, &ranges).into_owned();
         assert_eq!(sum(&data[lead..]), 0xffff, "the checksum is right");
         assert_eq!((data.len(), &data[..lead + 16]), (frame.len(), &frame[..lead + 16]));
         data[offset..].to_vec()
@@ -128,6 +204,41 @@ mod tests {
             let cut = cut_to(lead, payload, &[22..27, 0..4]);
             assert!(cut.starts_with(b"one \r\n\r\n") && cut.ends_with(b"\r\nthree"));
         }
+    }
+
+    #[test]
+    fn what_lies_behind_a_packet_becomes_zeros() {
+        let udp = [&[0x13, 0xc4, 0x13, 0xc4, 0, 10, 0, 0][..], b"ab"].concat();
+        let v4 = [&[0x45, 0, 0, 30, 0, 1, 0, 0, 64, 17, 0, 0][..], &[1; 8], &udp].concat();
+        let v6 = [&[0x60, 0, 0, 0, 0, 10, 17, 64][..], &[1; 32], &udp].concat();
+        let ethernet = |kind: &[u8]| [&[2; 12][..], kind].concat();
+        let cases = [
+            (LinkType::ETHERNET, ethernet(&[8, 0]), &v4),
+            (LinkType::ETHERNET, ethernet(&[0x81, 0, 0, 5, 0x86, 0xdd]), &v6),
+            (LinkType::LINUX_SLL, [&[0; 14][..], &[8, 0]].concat(), &v4),
+            (LinkType::LINUX_SLL2, [&[0x86, 0xdd][..], &[0; 18]].concat(), &v6),
+            (LinkType::RAW, Vec::new(), &v4),
+            (LinkType::RAW, Vec::new(), &v6),
+        ];
+        for (link, head, packet) in cases {
+            let plain = [&head[..], packet].concat();
+            let filled = [&plain[..], b"secret"].concat();
+            let expected = [&plain[..], &[0; 6]].concat();
+            assert_eq!(without_trailer(link, Cow::Borrowed(&filled)), expected, "{link:?}");
+            let own = without_trailer(link, Cow::Borrowed(&expected));
+            assert!(matches!(own, Cow::Borrowed(_)), "nothing is copied in vain");
+            for length in 0..plain.len() {
+                let cut = without_trailer(link, Cow::Borrowed(&plain[..length]));
+                assert_eq!(*cut, plain[..length], "{link:?}");
+            }
+        }
+        // Bytes that IP has and UDP does not, and a length that is not filled in.
+        let mut longer = [&v4[..], b"secret"].concat();
+        longer[3] += 6;
+        let own = without_trailer(LinkType::RAW, Cow::Borrowed(&longer));
+        assert_eq!(&own[30..], [0; 6]);
+        longer[2..4].fill(0);
+        assert_eq!(without_trailer(LinkType::RAW, Cow::Borrowed(&longer)), longer);
     }
 
     #[test]

@@ -19,8 +19,9 @@ use crate::media::RtpFlow;
 use crate::packet::{Endpoint, Packet, Piece, Segment};
 use crate::pipeline::origin::{Event, Origin, Seen, origins};
 use crate::pipeline::{Error, Progress};
+use crate::sip;
 use crate::time::Time;
-use crate::transport::{KeyLog, Transport};
+use crate::transport::{KeyLog, Transport, message_in_datagram};
 
 use claims::Claims;
 use plan::Plan;
@@ -212,10 +213,9 @@ impl Learner {
         match (seen.packet, seen.whole) {
             (Packet::Fragment(fragment), None) => {
                 self.latest = own;
-                if let Some(group) =
-                    plan::beginning(&fragment).and_then(|m| self.claims.group_of(m))
-                {
-                    self.plan.beginning(&fragment, group, seen.frame.time);
+                if fragment.offset == 0 {
+                    let group = plan::beginning(&fragment).and_then(|m| self.claims.group_of(m));
+                    self.plan.beginning(&fragment, group, &seen.frame);
                 }
             }
             (Packet::Tcp(segment), whole) => {
@@ -229,9 +229,15 @@ impl Learner {
                     }
                 }
             }
-            (_, Some(whole)) => {
+            (packet, Some(whole)) => {
+                if let Packet::Icmp { path, message } = packet {
+                    self.claims.quote(seen.frame.id, path, message);
+                }
                 let groups = self.claims.groups_of(seen, own.map(|(_, group)| group));
                 self.plan.whole(&whole.frames, &groups);
+            }
+            (Packet::Icmp { path, message }, None) => {
+                self.claims.quote(seen.frame.id, path, message);
             }
             (_, None) => {}
         }
@@ -258,9 +264,25 @@ impl Keeper<'_> {
         }
         groups.sort_unstable();
         groups.dedup();
-        groups
-            .into_iter()
-            .try_for_each(|group| take(group, kept(seen, Cow::Borrowed(seen.frame.data))))
+        groups.into_iter().try_for_each(|group| {
+            let data = self.without_second(seen, group).unwrap_or(Cow::Borrowed(seen.frame.data));
+            take(group, kept(seen, data))
+        })
+    }
+
+    /// The frame without a message of others that follows the first one in a datagram, if one
+    /// does. Nobody reads it (RFC 3261, section 18.3), but it can be seen.
+    fn without_second<'k>(self, seen: &Seen<'k>, group: usize) -> Option<Cow<'k, [u8]>> {
+        let Packet::Udp { path, payload, .. } = seen.packet else { return None };
+        let trailing = sip::Message::lex(message_in_datagram(payload)?).0.trailing();
+        let second = message_in_datagram(trailing)?;
+        if self.claims.group_of(second) == Some(group) {
+            return None;
+        }
+        let piece = Piece::of(&seen.frame, payload)?;
+        let own = piece.offset..piece.offset + (payload.len() - trailing.len());
+        let checksum = cut::checksum_of_udp(seen.frame.data, path, piece);
+        Some(cut::cut(seen.frame.data, checksum, piece, std::slice::from_ref(&own)))
     }
 
     fn give_segment(
@@ -283,7 +305,8 @@ impl Keeper<'_> {
                         continue;
                     };
                     let ranges = self.plan.ranges(frame.id, window.group);
-                    cut::cut(frame.data, header.offset, payload, &ranges)
+                    let checksum = cut::checksum_of_tcp(header.offset);
+                    cut::cut(frame.data, Some(checksum), payload, &ranges)
                 }
             };
             take(window.group, kept(seen, data))?;
@@ -295,8 +318,9 @@ impl Keeper<'_> {
 fn kept<'k>(seen: &Seen<'k>, data: Cow<'k, [u8]>) -> Kept<'k> {
     let Seen { frame, interface, .. } = seen;
     let (link, original_length) = (frame.link, frame.original_length);
-    // Nothing else changes a frame.
+    // Nothing before this changes a frame in another way.
     let is_cut = matches!(data, Cow::Owned(_));
+    let data = cut::without_trailer(link, data);
     let content = Content::Frame { interface: *interface, link, data, original_length, is_cut };
     Kept { frame: frame.id, time: frame.time, content }
 }

@@ -19,8 +19,10 @@ const FIN: u8 = 1;
 const SYN: u8 = 2;
 const RST: u8 = 4;
 
-/// How long fragments of one packet may be apart (RFC 8200, section 4.5).
-const APART: Span = Span::from_secs(60);
+/// How long after the first fragment of a packet that never became whole others may come. They
+/// may wait for each other for longer (RFC 8200, section 4.5), but by then the number of the packet
+/// can be that of another one.
+const APART: Span = Span::from_secs(2);
 
 /// How long after the last message its receiver may acknowledge it.
 const ACKNOWLEDGED: Span = Span::from_secs(1);
@@ -30,8 +32,11 @@ const ACKNOWLEDGED: Span = Span::from_secs(1);
 pub(super) struct Plan {
     /// Fragments that are kept as they are.
     fragments: FxHashMap<FrameId, Vec<usize>>,
-    /// Packets of which the first fragment begins with a wanted message, whole or not.
-    lost: FxHashMap<Key, Vec<(usize, Time)>>,
+    /// First fragments that begin with a wanted message and never became whole, and those of other
+    /// packets with the same number.
+    lost: FxHashMap<Key, Vec<Head>>,
+    /// Where they are there, by frame.
+    heads: FxHashMap<FrameId, Key>,
     /// Connections that carry wanted messages.
     connections: FxHashMap<FrameId, BTreeMap<usize, Window>>,
     /// What is kept of the payload of a segment, by group, as places in the frame.
@@ -42,6 +47,15 @@ pub(super) struct Plan {
     begun: FxHashMap<FrameId, FrameId>,
     is_full: bool,
     messages_max: usize,
+}
+
+/// A first fragment.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    frame: FrameId,
+    time: Time,
+    /// Whose message it begins with; none for others.
+    group: Option<usize>,
 }
 
 /// The fragments of one packet have these in common.
@@ -140,14 +154,44 @@ impl Plan {
         if groups.is_empty() {
             return;
         }
-        for frame in frames {
+        let head = frames.iter().find_map(|frame| Some((*frame, *self.heads.get(frame)?)));
+        let key = head.map(|(_, key)| key);
+        let others = self.others(key, frames, groups);
+        for frame in frames.iter().filter(|frame| others.is_none_or(|others| **frame < others)) {
             self.fragments.entry(*frame).or_default().extend_from_slice(groups);
+        }
+        let lost = key.and_then(|key| self.lost.get_mut(&key)).filter(|_| others.is_none());
+        if let (Some(lost), Some((frame, _))) = (lost, head) {
+            // It is not lost, so nothing else is a part of it.
+            lost.retain(|head| head.frame != frame);
         }
     }
 
-    /// A first fragment begins with a wanted message.
-    pub(super) fn beginning(&mut self, fragment: &Fragment<'_>, group: usize, time: Time) {
-        self.lost.entry(key(fragment)).or_default().push((group, time));
+    /// Where the packet of somebody else begins that took the place of what was missing.
+    fn others(&self, key: Option<Key>, frames: &[FrameId], groups: &[usize]) -> Option<FrameId> {
+        let (first, last) = (frames.iter().min()?, frames.iter().max()?);
+        let heads = key.and_then(|key| self.lost.get(&key))?.iter();
+        let is_other = |head: &&Head| head.group.is_none_or(|own| !groups.contains(&own));
+        let frames = heads.filter(is_other).map(|head| head.frame);
+        frames.filter(|frame| (first..=last).contains(&frame)).min()
+    }
+
+    /// A first fragment, with the group that wants the message that it begins with.
+    pub(super) fn beginning(
+        &mut self,
+        fragment: &Fragment<'_>,
+        group: Option<usize>,
+        frame: &Frame<'_>,
+    ) {
+        let key = key(fragment);
+        let head = Head { frame: frame.id, time: frame.time, group };
+        match group {
+            Some(_) => {
+                self.heads.insert(frame.id, key);
+                self.lost.entry(key).or_default().push(head);
+            }
+            None => self.lost.get_mut(&key).into_iter().for_each(|lost| lost.push(head)),
+        }
     }
 
     /// The groups that want a fragment for the packet that it became a part of.
@@ -155,15 +199,13 @@ impl Plan {
         self.fragments.get(&frame).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The groups that want a fragment, whole or not.
-    pub(super) fn lost(
-        &self,
-        fragment: &Fragment<'_>,
-        time: Time,
-    ) -> impl Iterator<Item = usize> + '_ {
+    /// The group that wants a fragment of a packet that never became whole: that of the first
+    /// fragment before it, or soon after it if there is none before.
+    pub(super) fn lost(&self, fragment: &Fragment<'_>, time: Time) -> Option<usize> {
         let known = self.lost.get(&key(fragment)).map(Vec::as_slice).unwrap_or_default();
-        let is_near = move |first: Time| time.since(first).abs() <= APART;
-        known.iter().filter(move |(_, first)| is_near(*first)).map(|(group, _)| *group)
+        let mut near = known.iter().filter(|head| time.since(head.time).abs() <= APART);
+        let before = near.clone().rfind(|head| head.time <= time);
+        before.or_else(|| near.next())?.group
     }
 
     /// What is kept of a connection.
