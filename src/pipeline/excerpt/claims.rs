@@ -35,6 +35,9 @@ const QUOTED_MAX: usize = 256;
 /// Messages of one way that an ICMP error may be about, the latest ones.
 const BEGUN_MAX: usize = 4;
 
+/// Beginnings of messages with their groups, the latest first.
+type Begun = VecDeque<(usize, Box<[u8]>)>;
+
 type Map<K, V> = HashMap<K, V, RandomState>;
 
 /// For which time something belongs to a group.
@@ -66,7 +69,7 @@ pub(super) struct Claims {
     signalled: Map<(Endpoint, Endpoint), Vec<Claim>>,
     evidence: FxHashMap<FrameId, Vec<usize>>,
     /// How the latest messages on each way began that were sent in datagrams.
-    begun: Map<(Endpoint, Endpoint), VecDeque<(usize, Box<[u8]>)>>,
+    begun: Map<(Endpoint, Endpoint), Begun>,
     /// ICMP errors that quote the beginning of a wanted message, without its Call-ID.
     quoted: FxHashMap<FrameId, usize>,
     media: bool,
