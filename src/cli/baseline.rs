@@ -212,7 +212,7 @@ mod tests {
         let mut found = Vec::new();
         let rule = rules::find("TXN106").expect("known");
         let mut report = Report::on_capture()
-            .with("method", Value::toml_string(b"INV\"ITE"))
+            .with("method", Value::quoted(b"INV\"ITE"))
             .with("waited_ms", 17_u64);
         for word in words {
             report = report.with("how", Value::Word(word));

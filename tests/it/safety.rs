@@ -17,6 +17,9 @@ const NAME: &str = "a\u{1b}[2J\u{1b}]0;x\u{7}\u{202e}\n::error::x,y=z%0A|`<b>&\"
 /// A name in settings, hosts and expectations, as TOML writes it.
 const WORD: &str = r#""\u001b[2J\u009b\u202e\r\n::error::x|`<b>&\"']({0}=1\u0301""#;
 
+/// What looks at an output, whose name it is told first.
+type Check = fn(&str, &str);
+
 struct Folder(PathBuf);
 
 /// A command by its arguments, without the names of files.
@@ -88,7 +91,7 @@ impl Drop for Folder {
 
 /// Every format of a command that has them all.
 fn every_format(folder: &Folder, command: &[&str]) {
-    let formats: [(&str, fn(&str, &str)); 9] = [
+    let formats: [(&str, Check); 9] = [
         ("json", |what, text| drop(oracle::json(what, text))),
         ("jsonl", |what, text| text.lines().for_each(|line| drop(oracle::json(what, line)))),
         ("csv", oracle::csv),
@@ -298,12 +301,12 @@ const ODD: &str = "# An odd request.
 host alice 192.0.2.1
 host bob 192.0.2.2
 0 alice > bob raw
-| X`@y sip:bob@192.0.2.2 SIP/2.0
+| X`y sip:bob@192.0.2.2 SIP/2.0
 | Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK1
 | From: <sip:a%22%0astrict=false%1b[2J%e2%80%ae@example.com>;tag=1
 | To: <sip:bob@example.com>
 | Call-ID: odd
-| CSeq: 1 X`@y
+| CSeq: 1 X`y
 | Max-Forwards: 70
 | Content-Length: 0
 |
@@ -389,4 +392,34 @@ fn what_is_safe_stays_as_it_is() {
         assert_eq!(printable_str(&safe), safe);
     }
     oracle::verdict();
+}
+
+#[test]
+fn every_check_finds_what_it_looks_for() {
+    let policy = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'\">";
+    let page = |body: &str| format!("{policy}<p>{body}</p>");
+    oracle::html("a page", &page("<bdi>a</bdi> <a href=\"#b\">b</a>"));
+    oracle::markdown("a table", "| a |\n| --- |\n| `<b>` |\n");
+    oracle::csv("a table", "a,b\r\n'=1,-1\r\n");
+    oracle::github("a command", "::error file=a,title=b::c\n");
+    oracle::verdict();
+    let cases: [(Check, String); 13] = [
+        (oracle::text, "a\u{1b}[2J".to_owned()),
+        (oracle::text, "a\u{202e}".to_owned()),
+        (|what, text| drop(oracle::json(what, text)), r#"{"a": "\u001b"}"#.to_owned()),
+        (oracle::csv, "a,b\r\n1,=1+1\r\n".to_owned()),
+        (oracle::csv, "a,b\r\n1,x;@y\r\n".to_owned()),
+        (oracle::github, "::set-output file=a,title=b::c\n".to_owned()),
+        (oracle::markdown, "a <b> c\n".to_owned()),
+        (oracle::markdown, "a [b](http://c)\n".to_owned()),
+        (oracle::markdown, "| a |\n| --- |\n| b | c |\n".to_owned()),
+        (oracle::html, page("<img>")),
+        (oracle::html, page("<a href=\"http://b\">b</a>")),
+        (oracle::html, page("<b onclick=\"x\">b</b>")),
+        (oracle::junit, "<testsuites><script/></testsuites>".to_owned()),
+    ];
+    for (check, bad) in cases {
+        check("bad", &bad);
+        assert!(oracle::has_found(), "{bad}");
+    }
 }

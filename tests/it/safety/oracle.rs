@@ -36,6 +36,11 @@ pub(super) fn verdict() {
     assert!(found.is_empty(), "{}:\n{}", found.len(), lines.join("\n"));
 }
 
+/// Whether anything was found; it is forgotten.
+pub(super) fn has_found() -> bool {
+    !FOUND.take().is_empty()
+}
+
 /// What no reader sees, or what tells a reader's eyes where to go.
 fn is_hidden(c: char) -> bool {
     matches!(c,
@@ -185,13 +190,13 @@ pub(super) fn markdown(what: &str, text: &str) {
                 note(format!("{what}: {dest_url}"));
             }
             Event::Start(Tag::HtmlBlock | Tag::FootnoteDefinition(_)) => {
-                note(format!("{what}: a block of HTML or a footnote"))
+                note(format!("{what}: a block of HTML or a footnote"));
             }
             Event::Start(Tag::TableHead | Tag::TableRow) => cells = 0,
             Event::Start(Tag::TableCell) => cells += 1,
             Event::End(pulldown_cmark::TagEnd::TableHead) => head = cells,
             Event::End(pulldown_cmark::TagEnd::TableRow) => {
-                must!(cells == head, "{what}: {cells} cells")
+                must!(cells == head, "{what}: {cells} cells");
             }
             _ => {}
         }
