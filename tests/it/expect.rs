@@ -367,6 +367,28 @@ fn every_recorded_capture_meets_what_is_recorded_of_it() {
     assert!(checked > 50, "{checked}");
 }
 
+#[test]
+fn what_is_no_method_is_left_open_in_a_recorded_file() {
+    let file = Scratch::new(
+        "recorded.sip",
+        b"host alice 192.0.2.10\nhost bob 203.0.113.20\n0 alice > bob OPTIONS\n\
+          +10ms bob > alice 200\n  CSeq: 1 <option>\nend 70\n",
+    );
+    let analysis = analyze(&file.0);
+    let text = record(&analysis);
+    assert!(text.contains("    \"callee > caller  200\",\n"), "{text}");
+    let verdicts = parse(&text).check(&analysis);
+    assert!(verdicts.iter().all(Verdict::is_met), "{}", shown(&verdicts, &analysis, 100));
+}
+
+#[test]
+fn an_error_does_not_tell_a_terminal_what_to_do() {
+    let text = "[[call]]\nsteps = [\"a\\u001b[2J > b INVITE\"]\n";
+    let wrong = Expectations::parse(text, Path::new("t.toml")).expect_err("wrong");
+    assert!(!wrong.to_string().contains('\x1b'), "{wrong}");
+    assert!(wrong.to_string().contains("a\\u{1b}[2J"), "{wrong}");
+}
+
 /// A call through a proxy, answered after ringing.
 const PROXIED: &str = "\
 host alice 192.0.2.10
