@@ -14,7 +14,7 @@ pub fn sip(bytes: &[u8]) {
     assert!(message.header_section().len() + body.len() + message.trailing().len() <= bytes.len());
     assert_eq!(anomalies.contains(Anomaly::MissingCallId), message.call_id().is_none());
     if is_start(bytes) {
-        assert_eq!(message_in_datagram(bytes), Some(bytes));
+        assert!(message_in_datagram(bytes).is_some_and(|message| bytes.ends_with(message)));
         if let Some(head) = head(bytes) {
             assert_eq!(head.call_id, message.call_id());
             assert_eq!(head.method().unwrap_or(Method::Other(&[])), message.method());
