@@ -273,7 +273,7 @@ impl Statistics {
             }
         }
         let seen = dialog.confirmed.map(|answer| answer.time).or_else(|| {
-            let mut own = call.messages.iter().filter(|message| dialog.holds(message));
+            let mut own = call.messages_of(dialog);
             dialog.starts_before_capture.then(|| own.next().map(|message| message.time)).flatten()
         });
         let Some(answered) = seen else { return };

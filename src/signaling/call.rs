@@ -414,6 +414,19 @@ impl<'c> Call<'c> {
         }
     }
 
+    /// The messages of the dialog, in either direction, in order.
+    pub fn messages_of<'a>(
+        &'a self,
+        dialog: &'a Dialog<'c>,
+    ) -> impl DoubleEndedIterator<Item = &'c Message<'c>> + use<'a, 'c> {
+        let listed = self.witnesses().map(|own| own.messages_of(dialog));
+        let few: &[Message<'c>] = if listed.is_some() { &[] } else { self.messages };
+        let listed = listed.unwrap_or_default().iter();
+        few.iter()
+            .filter(|message| dialog.holds(message))
+            .chain(listed.filter_map(|place| self.messages.get(*place)))
+    }
+
     /// Links the transactions of one request that went over several hops: the Via stack of the
     /// request on a later hop holds the branch that it had on an earlier one (RFC 3261, section
     /// 16.6, item 8).
@@ -617,6 +630,9 @@ impl<'c> Call<'c> {
             if let Some(dialog) = dialog {
                 dialog.transactions.push(transaction.index);
             }
+        }
+        if let Some(witnesses) = &mut witnesses {
+            witnesses.list_messages(self.messages);
         }
         self.dialogs = dialogs;
         self.witnesses = witnesses;

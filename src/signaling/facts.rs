@@ -544,7 +544,7 @@ impl Facts {
 
     fn add_open_ends(&mut self, call: &Call<'_>) {
         for dialog in &call.dialogs {
-            let mut messages = call.messages.iter().filter(|message| dialog.holds(message));
+            let mut messages = call.messages_of(dialog);
             let Some(first) = messages.next() else { continue };
             if dialog.starts_before_capture {
                 self.starts_mid_dialog.add(first.frame, first.time, call.call_id);

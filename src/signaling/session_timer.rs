@@ -64,20 +64,18 @@ impl<'c> Dialog<'c> {
         let is_known = |number: u32| {
             call.transactions.iter().any(|t| t.method == Method::Invite && t.cseq == number)
         };
-        let mut messages = call.messages.iter().filter(|message| is_later(message));
-        messages.any(|message| {
-            is_refreshing(message.method())
-                && self.holds(message)
-                && key(message) != key(timer.granted)
-        }) || self
-            .acks
-            .iter()
-            .any(|ack| is_later(ack) && ack.cseq().is_some_and(|cseq| !is_known(cseq.number)))
+        let mut messages = call.messages_of(self).filter(|message| is_later(message));
+        messages
+            .any(|message| is_refreshing(message.method()) && key(message) != key(timer.granted))
+            || self
+                .acks
+                .iter()
+                .any(|ack| is_later(ack) && ack.cseq().is_some_and(|cseq| !is_known(cseq.number)))
     }
 
     /// The first sign of a BYE: the request, or the response to one that was not captured.
     pub fn end(&self, call: &Call<'c>) -> Option<&'c Message<'c>> {
-        call.messages.iter().find(|message| message.method() == Method::Bye && self.holds(message))
+        call.messages_of(self).find(|message| message.method() == Method::Bye)
     }
 
     /// The 2xx of this dialog among the answers.

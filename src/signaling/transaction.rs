@@ -1,9 +1,14 @@
 //! Transactions as seen on one hop (RFC 3261, section 17).
 
+use std::collections::HashSet;
+
+use foldhash::fast::RandomState;
+
 use crate::packet::Endpoint;
 use crate::signaling::message::Message;
 use crate::signaling::short_list::ShortList;
 use crate::signaling::state::{Event, Oddity, State, TransactionKind};
+use crate::signaling::witnesses::FEW;
 use crate::sip::{Class, Method, Status};
 use crate::time::{Span, Time};
 use crate::transport::Transport;
@@ -244,13 +249,19 @@ impl<'c> Transaction<'c> {
     /// Requests and responses that were sent again, first copies left out.
     pub fn repeats(&self) -> impl Iterator<Item = &'c Message<'c>> {
         let responses = [&self.provisionals, &self.finals].into_iter().flat_map(|responses| {
-            responses.iter().enumerate().filter_map(|(index, message)| {
+            // Of very many, not each is compared with each.
+            let mut seen = (responses.len() > FEW).then(HashSet::<_, RandomState>::default);
+            responses.iter().enumerate().filter_map(move |(index, message)| {
                 let is_same = |earlier: &&Message<'_>| {
                     earlier.status() == message.status()
                         && earlier.to_tag() == message.to_tag()
                         && earlier.bytes() == message.bytes()
                 };
-                responses.iter().take(index).copied().any(|e| is_same(&e)).then_some(*message)
+                let is_repeat = match &mut seen {
+                    Some(seen) => !seen.insert(message.bytes()),
+                    None => responses.iter().take(index).copied().any(|e| is_same(&e)),
+                };
+                is_repeat.then_some(*message)
             })
         });
         let requests = self.retransmissions.iter().chain(self.acks.iter().skip(1)).copied();

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 
 use crate::signaling::call::Call;
+use crate::signaling::dialog::Dialog;
 use crate::signaling::message::Message;
 use crate::signaling::transaction::Transaction;
 use crate::sip::{Class, Method, Status};
@@ -57,6 +58,8 @@ pub(super) struct Witnesses<'c> {
     byes: Set<Tags<'c>>,
     /// The places of the dialogs.
     dialogs: Table<Tags<'c>, usize>,
+    /// The places of the messages of each dialog, in order.
+    of_dialogs: Table<Tags<'c>, Vec<usize>>,
 }
 
 impl<'c> Witnesses<'c> {
@@ -168,6 +171,21 @@ impl<'c> Witnesses<'c> {
     /// The dialog at this place begins with the message.
     pub(super) fn add_dialog(&mut self, message: &Message<'c>, place: usize) {
         self.dialogs.insert(tags_of(message), place);
+    }
+
+    /// Lists the messages of all dialogs.
+    pub(super) fn list_messages(&mut self, messages: &[Message<'c>]) {
+        for (place, message) in messages.iter().enumerate() {
+            let tags = tags_of(message);
+            if self.dialogs.contains_key(&tags) {
+                self.of_dialogs.entry(tags).or_default().push(place);
+            }
+        }
+    }
+
+    /// The places of the messages of a dialog.
+    pub(super) fn messages_of(&self, dialog: &Dialog<'c>) -> &[usize] {
+        self.of_dialogs.get(&dialog.tags()).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// A BYE, or a response to one, has these tags.
@@ -295,6 +313,8 @@ mod tests {
                 let first = call.dialogs.iter().find(|own| own.holds(found)).expect("one");
                 let place = call.dialog_of(found).expect("a dialog");
                 assert!(std::ptr::eq(place, first));
+                let of = call.messages.iter().filter(|own| dialog.holds(own));
+                assert!(call.messages_of(dialog).map(|own| own.frame).eq(of.map(|own| own.frame)));
             }
             assert!(call.dialogs.len() > 10);
         });
