@@ -343,9 +343,11 @@ impl<'b> Decoded<'b> {
                     column.push((order, Arrival { frame: order.1, time, segment }));
                 }
             }
-            Packet::Fragment(fragment) => {
-                self.fragments.extend(origin.map(|origin| (order, (*origin, fragment))));
-            }
+            Packet::Fragment(fragment) => match origin {
+                Some(origin) => self.fragments.push((order, (*origin, fragment))),
+                // Fragments in fragments are put together at once, so far as they go.
+                None => *self.unread.entry(Unread::TooDeep).or_default() += 1,
+            },
             Packet::Sctp { path, chunks } => {
                 self.ways.insert((path.source.address, path.destination.address));
                 let shard = flow_shard(hash, path.source, path.destination);

@@ -484,7 +484,7 @@ mod tests {
         let blocks = sent.iter().filter(|sent| matches!(sent, Ok(Some(_)))).count();
         // The channel has room for as many as are 16 MiB.
         assert_eq!((blocks, sent.len() >= 2 * (15 << 20) / PIPE_BLOCK_BYTES), (2, true));
-        assert!(PIPE_BLOCKS * PIPE_BLOCK_BYTES <= 16 << 20);
+        const { assert!(PIPE_BLOCKS * PIPE_BLOCK_BYTES <= 16 << 20) };
 
         let mut merge = merge(Cursor::new(large(3)));
         let mut blocks = 0;

@@ -122,6 +122,7 @@ enum Key {
 pub struct Disruptions {
     /// In order of their first reports. Boxed, so that one which comes far out of order moves
     /// little.
+    #[allow(clippy::vec_box)]
     by_key: HashMap<Key, Vec<Box<Disruption>>, RandomState>,
     digest: RandomState,
     count: usize,

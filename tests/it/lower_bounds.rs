@@ -11,10 +11,12 @@ use siptrace::analysis::{Analysis, Keep};
 use siptrace::capture::{LinkType, Source};
 use siptrace::catalogue::Lang;
 use siptrace::limits::{
-    DISRUPTION_BYTES_MAX, FRAGMENTED_DATAGRAMS_MAX, FRAGMENTS_PER_DATAGRAM_MAX, LOSSES_MAX,
-    LOST_DATAGRAMS_MAX, MESSAGE_BYTES_MAX, NAMES_MAX, RTCP_SOURCES_MAX, RTP_RUNS_MAX,
-    RTP_SPELLS_MAX, SCTP_FLOWS_MAX, TCP_FLOWS_MAX, TELEPHONE_EVENTS_MAX,
+    DISRUPTION_BYTES_MAX, ENCAPSULATION_DEPTH_MAX, FRAGMENTED_DATAGRAMS_MAX,
+    FRAGMENTS_PER_DATAGRAM_MAX, LOSSES_MAX, LOST_DATAGRAMS_MAX, MESSAGE_BYTES_MAX, NAMES_MAX,
+    RECORD_BYTES_MAX, RTCP_SOURCES_MAX, RTP_RUNS_MAX, RTP_SPELLS_MAX, SCTP_FLOWS_MAX,
+    TCP_FLOWS_MAX, TELEPHONE_EVENTS_MAX,
 };
+use siptrace::packet::Unread;
 use siptrace::pipeline::{self, Options};
 use siptrace::report::text::{TextOptions, Verbosity};
 use siptrace::report::{self, Page};
@@ -72,14 +74,19 @@ fn analysed_source(source: Source, keys: KeyLog) -> Analysis {
     analysis
 }
 
-/// The bounds that were reached, after both reports were held against them.
-fn dropped(analysis: &Analysis) -> Vec<(&'static str, u64)> {
+/// The text report on one line.
+fn text(analysis: &Analysis) -> String {
     let mut text = Vec::new();
     let page = Page { columns: 100, style: report::Style { color: false } };
     let options = TextOptions { lang: Lang::En, page, verbosity: Verbosity::Normal };
     report::text::text(analysis, &options, &mut text).expect("written");
-    let text =
-        String::from_utf8(text).expect("UTF-8").split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = String::from_utf8(text).expect("UTF-8");
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The bounds that were reached, after both reports were held against them.
+fn dropped(analysis: &Analysis) -> Vec<(&'static str, u64)> {
+    let text = text(analysis);
     let mut json = Vec::new();
     report::json::json(analysis, Lang::En, &mut json).expect("written");
     let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
@@ -191,6 +198,56 @@ fn what_a_capture_says_beyond_the_bounds_is_told() {
     let analysis = analysed(file.concat(), KeyLog::default());
     assert_eq!(analysis.totals.sip_messages, 1);
     assert_eq!(dropped(&analysis), [("names", 90_000 - NAMES_MAX as u64)]);
+}
+
+#[test]
+fn headers_inside_headers_beyond_the_bound_are_told() {
+    let inner = ip(UDP, [ALICE, BOB], 0, 0, &udp([5060, 5060], &options("a", "UDP", b"")));
+    let tunnels = |count: usize| {
+        (0..count).fold(inner.clone(), |packet, _| ip(4, [ALICE, BOB], 0, 0, &packet))
+    };
+    // A fragment in a packet that was put together of one, and so on; each packet has two.
+    let in_fragments = |count: u16| {
+        let whole = |packet: Vec<u8>, id: u16| {
+            let (first, rest) = packet.split_at(8);
+            let first = ip(4, [ALICE, BOB], id, MORE, first);
+            vec![first, ip(4, [ALICE, BOB], id, 1, rest)]
+        };
+        (0..count).fold(vec![inner.clone()], |packets, level| {
+            let ids = level * 1000..;
+            packets.into_iter().zip(ids).flat_map(|(packet, id)| whole(packet, id)).collect()
+        })
+    };
+    for (packets, messages, too_deep) in [
+        (vec![tunnels(ENCAPSULATION_DEPTH_MAX - 1)], 1, 0),
+        (vec![tunnels(ENCAPSULATION_DEPTH_MAX + 1)], 0, 1),
+        (in_fragments(4), 1, 0),
+    ] {
+        let mut capture = Capture::new();
+        packets.iter().for_each(|packet| capture.add(100, packet));
+        let analysis = capture.analysed();
+        assert_eq!(analysis.totals.sip_messages, messages);
+        assert_eq!(analysis.unread.get(&Unread::TooDeep).copied().unwrap_or_default(), too_deep);
+        assert_eq!(dropped(&analysis), []);
+        let is_told = text(&analysis).contains("Frames with too many headers inside headers: 1");
+        assert_eq!(is_told, too_deep > 0);
+    }
+}
+
+#[test]
+fn a_record_that_claims_more_than_any_is_told() {
+    let mut capture = Capture::new();
+    let packet = ip(UDP, [ALICE, BOB], 0, 0, &udp([5060, 5060], &options("a", "UDP", b"")));
+    capture.add(0, &packet);
+    let at = capture.file.len();
+    let length = RECORD_BYTES_MAX as u32 + 1;
+    let header = [1_700_000_000, 0, length, length].map(u32::to_le_bytes);
+    capture.file.extend_from_slice(header.as_flattened());
+    (0..9).for_each(|_| capture.add(100, &packet));
+    let analysis = capture.analysed();
+    assert_eq!(analysis.totals.frames, 10);
+    let told = format!("Damaged and passed over: 16 bytes from offset {at}");
+    assert!(text(&analysis).contains(&told), "{}", text(&analysis));
 }
 
 #[test]
