@@ -34,6 +34,13 @@ pub const SECRET_BYTES_MAX: usize = 64 << 20;
 /// Damaged places of a capture told apart; more are added up in the last one.
 pub const DAMAGES_MAX: usize = 64;
 
+/// Bytes that a compressed capture may unfold to, whatever its size.
+pub const EXPANDED_BYTES_FREE: u64 = 1 << 30;
+
+/// Beyond, bytes that one compressed byte may unfold to. Captures of nothing but the same keepalive
+/// reach a hundred; zeros in gzip a thousand, in bzip2 several hundred thousand.
+pub const EXPANSION_MAX: u64 = 250;
+
 /// Link types of one capture listed in its description.
 pub const LINK_TYPES_MAX: usize = 64;
 
@@ -147,6 +154,10 @@ pub const BYTES_PER_CALL_MAX: usize = 8 << 20;
 /// Call-IDs open at a time; beyond, the one that was silent longest is judged early.
 pub const OPEN_CALLS_MAX: usize = 200_000;
 
+/// Bytes of memory that the messages of open calls take; beyond, the calls that were silent longest
+/// are judged early. A call over two hops takes some 20 KiB.
+pub const OPEN_BYTES_MAX: usize = 160 << 20;
+
 /// Distinct Call-IDs told apart; beyond, the count is a lower bound.
 pub const CALL_IDS_MAX: usize = 16_000_000;
 
@@ -203,22 +214,21 @@ pub const INTERVALS_MAX: usize = 512;
 /// Hosts whose figures are kept apart; more count in the sums alone.
 pub const PEERS_MAX: usize = 65_536;
 
-/// Windows of ten seconds in which messages between two hosts are counted, a part of the run; some
-/// thirty bytes each. Two busy hosts have 8640 of them a day.
-pub const TRAFFIC_WINDOWS_MAX: usize = 1 << 17;
+/// Windows of ten seconds in which messages between two hosts are counted; some twenty bytes each,
+/// in a table that is full by seven eighths. Two busy hosts have 8640 of them a day.
+pub const TRAFFIC_WINDOWS_MAX: usize = 7 << 18;
 
-/// Hosts whose calls are counted by how long they lasted, a part of the run.
-pub const TALK_HOSTS_MAX: usize = 1 << 14;
+/// Hosts whose calls are counted by how long they lasted.
+pub const TALK_HOSTS_MAX: usize = 1 << 16;
 
-/// Lengths of calls told apart, of all hosts, a part of the run. The calls of a busy host have some
-/// thousands.
-pub const TALK_LENGTHS_MAX: usize = 1 << 14;
+/// Lengths of calls told apart, of all hosts. The calls of a busy host have some thousands.
+pub const TALK_LENGTHS_MAX: usize = 1 << 17;
 
-/// OPTIONS remembered with what became of them, a part of the run. A host that asks another one
-/// twice a minute sends 2880 a day.
-pub const PINGS_MAX: usize = 1 << 15;
+/// OPTIONS remembered with what became of them; some 150 bytes each where every host sends one. A
+/// host that asks another one twice a minute sends 2880 a day.
+pub const PINGS_MAX: usize = 1 << 18;
 
-/// Differences between the clocks of speakers and of the capture, in seconds, a part of the run.
+/// Differences between the clocks of speakers and of the capture, in seconds.
 pub const CLOCK_OFFSETS_MAX: usize = 1 << 12;
 
 /// Registrations remembered, with what ended them or missed them, a part of the run. A device that
@@ -227,31 +237,33 @@ pub const REGISTRATIONS_MAX: usize = 1 << 15;
 
 /// Hosts of which is kept what they dialled abroad, a part of the run.
 pub const DIALLED_HOSTS_MAX: usize = 1 << 13;
+/// Hosts of which is kept what they dialled abroad.
+pub const DIALLED_HOSTS_MAX: usize = 1 << 15;
 
-/// Refused numbers that are told apart, of all hosts, a part of the run. A trunk has some thousands
-/// a day.
-pub const DIALLED_NUMBERS_MAX: usize = 1 << 14;
+/// Refused numbers that are told apart, of all hosts. A trunk has some thousands a day.
+pub const DIALLED_NUMBERS_MAX: usize = 1 << 16;
 
-/// Slots of ten seconds in which the requests to servers are counted, a part of the run. A busy
-/// server has 8640 of them a day.
-pub const LOAD_SLOTS_MAX: usize = 1 << 17;
+/// Slots of ten seconds in which the requests to servers are counted. A busy server has 8640 of
+/// them a day.
+pub const LOAD_SLOTS_MAX: usize = 1 << 19;
 
-/// Refused requests with Retry-After that are remembered, a part of the run.
-pub const LOAD_TOLD_MAX: usize = 1 << 14;
+/// Refused requests with Retry-After that are remembered.
+pub const LOAD_TOLD_MAX: usize = 1 << 16;
 
-/// Hosts of which is kept what they were refused, a part of the run; so many users, too, whose
-/// credentials were accepted.
-pub const SUSPECT_HOSTS_MAX: usize = 1 << 15;
+/// Hosts of which is kept what they were refused; so many users, too, whose credentials were
+/// accepted.
+pub const SUSPECT_HOSTS_MAX: usize = 1 << 18;
 
-/// Refused requests remembered, of all hosts, a part of the run; a hundred bytes each. A scan makes
-/// some thousands.
-pub const SUSPECT_REFUSALS_MAX: usize = 1 << 15;
+/// Refused requests remembered, of all hosts; a hundred bytes each. A scan makes some thousands.
+pub const SUSPECT_REFUSALS_MAX: usize = 1 << 18;
 
-/// Findings kept with all their evidence; more are counted.
+/// Findings kept with all their evidence; more are counted. A part of the run keeps its share.
 pub const FINDINGS_MAX: usize = 200_000;
 
 /// Causes that a finding names from the same call; others stand in the report all the same.
 pub const SIGNS_PER_FINDING_MAX: usize = 64;
+/// Findings that a part of the run keeps in any case, if the whole may: calls are not spread evenly.
+pub const FINDINGS_PER_SHARD_MIN: usize = 4096;
 
 /// Findings that were told and are still compared with those on later calls.
 pub const COMPARED_FINDINGS_MAX: usize = 1000;
@@ -290,8 +302,12 @@ pub const UNEXPECTED_CALLS_MAX: usize = 100;
 /// Calls kept for a report that lists them; more are counted.
 pub const CALLS_MAX: usize = 2_000_000;
 
+/// Bytes of memory that the calls of one shard take which are kept for a report; some thousand for
+/// a call. Those beyond are counted.
+pub const CALL_BYTES_PER_SHARD_MAX: usize = 10 << 20;
+
 /// Calls of one shard of which is kept what it takes to find the other legs of a conversation.
-pub const LEGS_PER_SHARD_MAX: usize = 25_000;
+pub const LEGS_PER_SHARD_MAX: usize = 16_000;
 
 /// Calls that were told and are still looked at for the other legs of later ones.
 pub const LEGS_TOLD_MAX: usize = 20_000;

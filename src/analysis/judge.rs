@@ -105,7 +105,7 @@ pub fn judge(
     facts.add_call(&call);
     let silence = media::silence(&call, media);
     if let Some((ways, message)) = silence.and_then(|own| Some((own.ways, own.passage.answer()?))) {
-        facts.saw_silent(ways, message, call.call_id);
+        facts.saw_silent(ways, message);
     }
     statistics.add_call(&call);
     let (listed, has_all_streams) =

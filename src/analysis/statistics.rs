@@ -172,8 +172,9 @@ impl Statistics {
         }
         self.unlisted_peers += other.unlisted_peers;
         for (host, other) in other.peers {
-            if let Some(peer) = self.peer(host) {
-                peer.merge(&other);
+            match self.peers.len() >= PEERS_MAX && !self.peers.contains_key(&host) {
+                true => self.unlisted_peers += other.requests,
+                false => self.peers.entry(host).or_default().merge(&other),
             }
         }
         self.timeline.merge(other.timeline);
@@ -323,5 +324,30 @@ impl CallCounts {
             retransmissions: call.transactions.iter().flat_map(Transaction::repeats).count() as u64,
             fate: (call.kind() == Kind::Call).then(|| fate(call.state(), call.final_status())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(hosts: std::ops::Range<u32>) -> Statistics {
+        let mut part = Statistics::default();
+        for host in hosts {
+            if let Some(peer) = part.peer(Host::from(host.to_be_bytes())) {
+                peer.requests += 2;
+            }
+        }
+        part
+    }
+
+    #[test]
+    fn hosts_beyond_the_bound_are_counted_by_their_requests() {
+        let most = PEERS_MAX as u32;
+        let mut all = part(0..most - 1);
+        all.merge(part(most - 2..most + 3));
+        assert_eq!((all.peers.len(), all.unlisted_peers), (PEERS_MAX, 6));
+        let known = all.peers.get(&Host::from((most - 2).to_be_bytes()));
+        assert_eq!(known.map(|peer| peer.requests), Some(4));
     }
 }

@@ -237,6 +237,7 @@ impl Known<'_> {
     /// Packets went this way, and there is none among them of which the call is not known.
     fn has_whole_way(&self, source: IpAddr, destination: IpAddr) -> bool {
         self.facts.has_way(source, destination)
+            && !self.facts.has_unplaced(source, destination)
             && !self.tallies.iter().any(|t| t.facts.has_unplaced(source, destination))
     }
 }

@@ -17,6 +17,16 @@ impl CallSummary {
         fate(self.state, self.final_status)
     }
 
+    /// Bytes of memory that it takes, about; the transcript has a bound of its own.
+    pub(super) fn room(&self) -> usize {
+        let uris = [&self.from_uri, &self.to_uri].into_iter().flatten();
+        let texts = uris.map(String::capacity).sum::<usize>() + self.call_id.capacity();
+        let hops = self.transactions.iter().map(TransactionSummary::room).sum::<usize>();
+        let streams = self.streams.capacity() * size_of::<StreamSummary>();
+        let digits = self.streams.iter().map(|own| size_of_val(&*own.digits)).sum::<usize>();
+        size_of::<Self>() + texts + hops + streams + digits
+    }
+
     /// Adds what the same Call-ID was used for later.
     pub(crate) fn go_on_with(&mut self, later: Self) {
         self.messages += later.messages;
@@ -46,6 +56,15 @@ impl CallSummary {
                 self.linked.push(link);
             }
         }
+    }
+}
+
+impl TransactionSummary {
+    fn room(&self) -> usize {
+        let responses = self.provisional.iter().chain(&self.final_response);
+        let reasons = responses.map(|response| response.reason.capacity()).sum::<usize>();
+        let provisional = self.provisional.capacity() * size_of::<ResponseSummary>();
+        size_of::<Self>() + self.method.capacity() + self.branch.capacity() + provisional + reasons
     }
 }
 

@@ -18,7 +18,9 @@ use crate::analysis::{
 };
 use crate::capture::FrameId;
 use crate::finding::{Confidence, Finding, Rule, Severity, Value, Visibility};
-use crate::limits::{LEGS_PER_SHARD_MAX, RTP_STREAMS_MAX, STREAMS_LISTED_MAX};
+use crate::limits::{
+    CALL_BYTES_PER_SHARD_MAX, CALLS_MAX, LEGS_PER_SHARD_MAX, RTP_STREAMS_MAX, STREAMS_LISTED_MAX,
+};
 use crate::media::{Media, Stream};
 use crate::packet::Unread;
 use crate::rules::{self, Profile};
@@ -96,6 +98,8 @@ pub enum TranscriptsOf {
 pub struct Tally {
     keep: Keep,
     pub(super) calls: Vec<CallSummary>,
+    /// Bytes of memory that they take.
+    calls_room: usize,
     pub(super) findings: Kept,
     pub(super) legs: Vec<Leg>,
     streams: Vec<StreamSummary>,
@@ -125,6 +129,7 @@ impl Tally {
         Self {
             keep,
             calls: Vec::new(),
+            calls_room: 0,
             findings: Kept::default(),
             legs: Vec::new(),
             streams: Vec::new(),
@@ -183,7 +188,11 @@ impl Tally {
     ) {
         let (ladders, examples, keep) = (&self.ladders, &self.examples, &self.keep);
         let bytes: usize = messages.iter().map(|message| message.bytes().len()).sum();
-        let has_summary = self.calls.len() < keep.calls;
+        if self.calls.is_empty() {
+            self.calls_room = 0;
+        }
+        let has_summary =
+            self.calls.len() < keep.calls && self.calls_room < CALL_BYTES_PER_SHARD_MAX;
         let has_room = has_summary && self.transcripts + bytes <= keep.transcripts;
         let is_wanted = Cell::new(keep.transcripts_of == TranscriptsOf::All);
         let detail = Detail {
@@ -215,6 +224,9 @@ impl Tally {
         } else if self.keep.transcripts > 0 && is_wanted.get() {
             self.drop("transcripts", 1);
         }
+        if !has_summary && self.keep.calls >= CALLS_MAX {
+            self.drop("calls", 1);
+        }
         self.add(judged, is_continuation);
     }
 
@@ -242,7 +254,10 @@ impl Tally {
             *self.ladders.entry(finding.rule.code).or_default() += 1;
             self.findings.push(finding);
         }
-        self.calls.extend(judged.summary);
+        if let Some(summary) = judged.summary {
+            self.calls_room += summary.room();
+            push(&mut self.calls, summary);
+        }
         let room = RTP_STREAMS_MAX.saturating_sub(self.claimed.len());
         self.claimed.extend(judged.claimed.into_iter().take(room));
         self.drop("streams-per-call", (!judged.has_all_streams).into());
@@ -250,6 +265,21 @@ impl Tally {
             Some(leg) if self.legs.len() < LEGS_PER_SHARD_MAX => push(&mut self.legs, leg),
             leg => self.drop("legs", leg.is_some().into()),
         }
+    }
+
+    /// Takes what parts have gathered of the capture as a whole, so that there is one table of
+    /// hosts and not one for each part. Parts are put together first: what a bound leaves out is
+    /// then the same for all of them.
+    pub fn gather<'t>(&mut self, parts: impl Iterator<Item = &'t mut Self>) {
+        let mut parts =
+            parts.map(|part| (part.facts.hand_over(), std::mem::take(&mut part.statistics)));
+        let Some((mut facts, mut statistics)) = parts.next() else { return };
+        for (own, figures) in parts {
+            facts.merge(own);
+            statistics.merge(figures);
+        }
+        self.facts.merge(facts);
+        self.statistics.merge(statistics);
     }
 
     /// The streams that a call has, by their first frames.

@@ -3,11 +3,14 @@
 #[cfg(feature = "lz4")]
 use std::io::BufRead;
 use std::io::{self, BufReader, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
 #[cfg(feature = "xz")]
 use crate::limits::XZ_DECODER_BYTES_MAX;
+use crate::limits::{EXPANDED_BYTES_FREE, EXPANSION_MAX};
 
 /// Input bytes handed to a decoder at a time.
 const INPUT_BYTES: usize = 128 << 10;
@@ -52,8 +55,15 @@ impl Compression {
         }
     }
 
-    /// What is inside. Members that follow one another are one input.
+    /// What is inside. Members that follow one another are one input. Reading fails with [`Bomb`]
+    /// where that is far more than any capture.
     pub(super) fn decoder(self, input: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
+        let taken = Arc::new(AtomicU64::new(0));
+        let decoder = self.unbounded(Counted { input, taken: Arc::clone(&taken) })?;
+        Ok(Box::new(Bounded { decoder, taken, given: 0, free: EXPANDED_BYTES_FREE }))
+    }
+
+    fn unbounded(self, input: Counted) -> io::Result<Box<dyn Read + Send>> {
         let input = BufReader::with_capacity(INPUT_BYTES, input);
         match self {
             Self::None => Ok(Box::new(input)),
@@ -80,6 +90,53 @@ impl Compression {
     }
 }
 
+/// Why reading stops: the data unfold to more than a capture does.
+#[derive(Debug, thiserror::Error)]
+#[error("the compressed data unfold to more than {EXPANSION_MAX} times their size")]
+pub(super) struct Bomb;
+
+impl Bomb {
+    /// It is why reading failed.
+    pub(super) fn is_cause_of(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|cause| cause.is::<Self>())
+    }
+}
+
+/// Counts the bytes that a decoder takes.
+struct Counted {
+    input: Box<dyn Read + Send>,
+    taken: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let length = self.input.read(into)?;
+        self.taken.fetch_add(length as u64, Ordering::Relaxed);
+        Ok(length)
+    }
+}
+
+/// A decoder that stops before it has given too much for what it took.
+struct Bounded {
+    decoder: Box<dyn Read + Send>,
+    taken: Arc<AtomicU64>,
+    given: u64,
+    free: u64,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let is_over = self.given > self.free
+            && self.given / EXPANSION_MAX > self.taken.load(Ordering::Relaxed);
+        if is_over {
+            return Err(io::Error::other(Bomb));
+        }
+        let length = self.decoder.read(into)?;
+        self.given += length as u64;
+        Ok(length)
+    }
+}
+
 /// All frames of an lz4 file; the decoder stops after each.
 #[cfg(feature = "lz4")]
 struct Lz4<R: Read>(lz4_flex::frame::FrameDecoder<R>);
@@ -93,5 +150,43 @@ impl<R: BufRead> Read for Lz4<R> {
                 return Ok(length);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write};
+
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn gzip(data: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(data).expect("memory can be written");
+        encoder.finish().expect("memory can be written")
+    }
+
+    /// What comes out of so many members with this content, and whether that was too much.
+    fn unfold(content: &[u8], members: usize, free: u64) -> (u64, bool) {
+        let taken = Arc::new(AtomicU64::new(0));
+        let packed = Cursor::new(gzip(content).repeat(members));
+        let input = Counted { input: Box::new(packed), taken: Arc::clone(&taken) };
+        let decoder = Compression::Gzip.unbounded(input).expect("a decoder");
+        let mut bounded = Bounded { decoder, taken, given: 0, free };
+        let outcome = io::copy(&mut bounded, &mut io::sink());
+        (bounded.given, outcome.is_err_and(|error| Bomb::is_cause_of(&error)))
+    }
+
+    #[test]
+    fn stops_where_much_comes_of_little() {
+        let (zeros, free) = (vec![0; 1 << 20], 20 << 20);
+        assert_eq!(unfold(&zeros, 20, free), (20 << 20, false));
+        // What is read ahead counts as taken.
+        let (given, is_bomb) = unfold(&zeros, 200, free);
+        assert!(is_bomb && (free..64 << 20).contains(&given), "{given}");
+        let ordinary: Vec<u8> =
+            (0..1_u32 << 18).flat_map(|own| own.wrapping_mul(own).to_le_bytes()).collect();
+        assert_eq!(unfold(&ordinary, 40, free), (40 << 20, false));
     }
 }

@@ -65,6 +65,19 @@ pub enum Error {
         /// What the decoder says.
         source: io::Error,
     },
+    /// The compressed data unfold without an end, and no frame was among them.
+    #[error(
+        "could not read {}: the {compression} data hold no frame as far as they are read",
+        quoted(path)
+    )]
+    Unfolds {
+        /// The path as given.
+        path: PathBuf,
+        /// `gzip` and the like.
+        compression: &'static str,
+        /// By how much they unfold.
+        source: io::Error,
+    },
     /// No capture format begins like this.
     #[error("could not read {}: {looks}", quoted(path))]
     NotACapture {
@@ -103,6 +116,9 @@ impl Error {
             Self::Decompress { .. } | Self::NoRecord { .. } => {
                 Some("the file may be cut off or damaged; copy it again".to_owned())
             }
+            Self::Unfolds { .. } => Some(
+                "decompress it first to have all of it read, if it is a capture at all".to_owned(),
+            ),
             Self::TooMany { .. } => {
                 Some("join some of them first, as with `mergecap -w OUT IN...`".to_owned())
             }

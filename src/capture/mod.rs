@@ -168,6 +168,11 @@ pub enum Note {
         /// Bytes that came out before.
         offset: u64,
     },
+    /// The compressed data unfold to more than their bound allows; the rest was not read.
+    ExpansionLimit {
+        /// Bytes that came out before.
+        offset: u64,
+    },
     /// The capturing side reports packets that it lost (pcapng interface statistics).
     Dropped {
         /// How many.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::capture::block::Record;
-use crate::capture::compression::Compression;
+use crate::capture::compression::{Bomb, Compression};
 use crate::capture::ledger::Ledger;
 use crate::capture::part::{Found, Guess, Part};
 use crate::capture::pcap::{self, Pcap, Window};
@@ -547,9 +547,16 @@ impl Source {
         self.is_done = true;
         let path = || self.input.path.clone();
         match self.input.failure.take() {
-            Some(_) if self.input.compression != Compression::None => {
+            Some(source) if Bomb::is_cause_of(&source) && self.ledger.description.frames == 0 => {
+                let compression = self.input.compression.name();
+                return Err(Error::Unfolds { path: path(), compression, source });
+            }
+            Some(failure) if self.input.compression != Compression::None => {
                 let offset = self.input.given;
-                self.ledger.note(Note::DamagedCompression { offset });
+                self.ledger.note(match Bomb::is_cause_of(&failure) {
+                    true => Note::ExpansionLimit { offset },
+                    false => Note::DamagedCompression { offset },
+                });
             }
             Some(source) => return Err(Error::Read { path: path(), source }),
             None => {}

@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 
 use crate::analysis::{Keep, MessageCounts, Tally};
 use crate::capture::FrameId;
-use crate::limits::{CALL_IDS_MAX, OPEN_CALLS_MAX};
+use crate::limits::{CALL_IDS_MAX, OPEN_BYTES_MAX, OPEN_CALLS_MAX};
 use crate::media::Media;
 use crate::pipeline::SHARDS;
 use crate::pipeline::decode::{self, Sighting};
@@ -19,6 +19,9 @@ use crate::transport::{self, Delivery, Network};
 
 /// Open calls of a shard.
 const OPEN_MAX: usize = OPEN_CALLS_MAX / SHARDS;
+
+/// Bytes of memory that the open calls of a shard take.
+const HELD_MAX: usize = OPEN_BYTES_MAX / SHARDS;
 
 /// Distinct Call-IDs that a shard tells apart.
 const KNOWN_MAX: usize = CALL_IDS_MAX / SHARDS;
@@ -36,6 +39,11 @@ pub(crate) struct Grounds<'g> {
 #[derive(Debug)]
 pub(crate) struct CallShard {
     open: HashMap<Box<[u8]>, Open, RandomState>,
+    /// Open calls, at most.
+    open_max: usize,
+    /// Bytes of memory that the open calls take, and may take.
+    held: usize,
+    held_max: usize,
     /// Digests of the Call-IDs that had a result, to count each once.
     judged: HashSet<u64, rustc_hash::FxBuildHasher>,
     digest: RandomState,
@@ -49,10 +57,20 @@ struct Open {
     first: FrameId,
 }
 
+impl Open {
+    /// Bytes of memory that it takes, about.
+    fn room(&self) -> usize {
+        self.log.room() + 2 * size_of::<Self>()
+    }
+}
+
 impl CallShard {
     pub(crate) fn new(keep: Keep) -> Self {
         Self {
             open: HashMap::default(),
+            open_max: OPEN_MAX,
+            held: 0,
+            held_max: HELD_MAX,
             judged: HashSet::default(),
             digest: RandomState::default(),
             counts: MessageCounts::default(),
@@ -78,20 +96,25 @@ impl CallShard {
         if let Some(open) = self.open.get_mut(call_id)
             && delivery.time <= open.log.closes_at()
         {
+            let before = open.room();
             let pushed = open.log.push(delivery, &head);
+            self.held += open.room() - before;
             let is_new_way = !open.log.has_way_of_last();
             self.count(delivery, &head, call_id, pushed, is_new_way);
+            self.make_room(grounds);
             return;
         }
         if let Some((call_id, open)) = self.open.remove_entry(call_id) {
             let until = open.log.closes_at();
-            self.judge(&call_id, &open.log, until, grounds);
+            self.judge(&call_id, &open, until, grounds);
         }
-        self.make_room(grounds);
         let mut log = CallLog::new(delivery.time);
         let pushed = log.push(delivery, &head);
-        self.open.insert(call_id.into(), Open { log, first: delivery.frame });
+        let open = Open { log, first: delivery.frame };
+        self.held += open.room();
+        self.open.insert(call_id.into(), open);
         self.count(delivery, &head, call_id, pushed, true);
+        self.make_room(grounds);
     }
 
     fn count(
@@ -134,7 +157,7 @@ impl CallShard {
         in_order(&mut over);
         for (call_id, open) in over {
             let until = open.log.closes_at();
-            self.judge(&call_id, &open.log, until, grounds);
+            self.judge(&call_id, &open, until, grounds);
         }
     }
 
@@ -144,7 +167,7 @@ impl CallShard {
         in_order(&mut left);
         for (call_id, open) in left {
             let until = last.min(open.log.closes_at());
-            self.judge(&call_id, &open.log, until, grounds);
+            self.judge(&call_id, &open, until, grounds);
         }
     }
 
@@ -158,7 +181,9 @@ impl CallShard {
         self.tally
     }
 
-    fn judge(&mut self, call_id: &[u8], log: &CallLog, observed_until: Time, grounds: Grounds<'_>) {
+    /// Judges a call that is no longer among the open ones.
+    fn judge(&mut self, call_id: &[u8], open: &Open, observed_until: Time, grounds: Grounds<'_>) {
+        self.held = self.held.saturating_sub(open.room());
         let is_first = if self.judged.len() < KNOWN_MAX {
             self.judged.insert(self.digest.hash_one(call_id))
         } else {
@@ -169,14 +194,21 @@ impl CallShard {
         let Grounds { media, network, profile, coverage } = grounds;
         let surroundings =
             Surroundings { observed_until, coverage, settings: &profile.settings, network };
-        self.tally.judge(log, surroundings, media, &profile.rules, !is_first);
+        self.tally.judge(&open.log, surroundings, media, &profile.rules, !is_first);
     }
 
-    /// Judges the tenth of the open calls that were silent longest, when there are too many.
+    /// Judges a tenth of the open calls, those that were silent longest, as long as there are too
+    /// many or they take too much memory.
     fn make_room(&mut self, grounds: Grounds<'_>) {
-        if self.open.len() < OPEN_MAX {
-            return;
+        let is_full = |own: &Self| {
+            own.open.len() > own.open_max || (own.held > own.held_max && own.open.len() > 1)
+        };
+        while is_full(self) {
+            self.judge_silent(grounds);
         }
+    }
+
+    fn judge_silent(&mut self, grounds: Grounds<'_>) {
         let mut ages: Vec<_> =
             self.open.values().map(|open| (open.log.last(), open.first)).collect();
         let leave = (ages.len() / 10).max(1);
@@ -188,7 +220,7 @@ impl CallShard {
         self.tally.drop("open-calls", over.len() as u64);
         for (call_id, open) in over {
             let until = open.log.last();
-            self.judge(&call_id, &open.log, until, grounds);
+            self.judge(&call_id, &open, until, grounds);
         }
     }
 }
@@ -200,7 +232,101 @@ fn in_order(calls: &mut [(Box<[u8]>, Open)]) {
 
 #[cfg(test)]
 mod tests {
+    use foldhash::fast::FixedState;
+
     use super::*;
+    use crate::packet::Endpoint;
+    use crate::rules;
+    use crate::time::Span;
+    use crate::transport::{Disruptions, Transport};
+
+    /// An INVITE of a call, so many seconds after the first one, with a body of so many bytes.
+    fn invite(call: u32, second: i64, length: usize) -> Sighting<'static> {
+        let text = format!(
+            "INVITE sip:bob@example.net SIP/2.0\r\n\
+             Via: SIP/2.0/UDP h;branch=z9hG4bK{call}-{second}\r\n\
+             From: <sip:alice@example.net>;tag=1\r\nTo: <sip:bob@example.net>\r\n\
+             Call-ID: {call}\r\nCSeq: {} INVITE\r\nContent-Length: {length}\r\n\r\n{}",
+            second + 1,
+            "x".repeat(length),
+        );
+        let endpoint = |last| Endpoint { address: [192, 0, 2, last].into(), port: 5060 };
+        let (frame, time) = (FrameId { capture: 0, number: call.into() }, Time::default());
+        let delivery = Delivery {
+            frame,
+            time: time + Span::from_secs(second),
+            source: endpoint(1),
+            destination: endpoint(2),
+            transport: Transport::Udp,
+            ip_id: 0,
+            is_cut: false,
+            is_fragmented: false,
+            bytes: text.into_bytes().into(),
+            place: None,
+        };
+        Sighting::owned(delivery, (time, frame), &FixedState::default())
+    }
+
+    /// What a shard with these bounds makes of messages: how many calls it has open in the end,
+    /// the bytes that it counts for them, and the tally.
+    fn shard(
+        (open_max, held_max): (usize, usize),
+        messages: impl IntoIterator<Item = Sighting<'static>>,
+    ) -> (usize, usize, Tally) {
+        let keep = Keep { calls: 1000, findings: 1000, ..Keep::default() };
+        let mut shard = CallShard { open_max, held_max, ..CallShard::new(keep) };
+        let (disruptions, coverage) = (Disruptions::default(), Coverage::default());
+        let profile = Profile { rules: rules::ALL.to_vec(), ..Profile::default() };
+        let grounds = Grounds {
+            media: Media::new(&[]),
+            network: disruptions.network(),
+            profile: &profile,
+            coverage: &coverage,
+        };
+        for message in messages {
+            shard.push(&message, grounds);
+            assert!(shard.open.len() <= open_max);
+            let room: usize = shard.open.values().map(Open::room).sum();
+            assert_eq!(shard.held, room, "every byte is counted once");
+        }
+        let (open, held) = (shard.open.len(), shard.held);
+        (open, held, shard.into_tally())
+    }
+
+    /// Findings say nothing of what came, or did not come, after calls were judged early.
+    fn asserts_nothing(tally: Tally, profile: &Profile) {
+        let analysis = Tally::finish(vec![tally], profile);
+        let absences = analysis.findings.iter().filter(|finding| finding.asserts_absence);
+        let names: Vec<_> = absences.map(|finding| finding.rule.name).collect();
+        assert!(names.is_empty(), "{names:?}");
+    }
+
+    #[test]
+    fn calls_are_judged_early_when_too_many_are_open() {
+        let (open, _, tally) = shard((20, usize::MAX), (0..100).map(|call| invite(call, 0, 0)));
+        assert!((18..=20).contains(&open), "{open}");
+        assert_eq!(tally.dropped.get("open-calls"), Some(&(100 - open as u64)));
+        asserts_nothing(tally, &Profile::default());
+    }
+
+    #[test]
+    fn calls_are_judged_early_when_they_take_too_much_memory() {
+        let messages = (0..50).flat_map(|second| {
+            // One call goes on, and is not the one that gives way.
+            [invite(1, second, 100), invite(100 + second as u32, second, 1000)]
+        });
+        let (open, held, tally) = shard((usize::MAX, 64 << 10), messages);
+        assert!(open > 5 && held <= 64 << 10, "{open} {held}");
+        assert_eq!(tally.dropped.get("open-calls"), Some(&(51 - open as u64)));
+        asserts_nothing(tally, &Profile::default());
+    }
+
+    #[test]
+    fn one_call_alone_stays_whatever_it_takes() {
+        let messages = (0..50).map(|second| invite(1, second, 2000));
+        let (open, held, tally) = shard((usize::MAX, 64 << 10), messages);
+        assert!(open == 1 && held > 64 << 10 && tally.dropped.is_empty());
+    }
 
     #[test]
     fn calls_that_begin_in_one_frame_have_an_order() {

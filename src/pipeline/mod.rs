@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use crate::analysis::{Analysis, Batch, Keep, Tally, Telling};
 use crate::capture::{self, FrameId, Secret, Source};
-use crate::limits::WINDOWS_PER_JUDGEMENT;
+use crate::limits::{FINDINGS_PER_SHARD_MIN, WINDOWS_PER_JUDGEMENT};
 use crate::media::{Media, Streams as RtpStreams};
 use crate::packet::{Defragmenter, Lost};
 use crate::rules::Profile;
@@ -205,6 +205,9 @@ struct Run<'o> {
 
 impl<'o> Run<'o> {
     fn new(captures: usize, options: &'o Options) -> Self {
+        let findings = options.keep.findings;
+        let share = (findings / SHARDS).max(findings.min(FINDINGS_PER_SHARD_MIN));
+        let keep = Keep { findings: share, ..options.keep.clone() };
         let hash = foldhash::fast::FixedState::default();
         Self {
             options,
@@ -213,7 +216,7 @@ impl<'o> Run<'o> {
             flows: (0..SHARDS).map(|_| Flows::new(hash.clone())).collect(),
             keys: options.keys.clone(),
             rtp: (0..SHARDS).map(|_| RtpStreams::with_share_of(SHARDS)).collect(),
-            calls: (0..SHARDS).map(|_| CallShard::new(options.keep.clone())).collect(),
+            calls: (0..SHARDS).map(|_| CallShard::new(keep.clone())).collect(),
             disruptions: Disruptions::default(),
             tally: Tally::new(options.keep.clone()),
             clocks: Clocks::of(captures),
@@ -379,6 +382,7 @@ impl<'o> Run<'o> {
             coverage: &self.tally.facts.coverage,
         };
         self.calls.par_iter_mut().for_each(|calls| calls.close(closed, grounds));
+        self.tally.gather(self.calls.iter_mut().map(CallShard::tally));
     }
 
     /// Gives messages to the calls that come late, out of streams that were given up waiting for.
@@ -416,6 +420,7 @@ impl<'o> Run<'o> {
             coverage: &self.tally.facts.coverage,
         };
         self.calls.par_iter_mut().for_each(|calls| calls.finish(last, grounds));
+        self.tally.gather(self.calls.iter_mut().map(CallShard::tally));
         self.count_streams();
     }
 

@@ -307,6 +307,11 @@ enum NoteJson<'a> {
         /// Bytes that came out before.
         offset: u64,
     },
+    /// The compressed data unfold to more than their bound allows; the rest was not read.
+    ExpansionLimit {
+        /// Bytes that came out before.
+        offset: u64,
+    },
     /// The capturing side reports packets that it lost.
     Dropped {
         /// How many.
@@ -361,6 +366,7 @@ impl<'a> NoteJson<'a> {
             Note::Shrank { bytes } => Self::Shrank { bytes },
             Note::Damaged { offset, bytes } => Self::Damaged { offset, bytes },
             Note::DamagedCompression { offset } => Self::DamagedCompression { offset },
+            Note::ExpansionLimit { offset } => Self::ExpansionLimit { offset },
             Note::Dropped { packets } => Self::Dropped { packets },
             Note::SkippedBlocks { count } => Self::SkippedBlocks { count },
             Note::TimeDisorder { steps, frame } => Self::TimeDisorder { steps, frame },

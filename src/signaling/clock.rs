@@ -64,8 +64,11 @@ impl Dates {
 
     /// Adds what another part of the run found.
     pub(crate) fn merge(&mut self, other: Self) {
+        let is_full = self.calls.len() >= CLOCK_OFFSETS_MAX;
         for (seconds, count) in other.calls {
-            *self.calls.entry(seconds).or_default() += count;
+            if !is_full || self.calls.contains_key(&seconds) {
+                *self.calls.entry(seconds).or_default() += count;
+            }
         }
         self.dropped += other.dropped;
     }

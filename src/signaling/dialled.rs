@@ -67,6 +67,13 @@ struct Own {
     tails: BTreeMap<u32, Tail>,
 }
 
+impl Own {
+    /// How many calls it counts, about.
+    fn calls(&self) -> u64 {
+        self.abroad.count.max(self.tails.values().map(|tail| tail.calls.count).sum())
+    }
+}
+
 /// Calls to numbers that end alike.
 #[derive(Clone, Debug, Default)]
 struct Tail {
@@ -284,12 +291,23 @@ impl Dialled {
     /// Adds what another part of the run took.
     pub(super) fn merge(&mut self, other: Self) {
         self.dropped += other.dropped;
+        // All that is new in a part is taken or left, so that the order of a table does not matter.
+        let is_full = self.hosts.len() >= DIALLED_HOSTS_MAX;
+        let has_numbers = self.kept >= DIALLED_NUMBERS_MAX;
         for (host, other) in other.hosts {
+            if is_full && !self.hosts.contains_key(&host) {
+                self.dropped += other.calls();
+                continue;
+            }
             let own = self.hosts.entry(host).or_default();
             own.abroad.merge(&other.abroad);
             own.open.merge(&other.open);
             let known = own.tails.len();
             for (number, tail) in other.tails {
+                if has_numbers && !own.tails.contains_key(&number) {
+                    self.dropped += tail.calls.count;
+                    continue;
+                }
                 own.tails.entry(number).or_default().merge(&tail);
             }
             self.kept += own.tails.len() - known;

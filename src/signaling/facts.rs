@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::hash::{BuildHasher, Hash, Hasher};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use foldhash::fast::FixedState;
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
@@ -22,6 +22,7 @@ use crate::signaling::losses::{Loss, LossKind, Losses};
 use crate::signaling::message::Message;
 use crate::signaling::pings::Pings;
 use crate::signaling::registrations::Registrations;
+use crate::signaling::short_list::ShortList;
 use crate::signaling::suspects::Suspects;
 use crate::signaling::talk::Talks;
 use crate::signaling::traffic::Traffic;
@@ -97,7 +98,9 @@ pub struct Facts {
     pub is_media_ignored: bool,
     /// Calls without any RTP although the parties talked, by the ways on which it would have been
     /// seen.
-    pub silent: BTreeMap<MediaWays, Examples>,
+    pub silent: BTreeMap<PackedWays, Silence>,
+    /// Calls of the same kind that the bound left out.
+    unheard: u64,
     /// IP fragments that were not the first of their packet.
     pub later_fragments: u64,
     /// Captures whose clocks differ from that of another one.
@@ -130,6 +133,8 @@ pub struct Facts {
     answered: FxHashSet<u64>,
     /// Ways of messages that the capture cut so short that nobody knows which call they belong to.
     unplaced: FxHashSet<(IpAddr, IpAddr)>,
+    /// Hosts, ways and targets that the bounds left out; one may count several times.
+    unlisted: u64,
 }
 
 /// Whom an INVITE is for: user and host of its Request-URI, as a number that does not take much
@@ -160,6 +165,83 @@ impl Way {
 
 /// Ways from host to host that the media of a call may take: there and back on the first two hops.
 pub type MediaWays = [Option<(IpAddr, IpAddr)>; 4];
+
+/// Ways of media in the room that IPv4 addresses take, wherever they are such.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PackedWays {
+    /// Sources and destinations; a bit of the number tells which ways there are.
+    Four(u8, [(Ipv4Addr, Ipv4Addr); 4]),
+    /// Any addresses.
+    Any(Box<MediaWays>),
+}
+
+impl PackedWays {
+    fn of(ways: MediaWays) -> Self {
+        let (mut known, mut four) = (0, [(Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED); 4]);
+        for (place, (way, packed)) in ways.iter().zip(&mut four).enumerate() {
+            match way {
+                None => continue,
+                Some((IpAddr::V4(source), IpAddr::V4(destination))) => {
+                    *packed = (*source, *destination);
+                    known |= 1 << place;
+                }
+                Some(_) => return Self::Any(Box::new(ways)),
+            }
+        }
+        Self::Four(known, four)
+    }
+
+    /// The ways as they were.
+    pub fn ways(&self) -> MediaWays {
+        match self {
+            Self::Any(ways) => **ways,
+            Self::Four(known, four) => {
+                let mut ways = [None; 4];
+                for (place, (way, (source, destination))) in ways.iter_mut().zip(four).enumerate() {
+                    let is_known = known & (1 << place) != 0;
+                    *way = is_known.then_some((IpAddr::V4(*source), IpAddr::V4(*destination)));
+                }
+                ways
+            }
+        }
+    }
+}
+
+/// Calls without media on the same ways, with the first of them: there are very many ways with one
+/// call.
+#[derive(Clone, Debug, Default)]
+pub struct Silence {
+    /// How many.
+    pub count: u64,
+    first: ShortList<(FrameId, Time)>,
+}
+
+impl Silence {
+    /// Counts one more.
+    fn add(&mut self, frame: FrameId, time: Time) {
+        self.count += 1;
+        let is_later = self.first.iter().all(|known| *known <= (frame, time));
+        if self.first.len() >= EXAMPLES_MAX && is_later {
+            return;
+        }
+        let mut first = std::mem::take(&mut self.first);
+        first.push((frame, time));
+        first.sort_by_key(|own| *own);
+        first.iter().take(EXAMPLES_MAX).for_each(|own| self.first.push(*own));
+    }
+
+    /// Adds the other's.
+    pub fn merge(&mut self, other: Self) {
+        let count = self.count + other.count;
+        other.first.iter().for_each(|(frame, time)| self.add(*frame, *time));
+        self.count = count;
+    }
+
+    /// The first ones by frame.
+    pub fn first(&self) -> &[(FrameId, Time)] {
+        &self.first
+    }
+}
 
 /// A count with a few examples: the first ones by frame.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -247,11 +329,8 @@ impl Facts {
     }
 
     /// The parties of a call talked, and no RTP of it was seen.
-    pub fn saw_silent(&mut self, ways: MediaWays, message: &Message<'_>, call_id: &[u8]) {
-        if self.silent.len() < HOSTS_MAX || self.silent.contains_key(&ways) {
-            let known = self.silent.entry(ways).or_default();
-            known.add(message.frame, message.time, call_id);
-        }
+    pub fn saw_silent(&mut self, ways: MediaWays, message: &Message<'_>) {
+        self.silent.entry(PackedWays::of(ways)).or_default().add(message.frame, message.time);
     }
 
     /// RTP of one of the hosts is in the capture, and what goes one of these ways is: packets that
@@ -411,8 +490,10 @@ impl Facts {
     }
 
     /// What the bounds of the tables left out, by the name of the bound.
-    pub fn dropped_by_bounds(&self) -> [(&'static str, u64); 7] {
+    pub fn dropped_by_bounds(&self) -> [(&'static str, u64); 9] {
         [
+            ("hosts", self.unlisted),
+            ("silent-calls", self.unheard),
             ("traffic", self.traffic.dropped()),
             ("talks", self.talks.dropped()),
             ("pings", self.pings.dropped()),
@@ -445,6 +526,10 @@ impl Facts {
         self.ends_mid_dialog.merge(&other.ends_mid_dialog);
         self.reused.merge(&other.reused);
         for (way, other) in other.one_sided {
+            if self.one_sided.len() >= HOSTS_MAX && !self.one_sided.contains_key(&way) {
+                self.unlisted += 1;
+                continue;
+            }
             let known = self.one_sided.entry(way).or_default();
             known.seen += other.seen;
             known.implied.merge(&other.implied);
@@ -468,24 +553,38 @@ impl Facts {
         self.losses.merge(other.losses);
         self.rtp_streams += other.rtp_streams;
         self.is_media_ignored |= other.is_media_ignored;
-        for (way, other) in &other.silent {
-            self.silent.entry(*way).or_default().merge(other);
+        self.unheard += other.unheard;
+        for (ways, other) in other.silent {
+            match self.silent.len() >= HOSTS_MAX && !self.silent.contains_key(&ways) {
+                true => self.unheard += other.count,
+                false => self.silent.entry(ways).or_default().merge(other),
+            }
         }
         self.later_fragments += other.later_fragments;
-        self.answered.extend(other.answered);
+        self.unlisted += other.unlisted;
+        let unlisted = &mut self.unlisted;
+        extend(&mut self.answered, other.answered, unlisted);
         self.clocks.extend(other.clocks);
         self.failed_connects.extend(other.failed_connects);
         self.explained_connects.extend(other.explained_connects);
-        self.hosts.extend(other.hosts);
-        self.ways.extend(other.ways);
+        extend(&mut self.hosts, other.hosts, unlisted);
+        extend(&mut self.ways, other.ways, unlisted);
         for (way, packets) in other.media_ways {
             *self.media_ways.entry(way).or_default() += packets;
         }
-        self.media_hosts.extend(other.media_hosts);
-        self.sip_ways.extend(other.sip_ways);
-        self.unplaced.extend(other.unplaced);
-        self.invited.extend(other.invited);
-        self.lenient.extend(other.lenient);
+        extend(&mut self.media_hosts, other.media_hosts, unlisted);
+        extend(&mut self.sip_ways, other.sip_ways, unlisted);
+        extend(&mut self.unplaced, other.unplaced, unlisted);
+        extend(&mut self.invited, other.invited, unlisted);
+        extend(&mut self.lenient, other.lenient, unlisted);
+    }
+
+    /// What can be added to the facts of the run before the end of a part, so that there is one
+    /// table of hosts and not one for each part. Who was registered is followed call by call, and
+    /// stays.
+    pub(crate) fn hand_over(&mut self) -> Self {
+        let registrations = std::mem::take(&mut self.registrations);
+        std::mem::replace(self, Self { registrations, ..Self::default() })
     }
 
     /// A call came under a Call-ID that an earlier one had.
@@ -610,6 +709,16 @@ impl Facts {
     }
 }
 
+/// Adds what another part of the run has seen. All that is new in a part is taken or left, so that
+/// the order of a table does not matter.
+fn extend<T: Eq + Hash>(known: &mut FxHashSet<T>, other: FxHashSet<T>, unlisted: &mut u64) {
+    if known.len() < HOSTS_MAX {
+        known.extend(other);
+        return;
+    }
+    *unlisted += other.iter().filter(|own| !known.contains(own)).count() as u64;
+}
+
 /// The bytes with small letters only; most names of hosts are written so.
 pub(super) fn in_lower_case(bytes: &[u8]) -> Cow<'_, [u8]> {
     match bytes.iter().any(u8::is_ascii_uppercase) {
@@ -633,6 +742,7 @@ fn dropped(note: &Note) -> u64 {
         | Note::Shrank { .. }
         | Note::Damaged { .. }
         | Note::DamagedCompression { .. }
+        | Note::ExpansionLimit { .. }
         | Note::SkippedBlocks { .. }
         | Note::TimeDisorder { .. }
         | Note::GivenAgain { .. }

@@ -207,11 +207,24 @@ impl Loads {
     /// Adds what another part of the run counted.
     pub(super) fn merge(&mut self, other: Self) {
         self.dropped += other.dropped;
-        self.told.extend(other.told);
+        match self.told.len() >= LOAD_TOLD_MAX {
+            true => self.dropped += other.told.len() as u64,
+            false => self.told.extend(other.told),
+        }
+        // All that is new in a part is taken or left, so that the order of a table does not matter.
+        let is_full = self.slots >= LOAD_SLOTS_MAX;
         for (server, slots) in other.servers {
+            if is_full && !self.servers.contains_key(&server) {
+                self.dropped += slots.values().map(|slot| slot.requests).sum::<u64>();
+                continue;
+            }
             let own = self.servers.entry(server).or_default();
             let known = own.len();
             for (slot, other) in slots {
+                if is_full && !own.contains_key(&slot) {
+                    self.dropped += other.requests;
+                    continue;
+                }
                 let sum = own.entry(slot).or_default();
                 sum.requests += other.requests;
                 if let Some(trouble) = other.trouble {

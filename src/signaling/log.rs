@@ -145,9 +145,14 @@ impl CallLog {
             self.full_since.get_or_insert(delivery.time);
             return Pushed::Dropped;
         };
-        if self.bytes.capacity() == 0 {
-            // Hardly a message is the only one of its call, and they have about the same length.
-            self.bytes.reserve_exact(delivery.bytes.len().saturating_mul(2));
+        if self.bytes.capacity() - self.bytes.len() < delivery.bytes.len() {
+            // Open calls are most of the memory of a run, and a list that doubles is half empty.
+            // Hardly a message is the last one of its call, and they have about the same length.
+            let more = delivery.bytes.len().saturating_mul(2);
+            self.bytes.reserve_exact(more.max(self.bytes.len() / 8));
+        }
+        if self.entries.len() == self.entries.capacity() {
+            self.entries.reserve_exact(2.max(self.entries.len() / 4));
         }
         self.bytes.extend_from_slice(&delivery.bytes);
         self.entries.push(Entry {
@@ -201,6 +206,11 @@ impl CallLog {
     /// Messages that were captured twice.
     pub fn copies(&self) -> u64 {
         self.copies
+    }
+
+    /// Bytes of memory that its messages take.
+    pub(crate) fn room(&self) -> usize {
+        self.bytes.capacity() + self.entries.capacity() * size_of::<Entry>()
     }
 
     /// Every message kept, with its bytes, in order of capture.

@@ -68,7 +68,9 @@ pub use dialled::{Dial, Dialled, Dialling, Dials};
 pub use dialog::Dialog;
 pub use emergency::{Emergency, EmergencyNumber, NotAnEmergencyNumber};
 pub use exchange::{Description, Exchange, ExchangeId, Side};
-pub use facts::{ClockDifference, Examples, Facts, MediaWays, OneSided, SipEvidence, Target};
+pub use facts::{
+    ClockDifference, Examples, Facts, MediaWays, OneSided, PackedWays, Silence, SipEvidence, Target,
+};
 pub use hold::Hold;
 pub use in_dialog::Mismatch;
 pub use load::{Loads, Storm, StormCriteria, Trouble};

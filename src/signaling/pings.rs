@@ -28,6 +28,8 @@ pub struct Pings {
     kept: usize,
     /// Those that the bound left out.
     dropped: u64,
+    /// When the first of them was sent: from then on, answers may be missing.
+    dropped_from: Option<Time>,
 }
 
 /// What became of one OPTIONS.
@@ -115,7 +117,7 @@ impl Pings {
 
     fn add(&mut self, server: Endpoint, sent: (Time, FrameId), ping: Ping) {
         if self.kept >= PINGS_MAX {
-            self.dropped += 1;
+            self.drop_one(sent.0);
             return;
         }
         let own = self.pairs.entry((ping.client.address, server)).or_default();
@@ -136,8 +138,14 @@ impl Pings {
 
     /// Adds what another part of the run took.
     pub(super) fn merge(&mut self, other: Self) {
-        self.kept += other.kept;
         self.dropped += other.dropped;
+        self.dropped_from = self.dropped_from.into_iter().chain(other.dropped_from).min();
+        // All of a part is taken or left, so that the order of a table does not matter.
+        if self.kept >= PINGS_MAX {
+            other.pairs.values().flatten().for_each(|((sent, _), _)| self.drop_one(*sent));
+            return;
+        }
+        self.kept += other.kept;
         for (pair, other) in other.pairs {
             let own = self.pairs.entry(pair).or_default();
             own.reserve_exact(other.len());
@@ -153,6 +161,11 @@ impl Pings {
         }
     }
 
+    fn drop_one(&mut self, sent: Time) {
+        self.dropped += 1;
+        self.dropped_from = self.dropped_from.into_iter().chain([sent]).min();
+    }
+
     /// OPTIONS that the bound left out.
     pub fn dropped(&self) -> u64 {
         self.dropped
@@ -160,14 +173,16 @@ impl Pings {
 
     /// Each pair of hosts between which OPTIONS failed, in order of the addresses.
     pub fn failing(&self) -> impl Iterator<Item = Watch> {
-        let mut found: Vec<_> =
-            self.pairs.iter().filter_map(|((_, server), pings)| watch(*server, pings)).collect();
+        let until = self.dropped_from;
+        let watches = self.pairs.iter().map(|((_, server), pings)| watch(*server, pings, until));
+        let mut found: Vec<_> = watches.flatten().collect();
         found.sort_unstable_by_key(|own| (own.client, own.server));
         found.into_iter()
     }
 }
 
-fn watch(server: Endpoint, pings: &Sent) -> Option<Watch> {
+/// The OPTIONS sent before a moment, if one is given; what was not over then is not known.
+fn watch(server: Endpoint, pings: &Sent, until: Option<Time>) -> Option<Watch> {
     let mut watch = Watch {
         client: pings.first()?.1.client,
         server,
@@ -179,7 +194,8 @@ fn watch(server: Endpoint, pings: &Sent) -> Option<Watch> {
         outages: Vec::new(),
     };
     let mut is_down = false;
-    for ((time, frame), ping) in pings {
+    let is_before = |time: Time| until.is_none_or(|until| time < until);
+    for ((time, frame), ping) in pings.iter().filter(|((time, _), _)| is_before(*time)) {
         watch.pings += 1;
         watch.is_serious |= ping.is_serious;
         if ping.answer == Answer::Alive {
@@ -211,6 +227,10 @@ fn watch(server: Endpoint, pings: &Sent) -> Option<Watch> {
                 outage.frames.push((*frame, *time));
             }
         }
+    }
+    if is_down && until.is_some() {
+        let open = watch.outages.pop();
+        watch.failed -= open.map_or(0, |outage| outage.pings);
     }
     (watch.failed > 0).then_some(watch)
 }
@@ -274,5 +294,18 @@ mod tests {
             pings.add(host(2), (at(second), frame), ping);
         }
         assert_eq!((pings.kept, pings.dropped()), (PINGS_MAX, 2));
+    }
+
+    #[test]
+    fn what_was_left_out_is_not_missing() {
+        let mut pings = part(&[(1, Answer::Alive), (2, Answer::None), (3, Answer::Alive)]);
+        pings.merge(part(&[(11, Answer::None), (12, Answer::None)]));
+        let failed = |pings: &Pings| pings.failing().map(|own| own.failed).collect::<Vec<_>>();
+        assert_eq!(failed(&pings), [3]);
+        // From second 12 on, an answer may be missing: what was down then is not known to be so.
+        pings.drop_one(at(12));
+        assert_eq!((failed(&pings), pings.dropped()), (vec![1], 1));
+        pings.drop_one(at(2));
+        assert!(failed(&pings).is_empty());
     }
 }

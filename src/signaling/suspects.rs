@@ -360,17 +360,32 @@ impl Suspects {
 
     /// Adds what another part of the run took.
     pub(super) fn merge(&mut self, other: Self) {
-        self.kept += other.kept;
         self.dropped += other.dropped;
+        // All that is new in a part is taken or left, so that the order of a table does not matter.
+        let is_full = self.hosts.len() >= SUSPECT_HOSTS_MAX;
+        let has_refusals = self.kept >= SUSPECT_REFUSALS_MAX;
         for (host, other) in other.hosts {
+            if is_full && !self.hosts.contains_key(&host) {
+                self.dropped += other.let_in + other.refused.len() as u64;
+                continue;
+            }
             let own = self.hosts.entry(host).or_default();
             own.let_in += other.let_in;
-            own.refused.reserve_exact(other.refused.len());
-            own.refused.extend(other.refused);
+            if has_refusals {
+                self.dropped += other.refused.len() as u64;
+            } else {
+                self.kept += other.refused.len();
+                own.refused.reserve(other.refused.len());
+                own.refused.extend(other.refused);
+            }
             other.tools.into_iter().for_each(|tool| own.merge_tool(tool));
         }
+        let is_full = self.accepted.len() >= SUSPECT_HOSTS_MAX;
         for (key, accepted) in other.accepted {
-            self.add_last(key, accepted);
+            match is_full && !self.accepted.contains_key(&key) {
+                true => self.dropped += 1,
+                false => self.add_last(key, accepted),
+            }
         }
     }
 
@@ -918,8 +933,9 @@ mod tests {
         for _ in 0..SUSPECT_REFUSALS_MAX / 2 + 1 {
             suspects.merge(part(1, &["a", "b"]));
         }
+        assert_eq!((suspects.kept, suspects.dropped()), (SUSPECT_REFUSALS_MAX, 2));
         suspects.add_refused(part(1, &["c"]).hosts.values().next().expect("one").refused[0]);
-        assert_eq!(suspects.dropped(), 1);
+        assert_eq!(suspects.dropped(), 3);
     }
 
     #[test]

@@ -274,16 +274,32 @@ impl Talks {
     /// Adds what another part of the run counted.
     pub(super) fn merge(&mut self, other: Self) {
         self.dropped += other.dropped;
+        // All that is new in a part is taken or left, so that the order of a table does not matter.
+        let is_full = self.answered.len() >= TALK_HOSTS_MAX;
         for (host, other) in other.answered {
+            if is_full && !self.answered.contains_key(&host) {
+                self.dropped += other.calls;
+                continue;
+            }
             let own = self.answered.entry(host).or_default();
             own.calls += other.calls;
             own.short_by_caller.merge(&other.short_by_caller);
             own.short_by_callee.merge(&other.short_by_callee);
         }
+        let is_full = self.ended.len() >= TALK_HOSTS_MAX;
+        let has_lengths = self.lengths >= TALK_LENGTHS_MAX;
         for (host, other) in other.ended {
+            if is_full && !self.ended.contains_key(&host) {
+                self.dropped += other.calls;
+                continue;
+            }
             let own = self.ended.entry(host).or_default();
             own.calls += other.calls;
             for (step, other) in other.lengths {
+                if has_lengths && own.length(step).is_none() {
+                    self.dropped += other.calls;
+                    continue;
+                }
                 self.lengths += usize::from(own.add(step, other));
             }
         }

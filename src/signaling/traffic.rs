@@ -141,12 +141,22 @@ impl Traffic {
     /// Adds what another part of the run counted.
     pub(super) fn merge(&mut self, other: Self) {
         self.dropped += other.dropped;
+        // All that is new in a part is taken or left, so that the order of a table does not matter.
+        let is_full = self.messages.len() >= TRAFFIC_WINDOWS_MAX;
         for (window, count) in other.messages {
-            let sum = self.messages.entry(window).or_default();
-            *sum = sum.saturating_add(count);
+            match self.messages.entry(window) {
+                Entry::Occupied(mut sum) => *sum.get_mut() = sum.get().saturating_add(count),
+                Entry::Vacant(_) if is_full => self.dropped += u64::from(count),
+                Entry::Vacant(place) => {
+                    place.insert(count);
+                }
+            }
         }
-        for (window, other) in other.repeats {
-            let repeats = self.repeats.entry(window).or_default();
+        for ((pair, window), other) in other.repeats {
+            if !self.messages.contains_key(&Window::of(pair, window)) {
+                continue;
+            }
+            let repeats = self.repeats.entry((pair, window)).or_default();
             repeats.from_first += other.from_first;
             repeats.from_second += other.from_second;
             repeats.examples.merge(&other.examples);

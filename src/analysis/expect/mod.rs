@@ -218,7 +218,8 @@ impl<'a> Scene<'a> {
                 Note::EndsInsideRecord { .. }
                 | Note::Shrank { .. }
                 | Note::Damaged { .. }
-                | Note::DamagedCompression { .. } => is_damaged = true,
+                | Note::DamagedCompression { .. }
+                | Note::ExpansionLimit { .. } => is_damaged = true,
                 Note::Dropped { packets } => lost = lost.saturating_add(*packets),
                 Note::SkippedBlocks { .. }
                 | Note::TimeDisorder { .. }
@@ -230,6 +231,8 @@ impl<'a> Scene<'a> {
         }
         doubts.extend(is_damaged.then_some(Doubt::Damaged));
         doubts.extend((lost > 0).then_some(Doubt::Lost { packets: lost }));
+        let lacks_calls = analysis.dropped.contains_key("calls");
+        doubts.extend(lacks_calls.then_some(Doubt::TranscriptDropped));
         let found: BTreeSet<&'static str> =
             analysis.findings.iter().map(|finding| finding.rule.name).collect();
         let rules = DOUBTING.into_iter().filter(|name| found.contains(name));

@@ -296,11 +296,6 @@ fn message(what: &str) -> Result<(Vec<Kind>, Times), Wrong> {
     Ok((found, times))
 }
 
-/// The text says what one message is.
-pub(super) fn is_kind(text: &str) -> bool {
-    kind(text).is_ok()
-}
-
 fn kind(text: &str) -> Result<Kind, String> {
     let mut words = text.split_whitespace();
     let first = words.next().unwrap_or_default();

@@ -206,6 +206,7 @@ fn is_told(scene: &Scene<'_>, note: &Note) -> bool {
         | Note::Shrank { .. }
         | Note::Damaged { .. }
         | Note::DamagedCompression { .. }
+        | Note::ExpansionLimit { .. }
         | Note::SkippedBlocks { .. }
         | Note::GivenAgain { .. }
         | Note::PassedOver { .. }
@@ -229,6 +230,9 @@ fn note_text(scene: &Scene<'_>, note: &Note) -> String {
         Note::Shrank { bytes } => words.fill("note-shrank", &[("bytes", &words.count(bytes))]),
         Note::Damaged { offset, bytes } => {
             words.fill("note-damaged", &[("offset", &text(offset)), ("bytes", &words.count(bytes))])
+        }
+        Note::ExpansionLimit { offset } => {
+            words.fill("note-expansion-limit", &[("offset", &text(offset))])
         }
         Note::DamagedCompression { offset } => {
             words.fill("note-damaged-compression", &[("offset", &text(offset))])
@@ -279,6 +283,7 @@ fn input_text(scene: &Scene<'_>, note: &Note) -> Option<String> {
         | Note::Shrank { .. }
         | Note::Damaged { .. }
         | Note::DamagedCompression { .. }
+        | Note::ExpansionLimit { .. }
         | Note::Dropped { .. }
         | Note::SkippedBlocks { .. }
         | Note::TimeDisorder { .. } => None,

@@ -4,7 +4,7 @@ use crate::finding::{
     Check, Confidence, Findings, Gate, Report, Rule, Severity, Value, Visibility,
 };
 use crate::media::{Media, SILENT_TALK, silence};
-use crate::signaling::{Call, Examples, Facts, Side, Traits};
+use crate::signaling::{Call, Facts, Side, Silence, Traits};
 
 pub(crate) static RULE: Rule = Rule {
     code: "MED101",
@@ -40,9 +40,9 @@ fn check_capture(facts: &Facts, findings: &mut Findings<'_>) {
     if facts.is_media_ignored {
         return;
     }
-    let mut calls = Examples::default();
-    for (_, silent) in facts.silent.iter().filter(|(ways, _)| !facts.shows_media(**ways)) {
-        calls.merge(silent);
+    let mut calls = Silence::default();
+    for (_, silent) in facts.silent.iter().filter(|(ways, _)| !facts.shows_media(ways.ways())) {
+        calls.merge(silent.clone());
     }
     if calls.count == 0 {
         return;
@@ -50,7 +50,7 @@ fn check_capture(facts: &Facts, findings: &mut Findings<'_>) {
     let seen = if facts.rtp_streams == 0 { "not-captured" } else { "rtp-elsewhere" };
     findings.report(
         Report::on_capture()
-            .frames(calls.first.iter().map(|(frame, time, _)| (*frame, *time)))
+            .frames(calls.first().iter().copied())
             .severity(Severity::Info)
             .confidence(Confidence::Possible)
             .with("media", Value::Word(seen))
