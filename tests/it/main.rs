@@ -17,6 +17,7 @@ mod extract;
 mod faults;
 mod figures;
 mod filters;
+mod floods;
 mod flow;
 mod formats;
 mod hostile;
