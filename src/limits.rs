@@ -235,8 +235,6 @@ pub const CLOCK_OFFSETS_MAX: usize = 1 << 12;
 /// refreshes in time takes two.
 pub const REGISTRATIONS_MAX: usize = 1 << 15;
 
-/// Hosts of which is kept what they dialled abroad, a part of the run.
-pub const DIALLED_HOSTS_MAX: usize = 1 << 13;
 /// Hosts of which is kept what they dialled abroad.
 pub const DIALLED_HOSTS_MAX: usize = 1 << 15;
 

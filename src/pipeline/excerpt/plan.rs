@@ -95,6 +95,7 @@ impl Plan {
         Self {
             fragments: FxHashMap::default(),
             lost: FxHashMap::default(),
+            heads: FxHashMap::default(),
             connections: FxHashMap::default(),
             pieces: FxHashMap::default(),
             messages: HashMap::default(),
