@@ -158,7 +158,7 @@ fn what_may_not_be_read_is_not_passed_over() {
         fs::copy(CALL, scratch.path(&format!("folder/{name}"))).expect("copied");
     }
     let secret = scratch.path("folder/b.pcap");
-    fs::set_permissions(&secret, fs::Permissions::from_mode(0)).expect("set");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).expect("set");
     let run = |arguments: &str| {
         let nobody = "setpriv --reuid=65534 --clear-groups";
         shell(&format!("[ $(id -u) != 0 ] || by='{nobody}'; $by '{own}' {arguments}"))
@@ -171,7 +171,7 @@ fn what_may_not_be_read_is_not_passed_over() {
         assert!(error.contains("b.pcap\": Permission denied"), "{path}: {error}");
         assert!(error.contains("hint: ask its owner"), "{path}: {error}");
     }
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0)).expect("set");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o000)).expect("set");
     assert!(complaint(&run(&format!("check '{folder}'"))).contains("Permission denied"));
     open(&folder).expect("set");
 }
