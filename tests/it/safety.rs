@@ -236,8 +236,11 @@ fn the_evidence_of_every_rule_harms_no_reader() {
         .map(|f| f["rule"].as_str())
         .collect();
     assert!(rules.len() > 60, "{} rules: {rules:?}", rules.len());
-    commands(&folder, &capture, ["fr", "pt"]);
-    each_call(&folder, &capture, 60);
+    every_format(&folder, &["analyze", &capture, "--lang", "fr"]);
+    every_format(&folder, &["check", &capture, "--lang", "pt"]);
+    folder.text(&["analyze", &capture, "-v"]);
+    folder.text(&["diff", &capture, "other.pcapng"]);
+    each_call(&folder, &capture, 100);
     oracle::verdict();
 }
 
