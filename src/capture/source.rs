@@ -884,7 +884,7 @@ mod tests {
         let mut file = pcap(0);
         let noise: Vec<u8> = (0..60_000).map(|_| random.below(256) as u8).collect();
         for (data, micros) in noise.chunks(300).zip(0..) {
-            file.extend(crate::capture::samples::pcap_record(Order::Little, 1000, micros, data));
+            file.extend(pcap_record(Order::Little, 1000, micros, data));
         }
         let intact = read(&file).frames;
         let bytes = gzip(&file);

@@ -41,9 +41,10 @@ fn captures() -> Vec<Capture> {
         path.extension().is_some_and(|e| e == "pcap" || e == "pcapng" || e == "gz")
     };
     let recorded = below("fixtures/captures");
-    let read = recorded.iter().filter(is_capture).filter_map(|path| {
-        Capture::read(fs::read(path).expect("a capture"))
-    });
+    let read = recorded
+        .iter()
+        .filter(is_capture)
+        .filter_map(|path| Capture::read(fs::read(path).expect("a capture")));
     let scripts = below("fixtures/rules");
     let play = |path: &PathBuf| Capture::play(&fs::read_to_string(path).expect("a script"));
     let played = scripts.iter().step_by(SCRIPTS_EVERY).filter_map(play);
@@ -58,10 +59,8 @@ fn damaged_captures_are_analysed_as_far_as_they_go() {
     let mut kinds = BTreeSet::new();
     for number in 0..CASES {
         let mut random = Random::of(0x5eed, number);
-        let (capture, other) =
-            (random.below(captures.len()), random.below(captures.len()));
-        let mutant =
-            mutate::mutant(&captures[capture], &captures[other], CASE_BYTES, &mut random);
+        let (capture, other) = (random.below(captures.len()), random.below(captures.len()));
+        let mutant = mutate::mutant(&captures[capture], &captures[other], CASE_BYTES, &mut random);
         kinds.extend(mutant.kinds);
         let whole = whole(mutant.bytes, number);
         let Some(analysis) = whole.unwrap_or_else(|problem| panic!("{number}: {problem}")) else {
@@ -81,9 +80,7 @@ fn the_same_number_makes_the_same_mutant() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/captures").join(name);
         Capture::read(fs::read(path).expect("a capture")).expect("frames")
     });
-    let made = |number| {
-        mutate::mutant(&one, &other, CASE_BYTES, &mut Random::of(7, number)).bytes
-    };
+    let made = |number| mutate::mutant(&one, &other, CASE_BYTES, &mut Random::of(7, number)).bytes;
     let all: BTreeSet<_> = (0..50).map(made).collect();
     assert!(all.len() > 40, "only {} of 50 are different", all.len());
     assert!((0..50).all(|number| made(number) == made(number)));

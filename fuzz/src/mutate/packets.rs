@@ -15,8 +15,7 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 
 /// Numbers that lengths and offsets are not prepared for.
-const ODD_NUMBERS: [u16; 12] =
-    [0, 1, 4, 7, 8, 19, 20, 0x1fff, 0x7fff, 0x8000, 0xfffe, 0xffff];
+const ODD_NUMBERS: [u16; 12] = [0, 1, 4, 7, 8, 19, 20, 0x1fff, 0x7fff, 0x8000, 0xfffe, 0xffff];
 
 /// Where the parts of a packet lie in its frame.
 #[derive(Clone, Copy, Debug)]
@@ -374,9 +373,8 @@ pub(super) fn message(capture: &mut Capture, random: &mut Random) {
         text.windows(7).any(|word| word == b"SIP/2.0")
     };
     let Some((index, place)) = some(capture, random, is_text) else { return };
-    let donor = some(capture, random, is_text).map(|(index, place)| {
-        capture.records[index].data[place.payload..place.end].to_vec()
-    });
+    let donor = some(capture, random, is_text)
+        .map(|(index, place)| capture.records[index].data[place.payload..place.end].to_vec());
     let mut bytes = capture.records[index].data[place.payload..place.end].to_vec();
     for _ in 0..=random.below(3) {
         messages::edit(&mut bytes, donor.as_deref().unwrap_or_default(), random);

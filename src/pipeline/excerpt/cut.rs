@@ -245,7 +245,7 @@ mod tests {
     fn gaps_are_what_is_left() {
         assert_eq!(gaps(5..20, &[0..6, 10..12, 11..13, 19..30]), [6..10, 13..19]);
         assert_eq!(gaps(5..20, &[]), [5..20]);
-        assert_eq!(gaps(5..20, &[5..20]), []);
+        assert!(gaps(5..20, &[5..20]).is_empty());
         assert_eq!(gaps(5..20, &[25..30, 0..2]), [5..20]);
     }
 }

@@ -107,9 +107,8 @@ impl Bars {
         let timeline = &statistics.timeline;
         let own = || timeline.intervals().filter(|(_, interval, _)| interval.attempts > 0);
         let narrow = timeline.width();
-        let begun = |time: Time| {
-            time - Span::from_nanos(time.nanos().rem_euclid(narrow.nanos().max(1)))
-        };
+        let begun =
+            |time: Time| time - Span::from_nanos(time.nanos().rem_euclid(narrow.nanos().max(1)));
         let times = lanes.iter().flat_map(|lane| [begun(lane.first), begun(lane.last)]);
         let times: Vec<Time> = times.chain(own().map(|(start, _, _)| start)).collect();
         let (first, last) = (*times.iter().min()?, *times.iter().max()?);
