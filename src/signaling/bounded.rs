@@ -6,6 +6,7 @@
 use crate::limits::{HEADERS_PER_MESSAGE_MAX, IDENTITIES_PER_MESSAGE_MAX};
 use crate::sdp;
 use crate::signaling::call::Call;
+use crate::signaling::exchange::Exchange;
 use crate::signaling::message::Message;
 use crate::sip::{Anomaly, HeaderName};
 
@@ -29,7 +30,7 @@ impl Bounded {
         self.subscriptions += call.subscriptions_beyond();
         for negotiation in call.negotiations().iter() {
             let exchanges = negotiation.exchanges.iter();
-            for (_, description) in exchanges.flat_map(|exchange| exchange.descriptions()) {
+            for (_, description) in exchanges.flat_map(Exchange::descriptions) {
                 let has = |anomaly| u64::from(description.anomalies.contains(anomaly));
                 self.media += has(sdp::Anomaly::TooManyMedia);
                 self.formats += has(sdp::Anomaly::TooManyFormats);
@@ -44,9 +45,8 @@ impl Bounded {
             let beyond = all.count().saturating_sub(IDENTITIES_PER_MESSAGE_MAX);
             self.identities += beyond as u64;
         }
-        let body = message.body();
         // Most bodies are session descriptions.
-        if !body.is_empty() && !body.starts_with(b"v=") {
+        if message.has(HeaderName::ContentType) && !message.body().starts_with(b"v=") {
             self.body_parts += u64::from(message.has_more_parts());
         }
     }

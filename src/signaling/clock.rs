@@ -119,8 +119,8 @@ mod tests {
 
     #[test]
     fn a_clock_beyond_the_bound_is_counted() {
-        let mut dates = Dates::default();
-        dates.calls = (0..).zip([1; CLOCK_OFFSETS_MAX]).collect();
+        let calls = (0..).zip([1; CLOCK_OFFSETS_MAX]).collect();
+        let mut dates = Dates { calls, ..Dates::default() };
         let dated = |date: &str| {
             format!(
                 "INVITE sip:b@h SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\n\

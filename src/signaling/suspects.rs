@@ -485,8 +485,8 @@ impl Tried {
         }
     }
 
-    /// The credentials that were accepted after others were not: of one of the users, or from one of
-    /// the ports.
+    /// The credentials that were accepted after others were not: of one of the users, or from one
+    /// of the ports.
     fn accepted(&self, let_in: &[(User, &Accepted)]) -> Vec<Accepted> {
         let is_later = |since: Option<&Time>, at: Time| since.is_some_and(|since| at > *since);
         let is_own = |(user, own): &&(User, &Accepted)| {

@@ -28,7 +28,8 @@ fn capture() -> Vec<u8> {
         format!(
             "{method} sip:b@example.com SIP/2.0\r\n\
              Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK{call_id}{number}\r\n\
-             Max-Forwards: 70\r\nFrom: <sip:a@example.com>;tag=a\r\nTo: <sip:b@example.com>\r\nCall-ID: {call_id}\r\nCSeq: {number} {method}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:a@example.com>;tag=a\r\n\
+             To: <sip:b@example.com>\r\nCall-ID: {call_id}\r\nCSeq: {number} {method}\r\n\
              Contact: <sip:a@192.0.2.1>\r\nContent-Length: 0\r\n\r\n"
         )
     };
