@@ -753,7 +753,7 @@ fn transactions<'c>(messages: &'c [Message<'c>]) -> (Vec<Transaction<'c>>, Looku
     for message in messages {
         let Some(cseq) = message.cseq() else { continue };
         // A response with a code that belongs to no class ends nothing and begins nothing.
-        if message.is_response() && message.status().is_none() {
+        if message.is_meant_as_response() && message.status().is_none() {
             continue;
         }
         let branch = message.branch().unwrap_or_default();
@@ -786,7 +786,7 @@ fn best_match<'a, 'c: 'a>(
 ) -> Option<usize> {
     let fit = |transaction: &Transaction<'_>| -> Option<u32> {
         let (client, server) = (transaction.client, transaction.server);
-        if message.is_request() {
+        if !message.is_meant_as_response() {
             let is_same = message.went(client, server)
                 && (message.source.port == client.port
                     || transaction.transport.is_reliable()

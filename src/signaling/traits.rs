@@ -238,7 +238,8 @@ impl Traits {
         });
         match message.status() {
             Some(status) => *self = self.or(of_status(status)),
-            None if message.is_request() => self.look_at_request(message),
+            // Whatever is not meant as a response counts as the request of its transaction.
+            None if !message.is_meant_as_response() => self.look_at_request(message),
             None => self.set_if(message.is_response(), Self::FOREIGN_STATUS),
         }
     }

@@ -94,9 +94,9 @@ impl Outcome {
 impl<'c> Transaction<'c> {
     /// The transaction that the message belongs to, which was seen first; nothing is added yet.
     pub(super) fn new(index: usize, method: Method<'c>, cseq: u32, first: &'c Message<'c>) -> Self {
-        let (client, server) = match first.is_request() {
-            true => (first.source, first.destination),
-            false => (first.destination, first.source),
+        let (client, server) = match first.is_meant_as_response() {
+            true => (first.destination, first.source),
+            false => (first.source, first.destination),
         };
         Self {
             index,

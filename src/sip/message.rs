@@ -19,7 +19,7 @@ use super::status::Status;
 use super::uri::{self, Uri};
 use crate::bytes;
 use crate::limits::HEADERS_PER_MESSAGE_MAX;
-use crate::transport::start_line::without_leading_line_ends;
+use crate::transport::start_line::{after_version, without_leading_line_ends};
 
 /// One SIP message, in the bytes it was sent in.
 #[derive(Clone, Debug)]
@@ -142,6 +142,15 @@ impl<'a> Message<'a> {
     /// Whether the message begins with a status line.
     pub const fn is_response(&self) -> bool {
         matches!(self.start, Start::Response { .. })
+    }
+
+    /// Whether the message begins with a status line, be it a broken one.
+    pub(crate) fn is_meant_as_response(&self) -> bool {
+        match self.start {
+            Start::Request { .. } => false,
+            Start::Response { .. } => true,
+            Start::Invalid(line) => after_version(line).is_some(),
+        }
     }
 
     /// The method of the request, of a response that in `CSeq`; empty if there is none.
