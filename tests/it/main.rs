@@ -12,6 +12,7 @@ mod cuts;
 mod degraded;
 mod determinism;
 mod diff;
+mod differential;
 mod expect;
 mod extract;
 mod faults;

@@ -27,6 +27,9 @@ const END_OF_PATIENCE: Duration = Duration::from_secs(60);
 /// Memory that one input may take, in KiB.
 const MEMORY_KIB_MAX: u64 = 512 << 10;
 
+/// Memory that is worth a word, in KiB.
+const STEP_KIB: u64 = 16 << 10;
+
 /// Inputs of which the time is told.
 const SLOWEST: usize = 10;
 
@@ -139,7 +142,7 @@ fn seeds(folders: &[PathBuf]) -> Vec<Seed> {
         let file = fs::read(&path).ok()?;
         let capture = match path.extension().and_then(|extension| extension.to_str()) {
             Some("sip") => Capture::play(str::from_utf8(&file).ok()?)?,
-            Some("dat") => Capture::datagram(&file),
+            Some("dat") => Capture::datagrams([file.as_slice()]),
             Some("md" | "tsv" | "yaml" | "xml" | "py" | "sh" | "cfg" | "toml" | "pem") => None?,
             _ => Capture::read(file)?,
         };
@@ -185,6 +188,8 @@ struct Sums {
     failures: BTreeMap<String, u64>,
     failed: u64,
     peak_kib: u64,
+    /// The inputs with which the peak of the memory rose by a step, and that step.
+    steps: Vec<(u64, u64)>,
 }
 
 struct Run {
@@ -246,6 +251,8 @@ impl Run {
             if let (Some(folder), 1) = (&self.plan.save, self.plan.count) {
                 let _ = fs::write(folder.join(format!("{number}.bin")), &mutant.bytes);
             }
+            // Lets the kernel forget what making the input took: the input is judged by itself.
+            let _ = fs::write("/proc/self/clear_refs", "5");
             let since = Instant::now();
             *lock(&self.busy[job]) = Some(Busy { number, since, is_told: false });
             let whole = panic::catch_unwind(AssertUnwindSafe(|| whole(mutant.bytes, number)));
@@ -274,15 +281,16 @@ impl Run {
         }
     }
 
-    /// Looks at the memory that was needed at most since the last look.
+    /// Looks at the memory that was needed at most for an input.
     fn weigh(&self, sums: &mut Sums, number: u64) {
         let peak = memory("VmHWM");
+        if sums.peak_kib > 0 && peak >= sums.peak_kib + STEP_KIB {
+            sums.steps.push((number, peak - sums.peak_kib));
+        }
         sums.peak_kib = sums.peak_kib.max(peak);
         let grown = peak.saturating_sub(self.before_kib);
         if grown > MEMORY_KIB_MAX {
             sums.fail(self.plan.seed, number, "memory", &format!("{grown} KiB"));
-            // Lets the kernel forget the peak, so that the next input is judged by itself.
-            let _ = fs::write("/proc/self/clear_refs", "5");
         }
     }
 
@@ -292,7 +300,8 @@ impl Run {
             thread::sleep(Duration::from_millis(100));
             for busy in &self.busy {
                 let mut busy = lock(busy);
-                let Some(busy) = busy.as_mut().filter(|busy| busy.since.elapsed() > PATIENCE) else {
+                let Some(busy) = busy.as_mut().filter(|busy| busy.since.elapsed() > PATIENCE)
+                else {
                     continue;
                 };
                 if !busy.is_told {
@@ -328,7 +337,10 @@ impl Run {
             sums.rules.len(),
         );
         println!("memory: {} KiB before, {} KiB at most", self.before_kib, sums.peak_kib);
-        let kinds: Vec<_> = sums.kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        let steps = sums.steps.iter().map(|(number, step)| format!("{number} {step} KiB"));
+        println!("steps: {}", steps.collect::<Vec<_>>().join(", "));
+        let kinds: Vec<_> =
+            sums.kinds.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
         println!("damage: {}", kinds.join(", "));
         let slowest = sums.slowest.iter().map(|(took, number)| format!("{number} {took:.1?}"));
         println!("slowest: {}", slowest.collect::<Vec<_>>().join(", "));
@@ -372,7 +384,8 @@ impl Sums {
 
     fn time(&mut self, took: Duration, number: u64) {
         self.seconds += took.as_secs_f64();
-        if took > PATIENCE || self.slowest.last().is_none_or(|(least, _)| took > *least)
+        if took > PATIENCE
+            || self.slowest.last().is_none_or(|(least, _)| took > *least)
             || self.slowest.len() < SLOWEST
         {
             self.slowest.push((took, number));

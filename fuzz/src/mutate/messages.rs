@@ -194,6 +194,9 @@ const STARTS: [&[u8]; 14] = [
 /// Characters at which values have parts.
 const DELIMITERS: &[u8] = b";=,\"<>@:/?& \t";
 
+/// Bytes of a message at most; nothing carries more than a quarter of it.
+const BYTES_MAX: usize = 256 << 10;
+
 /// Lines that one header is repeated at most: more than a message may have.
 const REPEATS: [usize; 8] = [1, 1, 1, 2, 3, 20, 100, 600];
 
@@ -232,6 +235,7 @@ pub(super) fn edit(message: &mut Vec<u8>, donor: &[u8], random: &mut Random) {
         _ => return cut(message, end, random),
     }
     *message = lines.0.concat();
+    message.truncate(BYTES_MAX);
     if random.once_in(3) {
         fit_length(message);
     }

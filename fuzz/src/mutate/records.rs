@@ -63,17 +63,28 @@ impl Capture {
         (!records.is_empty()).then_some(Self { file: text.as_bytes().to_vec(), records })
     }
 
-    /// One datagram with this payload.
-    pub fn datagram(payload: &[u8]) -> Self {
-        let mut data = vec![0x45, 0, 0, 0, 0, 1, 0, 0, 64, 17, 0, 0];
-        data.extend([192, 0, 2, 10, 198, 51, 100, 20, 0x13, 0xc4, 0x13, 0xc4, 0, 0, 0, 0]);
-        data.extend(payload.iter().take(65_000));
-        let length = data.len() as u16;
-        data[2..4].copy_from_slice(&length.to_be_bytes());
-        data[24..26].copy_from_slice(&(length - 20).to_be_bytes());
-        let original_length = u32::from(length);
-        let record = Record { nanos: 1 << 60, link: LinkType::RAW, original_length, data };
-        Self { file: Vec::new(), records: vec![record] }
+    /// Datagrams with these payloads, a second apart, from port 5060 to port 5060.
+    pub fn datagrams<'p>(payloads: impl IntoIterator<Item = &'p [u8]>) -> Self {
+        let records = payloads.into_iter().zip(1_i64..).map(|(payload, second)| {
+            let mut data = vec![0x45, 0, 0, 0, 0, 1, 0, 0, 64, 17, 0, 0];
+            data.extend([192, 0, 2, 10, 198, 51, 100, 20, 0x13, 0xc4, 0x13, 0xc4, 0, 0, 0, 0]);
+            data.extend(payload.iter().take(65_000));
+            let length = data.len() as u16;
+            data[2..4].copy_from_slice(&length.to_be_bytes());
+            data[4..6].copy_from_slice(&(second as u16).to_be_bytes());
+            data[24..26].copy_from_slice(&(length - 20).to_be_bytes());
+            let nanos = (1_700_000_000 + second) * 1_000_000_000;
+            Record { nanos, link: LinkType::RAW, original_length: u32::from(length), data }
+        });
+        Self { file: Vec::new(), records: records.collect() }
+    }
+
+    /// A file of the records as they are; all must have one link type.
+    pub fn pcap(&self) -> Vec<u8> {
+        let link = self.records.first().map_or(LinkType::ETHERNET, |record| record.link);
+        let mut file = File { bytes: Vec::new(), is_big_endian: false };
+        file.pcap(&self.records, link, true);
+        file.bytes
     }
 
     /// Bytes of its frames.
