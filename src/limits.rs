@@ -235,6 +235,7 @@ pub const CLOCK_OFFSETS_MAX: usize = 1 << 12;
 /// refreshes in time takes two.
 pub const REGISTRATIONS_MAX: usize = 1 << 15;
 
+pub const REGISTRATIONS_MAX: usize = 1 << 14;
 /// Hosts of which is kept what they dialled abroad.
 pub const DIALLED_HOSTS_MAX: usize = 1 << 15;
 
@@ -255,8 +256,9 @@ pub const SUSPECT_HOSTS_MAX: usize = 1 << 18;
 /// Refused requests remembered, of all hosts; a hundred bytes each. A scan makes some thousands.
 pub const SUSPECT_REFUSALS_MAX: usize = 1 << 18;
 
-/// Findings kept with all their evidence; more are counted. A part of the run keeps its share.
-pub const FINDINGS_MAX: usize = 200_000;
+/// Findings kept with all their evidence, a kilobyte each; more are counted. A part of the run keeps
+/// its share.
+pub const FINDINGS_MAX: usize = 100_000;
 
 /// Causes that a finding names from the same call; others stand in the report all the same.
 pub const SIGNS_PER_FINDING_MAX: usize = 64;

@@ -282,6 +282,10 @@ impl Tally {
         self.statistics.merge(statistics);
     }
 
+    fn take_out(&mut self) -> (Facts, Statistics) {
+        (std::mem::take(&mut self.facts), std::mem::take(&mut self.statistics))
+    }
+
     /// The streams that a call has, by their first frames.
     pub fn claimed(&self) -> &FxHashSet<FrameId> {
         &self.claimed
@@ -346,10 +350,12 @@ impl Tally {
 
     /// The same after a part was told: calls and findings are those that were not, all counts are
     /// over everything.
-    pub fn finish_after(parts: Vec<Self>, profile: &Profile, telling: Telling) -> Analysis {
+    pub fn finish_after(mut parts: Vec<Self>, profile: &Profile, telling: Telling) -> Analysis {
         let (held, mut legs, told) = telling.finish();
         let mut analysis = Analysis::default();
-        let mut facts = Facts::default();
+        // The first part has gathered most, and is not put into other tables.
+        let (mut facts, statistics) = parts.first_mut().map(Self::take_out).unwrap_or_default();
+        analysis.statistics = statistics;
         let mut named = NamedSigns::default();
         let mut min_severity = Severity::Info;
         let mut found = Vec::with_capacity(parts.len());

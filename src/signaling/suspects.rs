@@ -375,7 +375,8 @@ impl Suspects {
                 self.dropped += other.refused.len() as u64;
             } else {
                 self.kept += other.refused.len();
-                own.refused.reserve(other.refused.len());
+                // Most hosts have one or two, and there may be very many hosts.
+                own.refused.reserve_exact(other.refused.len() * usize::from(own.refused.len() < 2));
                 own.refused.extend(other.refused);
             }
             other.tools.into_iter().for_each(|tool| own.merge_tool(tool));

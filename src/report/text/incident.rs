@@ -1,5 +1,6 @@
 //! Incidents: one cause, several calls, told once.
 
+use std::collections::HashSet;
 use std::io;
 
 use crate::analysis::Incident;
@@ -208,13 +209,10 @@ fn together(scene: &Scene<'_>, name: &str, values: &[&Value]) -> String {
             false => words.fill("range", &[("first", &least), ("last", &most)]),
         };
     }
-    let mut different: Vec<String> = Vec::new();
-    for value in values {
-        let text = evidence::explained(name, value, words);
-        if !different.contains(&text) {
-            different.push(text);
-        }
-    }
+    // There may be one for each of very many findings.
+    let mut seen = HashSet::new();
+    let texts = values.iter().map(|value| evidence::explained(name, value, words));
+    let mut different: Vec<String> = texts.filter(|text| seen.insert(text.clone())).collect();
     if let Some(more) = different.len().checked_sub(VALUES_MAX).filter(|more| *more > 0) {
         different.truncate(VALUES_MAX);
         let count = words.count(more as u64);
