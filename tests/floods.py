@@ -315,7 +315,7 @@ def guesses(out, count):
     capture.flush()
 
 
-@flood("pings")
+@flood("open-calls")
 def pings(out, count):
     """OPTIONS from a million hosts, half of them answered."""
     capture = Pcap(out, 100)

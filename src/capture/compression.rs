@@ -98,7 +98,7 @@ pub(super) struct Bomb;
 impl Bomb {
     /// It is why reading failed.
     pub(super) fn is_cause_of(error: &io::Error) -> bool {
-        error.get_ref().is_some_and(|cause| cause.is::<Self>())
+        matches!(error.get_ref(), Some(cause) if cause.is::<Self>())
     }
 }
 
