@@ -233,9 +233,8 @@ pub const CLOCK_OFFSETS_MAX: usize = 1 << 12;
 
 /// Registrations remembered, with what ended them or missed them, a part of the run. A device that
 /// refreshes in time takes two.
-pub const REGISTRATIONS_MAX: usize = 1 << 15;
-
 pub const REGISTRATIONS_MAX: usize = 1 << 14;
+
 /// Hosts of which is kept what they dialled abroad.
 pub const DIALLED_HOSTS_MAX: usize = 1 << 15;
 
