@@ -40,7 +40,10 @@ fuzz() {
     "$(grep -m1 -E 'SUMMARY|panicked at|ALARM|out-of-memory' "$logs/$target.log" || echo 'nothing found')"
 }
 
-cargo "${toolchain[@]}" fuzz build -s "$sanitizer" "${targets[@]:0:0}"
+# One by one: the other programs of the package cannot be linked with what libFuzzer asks for.
+for target in "${targets[@]}"; do
+  cargo "${toolchain[@]}" fuzz build -s "$sanitizer" "$target"
+done
 for target in "${targets[@]}"; do
   while [ "$(jobs -rp | wc -l)" -ge "${JOBS:-1}" ]; do wait -n; done
   fuzz "$target" &

@@ -50,6 +50,7 @@ mod seeds;
 mod shared;
 mod show;
 mod sipp;
+mod smoke;
 mod spelling;
 mod stats;
 mod stir;
