@@ -63,6 +63,14 @@ impl LinkType {
     /// A record that is no packet (a custom block, a journal entry). It has a number, because
     /// Wireshark numbers it, and is not counted as a frame.
     pub const NOT_A_PACKET: Self = Self(u16::MAX);
+
+    /// What a file says. The numbers that have a meaning of our own are none of those registered.
+    pub(crate) const fn stated(number: u16) -> Self {
+        match Self(number) {
+            Self::NOT_A_PACKET => Self::UNDECLARED,
+            link => link,
+        }
+    }
 }
 
 /// A frame among all captures of the run.

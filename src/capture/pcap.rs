@@ -131,7 +131,7 @@ impl Pcap {
         let network = array(head, 20).map(order)?;
         let length_max = snap_length.clamp(CALM_LENGTH, limits::RECORD_BYTES_MAX as u32);
         // The upper half tells the length of the frame check sequence.
-        let link = LinkType((network & 0xffff) as u16);
+        let link = LinkType::stated((network & 0xffff) as u16);
         let is_lost = false;
         Some(Self { is_big_endian, unit, record_header, header, length_max, link, is_lost })
     }
@@ -385,6 +385,15 @@ mod tests {
             _ => None,
         };
         notes.iter().filter_map(damaged).collect()
+    }
+
+    #[test]
+    fn a_link_type_that_nobody_registered_is_that_of_a_frame_all_the_same() {
+        let record = pcap_record(Order::Little, 9, 100, &payload(1));
+        let header = pcap_header(Order::Little, 0xa1b2_c3d4, 0xffff);
+        let outcome = read(&[header, record].concat());
+        assert_eq!((outcome.frames.len(), outcome.description.frames), (1, 1));
+        assert_eq!(outcome.frames[0].link, LinkType::UNDECLARED.0);
     }
 
     #[test]

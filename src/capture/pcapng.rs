@@ -221,7 +221,7 @@ impl Pcapng {
         let mut described = capture::Interface::default();
         let order = self.order;
         let mut interface = Interface {
-            link: order.u16(body, 0).map_or(LinkType::UNDECLARED, LinkType),
+            link: order.u16(body, 0).map_or(LinkType::UNDECLARED, LinkType::stated),
             snap_length: order.u32(body, 4).unwrap_or(0),
             clock: Clock::Nanos(1000),
             offset: Span::ZERO,
