@@ -179,9 +179,9 @@ fn written(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<Vec<u
 /// A report is text, and nothing in it moves a terminal.
 fn is_harmless(name: &str, report: &[u8]) -> Result<(), String> {
     let text = str::from_utf8(report).map_err(|_| format!("{name} is no UTF-8"))?;
-    let is_fine =
-        |c: char| c == '\n' || !(c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c));
-    match text.chars().find(|c| !is_fine(*c) && !(*c == '\r' && name == "csv")) {
+    let is_end = |c: char| c == '\n' || (c == '\r' && name == "csv");
+    let is_harm = |c: char| c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c);
+    match text.chars().find(|c| is_harm(*c) && !is_end(*c)) {
         Some(c) => Err(format!("{name} has {c:?}")),
         None => Ok(()),
     }

@@ -312,11 +312,9 @@ fn of_message(header: &Header, value: &str, message: &Message<'_>, is: &mut Say<
             let method = message.cseq_method().map(|method| method.to_string());
             is("CSeq method", value, Some(cseq.method.to_string()), method);
         }
-        Header::CallId(id) => {
-            // An empty one is none, and the next one counts.
-            if !id.value().trim().is_empty() {
-                is("Call-ID", value, Some(id.value().trim().to_owned()), owned(message.call_id()));
-            }
+        // An empty one is none, and the next one counts.
+        Header::CallId(id) if !id.value().trim().is_empty() => {
+            is("Call-ID", value, Some(id.value().trim().to_owned()), owned(message.call_id()));
         }
         Header::MaxForwards(_) => {
             is("Max-Forwards", value, number(value), said(HeaderName::MaxForwards));
