@@ -105,13 +105,19 @@ fn times_as_far_apart_as_they_can_be_are_reported() {
     for name in ["busy-486.pcap", "basic-call-udp.pcap", "hold-resume-rtp.pcap"] {
         let mut source = Source::open(&folder.join(name), 0).expect("a capture");
         let block = source.next_block(Vec::new()).expect("readable").expect("frames");
+        let report = |at: &dyn Fn(usize) -> i64| {
+            let frames = block.frames().enumerate().map(|(place, frame)| {
+                let time = Time::from_nanos(at(place));
+                Frame { time, ..frame }
+            });
+            let source = Source::from_frames(Path::new(name), "pcap", frames, 0);
+            every_report(source).unwrap_or_else(|problem| panic!("{name}: {problem}"));
+        };
+        // There and back again: what is summed up must not overflow.
+        report(&|place| if place / 2 % 2 == 0 { i64::MAX } else { i64::MIN });
         for (early, late) in [(i64::MIN, i64::MAX), (i64::MAX, i64::MIN), (0, i64::MAX)] {
             for count in [1, 3, block.frames_count() / 2] {
-                let at = |place| Time::from_nanos(if place < count { early } else { late });
-                let frames = block.frames().enumerate();
-                let frames = frames.map(|(place, frame)| Frame { time: at(place), ..frame });
-                let source = Source::from_frames(Path::new(name), "pcap", frames, 0);
-                every_report(source).unwrap_or_else(|problem| panic!("{name}: {problem}"));
+                report(&|place| if place < count { early } else { late });
             }
         }
     }
