@@ -163,7 +163,7 @@ impl Parts {
                 let length = payload.len().min(MEDIA_MAX);
                 if self.packets < EACH_MAX {
                     self.packets += 1;
-                    self.media.extend([0, 200, u8::from(seen.frame.id.number % 2 == 0)]);
+                    self.media.extend([0, 200, u8::from(seen.frame.id.number.is_multiple_of(2))]);
                     counted(&mut self.media, payload.get(..length).unwrap_or_default());
                 }
             }

@@ -1,5 +1,6 @@
 //! The whole way: a capture is analysed by every rule and written in every format.
 
+use std::collections::BTreeMap;
 use std::io::{Cursor, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -146,7 +147,10 @@ fn page(analysis: &Analysis, lang: Lang) {
 fn ladders(analysis: &Analysis, lang: Lang) {
     let places: Vec<usize> = (0..analysis.calls.len().min(20)).collect();
     let options = ShowOptions {
-        flow: FlowOptions { unfolded: analysis.calls.len() % 2 == 0, ..FlowOptions::default() },
+        flow: FlowOptions {
+            unfolded: analysis.calls.len().is_multiple_of(2),
+            ..FlowOptions::default()
+        },
         raw: Raw::All,
         ..ShowOptions::default()
     };
@@ -244,7 +248,7 @@ fn redacted(bytes: &[u8]) {
         }
     }
     assert_eq!(seen, clean);
-    let _ = (redactor.counts(), redactor.dropped(), redactor.table().map(|table| table.len()));
+    let _ = (redactor.counts(), redactor.dropped(), redactor.table().map(BTreeMap::len));
 }
 
 fn learn(redactor: &mut Redactor, message: &pipeline::Origin<'_>) {
