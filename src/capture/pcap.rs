@@ -149,15 +149,11 @@ impl Pcap {
         ledger: &mut Ledger,
     ) -> usize {
         let length = window.bytes.len();
-        let (mut at, mut last) = (0, ledger.last_time());
-        if self.is_lost {
-            at = self.pass_over(window, at, at, ledger);
-            if self.is_lost || at == length {
-                return at;
-            }
-            last = None;
-        }
-        let mut verdict = self.judge(window, at, last);
+        let mut at = 0;
+        let mut verdict = match self.is_lost {
+            true => Verdict::Bad,
+            false => self.judge(window, at, ledger.last_time()),
+        };
         loop {
             let header = match verdict {
                 Verdict::Good(header) => header,
@@ -167,7 +163,7 @@ impl Pcap {
                 }
                 Verdict::Short => return at,
                 Verdict::Bad => {
-                    at = self.pass_over(window, at, at + 1, ledger);
+                    at = self.pass_over(window, at, ledger);
                     if self.is_lost || at == length {
                         return at;
                     }
@@ -269,15 +265,10 @@ impl Pcap {
         self.link
     }
 
-    /// Looks for records after damage at `at`; notes what was passed over. Where the window does not
-    /// tell, the search goes on in the next one.
-    fn pass_over(
-        &mut self,
-        window: Window<'_>,
-        at: usize,
-        from: usize,
-        ledger: &mut Ledger,
-    ) -> usize {
+    /// Looks for records after damage at `at`; notes what was passed over. Where the window does
+    /// not tell, the search goes on in the next one, from where it was.
+    fn pass_over(&mut self, window: Window<'_>, at: usize, ledger: &mut Ledger) -> usize {
+        let from = at + usize::from(!self.is_lost);
         let found = self.search(window, from, ledger.last_time());
         self.is_lost = matches!(found, Found::Undecided(_));
         let next = match found {

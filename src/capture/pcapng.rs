@@ -118,7 +118,7 @@ impl Pcapng {
         let bytes = window.bytes;
         let mut at = 0;
         if self.is_lost {
-            at = self.pass_over(window, at, at, ledger);
+            at = self.pass_over(window, at, ledger);
         }
         while !self.is_lost {
             let rest = bytes.get(at..).unwrap_or_default();
@@ -141,21 +141,16 @@ impl Pcapng {
                     ledger.damage(window.offset + at as u64, (next - at) as u64);
                     at = next;
                 }
-                Cut::Bad => at = self.pass_over(window, at, at + 1, ledger),
+                Cut::Bad => at = self.pass_over(window, at, ledger),
             }
         }
         at
     }
 
-    /// Looks for blocks after damage at `at`; notes what was passed over. Where the window does not
-    /// tell, the search goes on in the next one.
-    fn pass_over(
-        &mut self,
-        window: Window<'_>,
-        at: usize,
-        from: usize,
-        ledger: &mut Ledger,
-    ) -> usize {
+    /// Looks for blocks after damage at `at`; notes what was passed over. Where the window does
+    /// not tell, the search goes on in the next one, from where it was.
+    fn pass_over(&mut self, window: Window<'_>, at: usize, ledger: &mut Ledger) -> usize {
+        let from = at + usize::from(!self.is_lost);
         let found = self.search(window, from);
         self.is_lost = matches!(found, Found::Undecided(_));
         let next = match found {

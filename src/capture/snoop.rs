@@ -58,7 +58,7 @@ impl Snoop {
         let length = window.bytes.len();
         let mut at = 0;
         if self.is_lost {
-            at = self.pass_over(window, at, at, ledger);
+            at = self.pass_over(window, at, ledger);
         }
         while at < length && !self.is_lost {
             match step(window.bytes, at) {
@@ -71,21 +71,16 @@ impl Snoop {
                     ledger.note(Note::EndsInsideRecord { offset: window.offset + at as u64 });
                     return length;
                 }
-                Step::No => at = self.pass_over(window, at, at + 1, ledger),
+                Step::No => at = self.pass_over(window, at, ledger),
             }
         }
         at
     }
 
-    /// Looks for records after damage at `at`; notes what was passed over. Where the window does not
-    /// tell, the search goes on in the next one.
-    fn pass_over(
-        &mut self,
-        window: Window<'_>,
-        at: usize,
-        from: usize,
-        ledger: &mut Ledger,
-    ) -> usize {
+    /// Looks for records after damage at `at`; notes what was passed over. Where the window does
+    /// not tell, the search goes on in the next one, from where it was.
+    fn pass_over(&mut self, window: Window<'_>, at: usize, ledger: &mut Ledger) -> usize {
+        let from = at + usize::from(!self.is_lost);
         let length = window.bytes.len();
         let found = resync::search(length, from, window.at_end, resync::CHAIN, |at, _| {
             step(window.bytes, at)
