@@ -255,13 +255,15 @@ pub const SUSPECT_HOSTS_MAX: usize = 1 << 18;
 /// Refused requests remembered, of all hosts; a hundred bytes each. A scan makes some thousands.
 pub const SUSPECT_REFUSALS_MAX: usize = 1 << 18;
 
-/// Findings kept with all their evidence, a kilobyte each; more are counted. A part of the run keeps
-/// its share.
+/// Findings kept with all their evidence, a kilobyte each; more are counted. A part of the run
+/// keeps its share.
 pub const FINDINGS_MAX: usize = 100_000;
 
 /// Causes that a finding names from the same call; others stand in the report all the same.
 pub const SIGNS_PER_FINDING_MAX: usize = 64;
-/// Findings that a part of the run keeps in any case, if the whole may: calls are not spread evenly.
+
+/// Findings that a part of the run keeps in any case, if the whole may: calls are not spread
+/// evenly.
 pub const FINDINGS_PER_SHARD_MIN: usize = 4096;
 
 /// Findings that were told and are still compared with those on later calls.

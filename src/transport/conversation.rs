@@ -476,7 +476,8 @@ impl Side {
         self.drop_unread(is_secure, sink);
     }
 
-    /// Hands on messages whose end will not come, if their start lines are whole.
+    /// Hands on messages whose end will not come, if their headers are whole, or as many lines of
+    /// them as there are.
     fn drop_unread(&mut self, is_secure: bool, sink: &mut Sink<'_, '_>) {
         let unread = std::mem::take(&mut self.unread);
         self.progress = Progress::default();
@@ -503,7 +504,7 @@ impl Side {
             };
             let (message, after) = rest.split_at(length.min(rest.len()));
             sink.counts.unfinished += u64::from(is_cut);
-            if memchr::memchr(b'\n', message).is_some() {
+            if header_end(message).is_some() || message.ends_with(b"\n") {
                 let place = self.place(rest, message, message, (None, seen), sink);
                 let place = place.filter(|_| !is_secure);
                 sink.hand_on(Delivery { place, ..seen.delivery(message, transport, is_cut) });

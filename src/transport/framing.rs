@@ -256,8 +256,8 @@ fn without_length(bytes: &[u8], head: usize) -> usize {
     next_start(rest).map_or(bytes.len() - start_at_end(rest), |offset| head + offset)
 }
 
-/// Whether a line of a header is the start line of another message. Asked of every line, so it looks
-/// at the end first.
+/// Whether a line of a header is the start line of another message. Asked of every line, so it
+/// looks at the end first.
 #[inline]
 fn is_start_in_header(line: &[u8]) -> bool {
     let ends_with_version = matches!(line.trim_ascii_end(), [.., b'.', b'0'..=b'9']);
@@ -274,8 +274,8 @@ pub(crate) fn next_start(bytes: &[u8]) -> Option<usize> {
     })
 }
 
-/// How many bytes at the end may be the beginning of a start line; all of them, if it is their first
-/// line.
+/// How many bytes at the end may be the beginning of a start line; all of them, if it is their
+/// first line.
 fn start_at_end(bytes: &[u8]) -> usize {
     let line = memchr::memrchr(b'\n', bytes).map_or(0, |end| end + 1);
     let last = bytes.get(line..).unwrap_or_default();

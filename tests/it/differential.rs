@@ -125,6 +125,13 @@ const WRONG: &[Wrong] = &[
         why: "sent-by has no scheme and no user (RFC 3261, section 25.1); rsip looks for them",
     },
     Wrong {
+        fits: |fact| {
+            let has_blank = |mark: &&str| fact.value.contains(*mark);
+            fact.name.starts_with("Via") && [" ;", "\t;", "; ", " =", "= "].iter().any(has_blank)
+        },
+        why: "blanks may stand around a semicolon (RFC 3261, section 25.1: SEMI); rsip stops there",
+    },
+    Wrong {
         fits: |fact| fact.name == "status" && fact.value.starts_with("SIP/2.0 999"),
         why: "codes end with 699 (RFC 3261, section 21); rsip takes any number",
     },

@@ -550,7 +550,7 @@ fn several_formats_are_written_at_once() {
 fn options_that_cannot_be_meant_are_refused() {
     let cases: [(&[&str], &str); 5] = [
         (&["--format", "json", "--format", "csv"], "two formats have no file: json and csv"),
-        (&["--format", "json=x.a", "--format", "csv=./x.a"], "two formats would be written to"),
+        (&["--format", "json=x.a", "--format", "csv=./x.a"], "could not write \"./x.a\" twice"),
         (&["--format", "json=x.a", "-o", "x.b"], "no format is left to be written to \"x.b\""),
         (&["--table", "calls"], "--table is for --format csv"),
         (&["--format", "xml"], "invalid value 'xml'"),

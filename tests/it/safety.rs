@@ -105,6 +105,7 @@ fn every_format(folder: &Folder, command: &[&str]) {
     let all: Vec<String> = formats.iter().map(|(name, _)| format!("{name}=out.{name}")).collect();
     let mut arguments = command.to_vec();
     all.iter().for_each(|format| arguments.extend(["--format", format]));
+    arguments.push("--force");
     assert_eq!(folder.output(&arguments), "");
     for (format, check) in formats {
         check(&format!("{format} {}", name(command)), &folder.read(&format!("out.{format}")));

@@ -225,8 +225,9 @@ fn every_fault_has_its_test_and_every_bound_its_place() {
             wrong.push(format!("there is no {test}"));
         }
     }
-    for row in model.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| fault")) {
-        if named_tests(row).next().is_none() {
+    let is_head = |row: &str| row.starts_with("| fault") || row.starts_with("| bound");
+    for row in model.lines().filter(|line| line.starts_with("| ") && !is_head(line)) {
+        if named_tests(row).next().is_none() && !row.ends_with("| no test yet |") {
             wrong.push(format!("without a test: {row}"));
         }
     }
