@@ -169,7 +169,7 @@ def main():
         for place, capture in enumerate(sorted(captures)):
             out = {name: os.path.join(folder, name) for name in FORMATS + TABLES}
             formats = [f"--format={name}={out[name]}" for name in FORMATS]
-            run(siptrace, "analyze", os.path.relpath(capture, ROOT), *formats, "--lang", "en")
+            run(siptrace, "analyze", os.path.relpath(capture, ROOT), "--force", *formats, "--lang", "en")
             for table in TABLES if place % 4 == 0 else []:
                 run(siptrace, "analyze", capture, f"--format=csv={out[table]}", "--table", table)
                 rows += check_csv(out[table])
