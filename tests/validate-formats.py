@@ -171,7 +171,7 @@ def main():
             formats = [f"--format={name}={out[name]}" for name in FORMATS]
             run(siptrace, "analyze", os.path.relpath(capture, ROOT), "--force", *formats, "--lang", "en")
             for table in TABLES if place % 4 == 0 else []:
-                run(siptrace, "analyze", capture, f"--format=csv={out[table]}", "--table", table)
+                run(siptrace, "analyze", capture, "--force", f"--format=csv={out[table]}", "--table", table)
                 rows += check_csv(out[table])
             try:
                 document.validate(json.load(open(out["json"])))
