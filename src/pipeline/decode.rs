@@ -273,21 +273,27 @@ impl Decoder<'_> {
         whole: &Decoded<'_>,
         names: &[FlowNames],
     ) {
+        let is_mixed = whole.beside.get(shard).is_some_and(|own| !own.is_empty());
         let beside = parts.iter().chain([whole]).filter_map(|part| part.beside.get(shard));
-        for (_, packet) in self.in_order(beside, false) {
+        for (_, packet) in self.in_order(beside, is_mixed) {
             streams.push_beside(packet);
         }
         streams.forget_names(names);
+        let is_mixed = Feed::of(&whole.rtp, shard, names).is_some();
         let parts = parts.iter().chain([whole]);
         let feeds = parts.filter_map(|part| Feed::of(&part.rtp, shard, names));
-        if !self.is_several {
+        if !self.is_several && !is_mixed {
             feeds.for_each(|feed| streams.take(feed));
             return;
         }
         let mut packets: Vec<(Feed<'_>, &RtpPacket)> = feeds
             .flat_map(|feed| feed.packets().iter().map(move |packet| (feed, packet)))
             .collect();
-        packets.sort_by_key(|(_, packet)| packet.time);
+        match self.is_several {
+            true => packets.sort_by_key(|(_, packet)| packet.time),
+            // A window of a pipe has any length: what came in fragments belongs to its last one.
+            false => packets.sort_by_key(|(_, packet)| packet.frame()),
+        }
         for (feed, packet) in packets {
             streams.push(feed, packet);
         }

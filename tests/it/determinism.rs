@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use siptrace::capture::script;
+use siptrace::capture::{Source, script};
 
 use crate::{run, shared};
 
@@ -130,4 +131,73 @@ fn padding() -> Vec<u8> {
     packet.extend_from_slice(&[0x10, 0x00, 0x10, 0x00, udp_length[0], udp_length[1], 0, 0]);
     packet.resize(PADDING_BYTES, 0);
     packet
+}
+
+/// A window of a pipe is what is at hand, so packets that come in fragments must not depend on it.
+#[test]
+fn media_in_fragments_are_the_same_from_a_pipe() {
+    let head: Vec<u8> = [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 262_144, 101]
+        .iter()
+        .flat_map(|word| word.to_le_bytes())
+        .collect();
+    let mut records = vec![head];
+    for number in 0..600_u32 {
+        for packet in rtp(number) {
+            let mut bytes = Vec::new();
+            record(&mut bytes, i64::from(number) * 20_000_000, &packet);
+            records.push(bytes);
+        }
+    }
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("fragmented-media.pcap");
+    fs::write(&path, records.concat()).expect("the capture can be written");
+    let expected = format!("{:#?}", run::analyze_with(&path, 2).streams);
+    assert!(expected.contains("packets: 600"), "{expected}");
+    for _ in 0..8 {
+        let pipe = OneByOne { records: records.clone().into_iter(), left: Vec::new() };
+        let source = Source::from_reader("-", Box::new(pipe), 0).expect("a capture");
+        let found = run::analyze_source(source, 2).streams;
+        assert!(format!("{found:#?}") == expected, "another stream from a pipe");
+    }
+    fs::remove_file(&path).expect("the capture can be removed");
+}
+
+/// Gives a record with each read.
+struct OneByOne {
+    records: std::vec::IntoIter<Vec<u8>>,
+    left: Vec<u8>,
+}
+
+impl Read for OneByOne {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left.is_empty() {
+            self.left = self.records.next().unwrap_or_default();
+        }
+        let length = self.left.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&self.left[..length]);
+        self.left.drain(..length);
+        Ok(length)
+    }
+}
+
+/// The IPv4 packets of one RTP packet: every fifth comes in two fragments.
+fn rtp(number: u32) -> Vec<Vec<u8>> {
+    let mut datagram = vec![0x9c, 0x40, 0x75, 0x30, 0, 180, 0, 0, 0x80, 0];
+    datagram.extend((number as u16).to_be_bytes());
+    datagram.extend((number * 160).to_be_bytes());
+    datagram.extend(0x5eed_u32.to_be_bytes());
+    datagram.resize(180, 0xd5);
+    let packet = |bits: u16, payload: &[u8]| {
+        let mut packet = vec![0x45, 0];
+        packet.extend((20 + payload.len() as u16).to_be_bytes());
+        packet.extend((number as u16 + 1).to_be_bytes());
+        packet.extend(bits.to_be_bytes());
+        packet.extend([64, 17, 0, 0, 192, 0, 2, 10, 198, 51, 100, 20]);
+        packet.extend(payload);
+        packet
+    };
+    match number % 5 {
+        // More fragments follow; the second begins at eight times ten.
+        0 => vec![packet(0x2000, &datagram[..80]), packet(10, &datagram[80..])],
+        _ => vec![packet(0, &datagram)],
+    }
 }

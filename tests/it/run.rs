@@ -50,6 +50,11 @@ pub(crate) fn analyze_all(paths: &[&Path], threads: usize) -> Analysis {
     analysis
 }
 
+/// Analyses what is no file with so many threads.
+pub(crate) fn analyze_source(source: Source, threads: usize) -> Analysis {
+    pipeline::run(vec![source], &options(Some(threads)), &|_| {}).expect("an analysis")
+}
+
 /// Analyses one capture with so many threads.
 pub(crate) fn analyze_with(path: &Path, threads: usize) -> Analysis {
     analyze_all(&[path], threads)
