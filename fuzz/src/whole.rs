@@ -2,8 +2,10 @@
 //!
 //! What must hold for any bytes is checked here; a sentence tells what does not.
 
+use std::fs;
 use std::io::{self, Cursor, Write};
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use siptrace::analysis::diff::{self, DiffOptions};
 use siptrace::analysis::{Analysis, Keep};
@@ -155,7 +157,8 @@ fn redact(bytes: &[u8]) -> Result<(), String> {
     problem.map_or(Ok(()), Err)
 }
 
-fn learn(redactor: &mut Redactor, message: &Origin<'_>) {
+/// Lets redaction know a message that lies in a stream.
+pub fn learn(redactor: &mut Redactor, message: &Origin<'_>) {
     if message.connection.is_some() && !message.pieces.is_empty() {
         redactor.learn(&Sent {
             number: message.message,
@@ -185,4 +188,18 @@ fn is_harmless(name: &str, report: &[u8]) -> Result<(), String> {
         Some(c) => Err(format!("{name} has {c:?}")),
         None => Ok(()),
     }
+}
+
+/// All files of some folders, and below them, in order of their paths.
+pub fn files_below(folders: &[PathBuf]) -> Vec<PathBuf> {
+    let mut paths = folders.to_vec();
+    let mut found = Vec::new();
+    while let Some(path) = paths.pop() {
+        match fs::read_dir(&path) {
+            Ok(entries) => paths.extend(entries.flatten().map(|entry| entry.path())),
+            Err(_) => found.push(path),
+        }
+    }
+    found.sort();
+    found
 }

@@ -20,6 +20,7 @@ use siptrace::transport::KeyLog;
 
 use crate::mutate::{self, Capture, Random};
 use crate::shared;
+use crate::whole::files_below;
 
 /// Damaged messages that are made of each one, unless `SIPTRACE_MUTANTS` says otherwise.
 const MUTANTS: u64 = 3;
@@ -189,19 +190,6 @@ fn owned(bytes: Option<&[u8]>) -> Option<String> {
     bytes.map(text)
 }
 
-fn below(folder: &Path) -> Vec<PathBuf> {
-    let mut paths = vec![folder.to_owned()];
-    let mut found = Vec::new();
-    while let Some(path) = paths.pop() {
-        match fs::read_dir(&path) {
-            Ok(entries) => paths.extend(entries.flatten().map(|entry| entry.path())),
-            Err(_) => found.push(path),
-        }
-    }
-    found.sort();
-    found
-}
-
 /// The messages of a capture, as the whole pipeline finds them.
 fn messages(path: &Path) -> Vec<Vec<u8>> {
     let Ok(source) = Source::open(path, 0) else { return Vec::new() };
@@ -218,15 +206,15 @@ fn messages(path: &Path) -> Vec<Vec<u8>> {
 /// Messages of fixtures, and of the RFC where they are at hand.
 fn corpus() -> Vec<Vec<u8>> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-    let captures = below(&fixtures.join("captures"));
+    let captures = files_below(&[fixtures.join("captures")]);
     let is_capture = |path: &&PathBuf| path.to_string_lossy().contains(".pcap");
     let mut found: Vec<_> =
         captures.iter().filter(is_capture).flat_map(|path| messages(path)).collect();
-    let scripts = below(&fixtures.join("rules"));
+    let scripts = files_below(&[fixtures.join("rules")]);
     found.extend(scripts.iter().step_by(SCRIPTS_EVERY).flat_map(|path| messages(path)));
     if let Some(folder) = shared::path("captures/torture") {
         let is_message = |path: &&PathBuf| path.extension().is_some_and(|e| e == "dat");
-        let files = below(&folder);
+        let files = files_below(&[folder]);
         found.extend(files.iter().filter(is_message).filter_map(|path| fs::read(path).ok()));
     }
     found

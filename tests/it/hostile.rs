@@ -8,7 +8,7 @@ use siptrace::capture::{Frame, Source};
 use siptrace::time::Time;
 
 use crate::mutate::{self, Capture, Random};
-use crate::whole::{every_report, whole};
+use crate::whole::{every_report, files_below, whole};
 
 /// Damaged captures tried in one run; `fuzz/src/bin/mutants.rs` tries more of the same.
 const CASES: u64 = 600;
@@ -23,16 +23,7 @@ const SCRIPTS_EVERY: usize = 16;
 const KINDS: usize = 14;
 
 fn below(folder: &str) -> Vec<PathBuf> {
-    let mut paths = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
-    let mut found = Vec::new();
-    while let Some(path) = paths.pop() {
-        match fs::read_dir(&path) {
-            Ok(entries) => paths.extend(entries.flatten().map(|entry| entry.path())),
-            Err(_) => found.push(path),
-        }
-    }
-    found.sort();
-    found
+    files_below(&[Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)])
 }
 
 /// Recorded captures, and calls that scripts play.

@@ -16,7 +16,7 @@ use std::{env, fs, process, thread};
 
 use siptrace::Analysis;
 use siptrace_fuzz::mutate::{self, Capture, Mutant, Random};
-use siptrace_fuzz::whole::whole;
+use siptrace_fuzz::whole::{files_below, whole};
 
 /// An input that takes longer is a failure.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -129,15 +129,7 @@ struct Seed {
 
 /// Every capture below the folders, in order of the paths.
 fn seeds(folders: &[PathBuf]) -> Vec<Seed> {
-    let mut paths = folders.to_vec();
-    let mut found = Vec::new();
-    while let Some(path) = paths.pop() {
-        match fs::read_dir(&path) {
-            Ok(entries) => paths.extend(entries.flatten().map(|entry| entry.path())),
-            Err(_) => found.push(path),
-        }
-    }
-    found.sort();
+    let found = files_below(folders);
     let read = |path: PathBuf| {
         let file = fs::read(&path).ok()?;
         let capture = match path.extension().and_then(|extension| extension.to_str()) {

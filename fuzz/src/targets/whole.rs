@@ -14,7 +14,7 @@ use siptrace::catalogue::{Lang, labels};
 use siptrace::pipeline::{self, Event, Options};
 use siptrace::report::calls::CallList;
 use siptrace::report::csv::Table;
-use siptrace::report::redact::{Key, Redactor, Sent};
+use siptrace::report::redact::{Key, Redactor};
 use siptrace::report::show::{Raw, ShowOptions};
 use siptrace::report::stats::{By, Figures, StatsOptions};
 use siptrace::report::text::{TextOptions, Verbosity};
@@ -23,6 +23,7 @@ use siptrace::rules::{self, Profile};
 use siptrace::transport::KeyLog;
 
 use super::assert_harmless;
+use crate::whole::learn;
 
 /// Longer inputs say no more and take their time.
 const INPUT_MAX: usize = 256 << 10;
@@ -249,19 +250,4 @@ fn redacted(bytes: &[u8]) {
     }
     assert_eq!(seen, clean);
     let _ = (redactor.counts(), redactor.dropped(), redactor.table().map(BTreeMap::len));
-}
-
-fn learn(redactor: &mut Redactor, message: &pipeline::Origin<'_>) {
-    if message.connection.is_some() && !message.pieces.is_empty() {
-        redactor.learn(&Sent {
-            number: message.message,
-            frame: message.frame,
-            ends: (message.source, message.destination),
-            transport: message.transport,
-            bytes: message.bytes,
-            pieces: &message.pieces,
-            unit: &message.unit,
-            mask: message.mask,
-        });
-    }
 }
