@@ -114,6 +114,15 @@ impl Block {
         self.bytes
     }
 
+    /// The same in a buffer of its size, for blocks that may have to wait.
+    #[must_use]
+    pub fn compact(mut self) -> Self {
+        self.buffer.truncate(self.bytes);
+        self.buffer.shrink_to_fit();
+        self.records.shrink_to_fit();
+        self
+    }
+
     /// The buffer, for the next block; longer than what it held, since filling it anew with zeros
     /// would cost as much as reading.
     pub fn into_buffer(self) -> Vec<u8> {

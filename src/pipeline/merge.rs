@@ -19,7 +19,7 @@ use crate::limits::{BLOCK_BYTES, PIPE_BLOCKS, RECORD_BYTES_MAX, WINDOW_BLOCKS};
 use crate::time::Time;
 
 /// Bytes of one round, about.
-const WINDOW_BYTES: usize = WINDOW_BLOCKS * BLOCK_BYTES;
+pub(crate) const WINDOW_BYTES: usize = WINDOW_BLOCKS * BLOCK_BYTES;
 
 /// Frames that are worked on together.
 #[derive(Debug, Default)]
@@ -375,6 +375,7 @@ impl Pipe {
         let mut known = 0;
         while let Some(block) = source.next_block(Vec::new()).transpose() {
             let is_last = block.is_err();
+            let block = block.map(Block::compact);
             let bytes = block.as_ref().map_or(0, Block::bytes);
             let secrets = fresh_secrets(&source, known);
             known += secrets.len();

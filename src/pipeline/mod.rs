@@ -4,7 +4,7 @@
 //! streams are sharded by flow and calls by Call-ID, each shard in order of the frames. While a
 //! window is worked on, the next one is read. What comes out is the same for any number of threads:
 //! a window of a file is the same number of bytes, a call belongs to one shard, and results are
-//! folded in order of the frames. A window of a pipe is what it has at hand.
+//! folded in order of the frames. A window of a pipe is what its frames say (`pace`).
 
 use std::ops::ControlFlow;
 
@@ -30,6 +30,7 @@ mod extract;
 mod flows;
 mod merge;
 mod origin;
+mod pace;
 
 use calls::{CallShard, Grounds};
 use clocks::{Clocks, Link};
@@ -37,6 +38,7 @@ use decode::{Decoded, Decoder, Order, Sighting};
 use desks::Desks;
 use flows::Flows;
 use merge::{Merge, Round};
+use pace::Pace;
 
 pub use excerpt::{Content, Group, Kept, Stretch, Wanted, excerpt};
 pub use extract::{Picked, pick};
@@ -234,16 +236,22 @@ impl<'o> Run<'o> {
     ) -> Result<Outcome, Error> {
         let mut merge = Merge::new(sources).map_err(Error::Reader)?;
         let is_live = merge.is_live();
+        let mut pace = Pace::default();
         let mut ahead = merge.next()?;
         let mut windows = 0;
         let mut over = None;
-        while let Some(round) = ahead.take() {
+        while let Some(mut round) = ahead.take() {
             // What a pipe gave is worked on, and told, before anybody waits for more of it.
             if is_live {
-                let reached = self.work(&round);
-                self.close_calls(reached);
-                self.tell(teller)?;
-                merge.recycle(round);
+                let rounds = match self.is_several {
+                    true => vec![round],
+                    false => pace.rounds(&mut round),
+                };
+                for round in rounds {
+                    let reached = self.work(&round);
+                    self.close_calls(reached);
+                    self.tell(teller)?;
+                }
                 progress(merge.bytes());
                 ahead = merge.next()?;
             } else {
@@ -268,6 +276,9 @@ impl<'o> Run<'o> {
                 merge.recycle(round);
                 progress(merge.bytes());
             }
+        }
+        if let Some(rest) = pace.rest() {
+            self.work(&rest);
         }
         self.tally.facts.captures = merge.into_descriptions();
         let captures = self.tally.facts.captures.iter();

@@ -161,6 +161,31 @@ fn media_in_fragments_are_the_same_from_a_pipe() {
     fs::remove_file(&path).expect("the capture can be removed");
 }
 
+/// A clock that jumps ahead and comes back ends calls; which ones must not depend on the pipe.
+#[test]
+fn a_clock_that_jumps_gives_the_same_from_any_pipe() {
+    let bytes = fs::read("fixtures/captures/basic-call-tcp.pcap").expect("the fixture");
+    let (head, mut left) = bytes.split_at(24);
+    let mut records = vec![head.to_vec()];
+    while let Some((length, _)) = left.get(8..12).and_then(<[u8]>::split_first_chunk::<4>) {
+        let (own, rest) = left.split_at(16 + u32::from_le_bytes(*length) as usize);
+        records.push(own.to_vec());
+        left = rest;
+    }
+    let seconds = records[7].first_chunk::<4>().expect("a record has a time");
+    let ahead = u32::from_le_bytes(*seconds) + 512;
+    records[7][..4].copy_from_slice(&ahead.to_le_bytes());
+    let report = |records: Vec<Vec<u8>>| {
+        let pipe = OneByOne { records: records.into_iter(), left: Vec::new() };
+        let source = Source::from_reader("-", Box::new(pipe), 0).expect("a capture");
+        run::json(&run::analyze_source(source, 2))
+    };
+    let at_once = report(vec![records.concat()]);
+    for _ in 0..8 {
+        assert!(report(records.clone()) == at_once, "another report from another pipe");
+    }
+}
+
 /// Gives a record with each read.
 struct OneByOne {
     records: std::vec::IntoIter<Vec<u8>>,
