@@ -4,6 +4,8 @@
 //! has `- key: text` lines, which may go on indented below. Only the entry asked for is read.
 //! Knows nothing of what an entry is about.
 
+use std::borrow::Cow;
+
 use unicode_width::UnicodeWidthChar;
 
 /// The heading `key …` with the text below it, up to the next `## ` line.
@@ -96,23 +98,33 @@ pub(crate) fn items(text: &str) -> Vec<String> {
     items
 }
 
-/// The `- key: text` items of a list file with the keys in the order of the file.
-pub(crate) fn pairs(file: &str) -> Vec<(&str, String)> {
-    let mut pairs: Vec<(&str, String)> = Vec::new();
-    let mut open = false;
-    for line in file.lines() {
-        if let Some((key, text)) = line.strip_prefix("- ").and_then(|item| item.split_once(':')) {
-            pairs.push((key.trim(), text.trim().to_owned()));
+/// The `- key: text` items of a list file with the keys in the order of the file. Most texts are a
+/// line of it as it stands, and every start of the program reads a file of more than a thousand.
+pub(crate) fn pairs(file: &str) -> Vec<(&str, Cow<'_, str>)> {
+    let mut pairs: Vec<(&str, Cow<'_, str>)> = Vec::with_capacity(file.len() / 32);
+    let (mut rest, mut open) = (file, false);
+    while !rest.is_empty() {
+        let line = until(b'\n', rest).unwrap_or(rest);
+        rest = rest.get(line.len() + 1..).unwrap_or_default();
+        let item = line.strip_prefix("- ");
+        if let Some((item, key)) = item.and_then(|item| Some((item, until(b':', item)?))) {
+            let text = item.get(key.len() + 1..).unwrap_or_default();
+            pairs.push((key.trim_ascii(), Cow::Borrowed(text.trim_ascii())));
             open = true;
         } else if let (true, true, Some((_, last))) =
             (open, line.starts_with("  "), pairs.last_mut())
         {
-            join(last, line.trim());
+            join(last.to_mut(), line.trim());
         } else {
             open = false;
         }
     }
     pairs
+}
+
+/// The text before the first such byte of ASCII.
+fn until(byte: u8, text: &str) -> Option<&str> {
+    text.get(..memchr::memchr(byte, text.as_bytes())?)
 }
 
 /// Appends the next line of wrapped text: after a space, but not between two wide characters,

@@ -1,6 +1,7 @@
 //! Words that belong to no entry: headings, severities, names of evidence, and how a language
 //! writes numbers and durations.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use rustc_hash::FxHashMap;
@@ -14,7 +15,7 @@ use crate::time::Span;
 #[derive(Debug)]
 pub(crate) struct Lists {
     name: &'static str,
-    slots: [OnceLock<FxHashMap<&'static str, String>>; 4],
+    slots: [OnceLock<FxHashMap<&'static str, Cow<'static, str>>>; 4],
 }
 
 impl Lists {
@@ -24,7 +25,10 @@ impl Lists {
     }
 
     /// Every text of one language.
-    pub(crate) fn texts(&'static self, lang: Lang) -> &'static FxHashMap<&'static str, String> {
+    pub(crate) fn texts(
+        &'static self,
+        lang: Lang,
+    ) -> &'static FxHashMap<&'static str, Cow<'static, str>> {
         let slot = match lang {
             Lang::En => &self.slots[0],
             Lang::Fr => &self.slots[1],
@@ -40,7 +44,7 @@ impl Lists {
     /// The text of that key, in English if the language lacks it.
     pub(crate) fn lookup(&'static self, lang: Lang, key: &str) -> Option<&'static str> {
         let own = self.texts(lang).get(key);
-        own.or_else(|| self.texts(Lang::En).get(key)).map(String::as_str)
+        own.or_else(|| self.texts(Lang::En).get(key)).map(AsRef::as_ref)
     }
 }
 
