@@ -158,7 +158,7 @@ pub const OPEN_CALLS_MAX: usize = 200_000;
 /// are judged early. A call over two hops takes some 20 KiB.
 pub const OPEN_BYTES_MAX: usize = 160 << 20;
 
-/// Distinct Call-IDs told apart; beyond, the count is a lower bound.
+/// Distinct Call-IDs told apart; beyond, one that comes again later is counted twice.
 pub const CALL_IDS_MAX: usize = 16_000_000;
 
 /// Bytes of a Call-ID and a branch that an ICMP error quotes; no error is longer than 1280 bytes

@@ -56,6 +56,8 @@ pub struct Judged {
     pub(crate) claimed: Vec<FrameId>,
     /// It has no streams beside these.
     pub(crate) has_all_streams: bool,
+    /// Other Call-IDs that it names beyond the bound.
+    pub(crate) links_dropped: u64,
 }
 
 /// What is the same for every finding of a call.
@@ -111,7 +113,8 @@ pub fn judge(
     let (listed, has_all_streams) =
         if detail.has_leg { streams(&call, media) } else { (Vec::new(), true) };
     let claimed = listed.iter().map(|stream| stream.first.frame).collect();
-    let mut summary = detail.has_summary.then(|| summarize(&call, listed)).flatten();
+    let summary = detail.has_summary.then(|| summarize(&call, listed)).flatten();
+    let (mut summary, links_dropped) = summary.unzip();
     if let Some(summary) = &mut summary
         && (detail.has_transcript)(&call_id, &findings)
     {
@@ -119,5 +122,16 @@ pub fn judge(
     }
     let leg = if detail.has_leg { Leg::of(&call) } else { None };
     let tool = if findings.is_empty() { None } else { owners::tool_of(&call, rules) };
-    Judged { summary, findings, failures, tool, leg, counts, claimed, has_all_streams }
+    let links_dropped = links_dropped.unwrap_or_default();
+    Judged {
+        summary,
+        findings,
+        failures,
+        tool,
+        leg,
+        counts,
+        claimed,
+        has_all_streams,
+        links_dropped,
+    }
 }

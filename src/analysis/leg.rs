@@ -58,6 +58,10 @@ pub(crate) struct Leg {
     pub(super) media: u64,
     /// What its header fields say about other legs.
     pub(super) marks: Box<[Mark]>,
+    /// It has servers that are not kept.
+    pub(super) has_more_servers: bool,
+    /// It has marks that are not kept.
+    pub(super) has_more_marks: bool,
 }
 
 /// A host as a digest, with the port.
@@ -174,9 +178,8 @@ impl Leg {
             shared(invite, &mut marks);
         }
         referred(call, invite, &mut marks);
-        marks.sort_unstable();
-        marks.dedup();
-        marks.truncate(LEG_MARKS_MAX);
+        let (servers, has_more_servers) = servers(call);
+        let (marks, has_more_marks) = bounded(marks);
         let last_hop = last.and_then(|attempt| attempt.first_hop(call));
         let final_response = last_hop.and_then(Transaction::final_response);
         let dialog = call.dialogs.iter().rev().find(|dialog| dialog.method == Method::Invite);
@@ -191,13 +194,15 @@ impl Leg {
             tags: dialog.map(|dialog| (tag(dialog.caller_tag), tag(dialog.callee_tag))),
             ended: dialog.and_then(|dialog| dialog.end(call)).map(|end| end.time),
             client: hop.map(Place::client_of).unwrap_or_default(),
-            servers: servers(call),
+            servers,
             called,
             calling,
             media: invite
                 .and_then(Message::audio_endpoint)
                 .map_or(0, |endpoint| FixedState::default().hash_one(endpoint)),
-            marks: marks.into(),
+            marks,
+            has_more_servers,
+            has_more_marks,
         })
     }
 
@@ -208,6 +213,17 @@ impl Leg {
             true => self.client != client && self.servers.contains(&client),
             false => self.servers.iter().any(|server| server.host == client.host),
         }
+    }
+
+    /// It has more servers or marks than are kept.
+    pub(super) const fn is_cut(&self) -> bool {
+        self.has_more_servers || self.has_more_marks
+    }
+
+    /// It asked for targets that may not be among its marks: those go first.
+    pub(super) fn may_have_asked_more(&self) -> bool {
+        let last = self.marks.last().map(|mark| mark.role);
+        self.has_more_marks && last != Some(Role::Referred)
     }
 
     /// Takes in what the same Call-ID showed later.
@@ -228,11 +244,20 @@ impl Leg {
         self.is_answered |= later.is_answered;
         let mut marks = std::mem::take(&mut self.marks).into_vec();
         marks.extend(later.marks);
-        marks.sort_unstable();
-        marks.dedup();
-        marks.truncate(LEG_MARKS_MAX);
-        self.marks = marks.into();
+        let (marks, has_more_marks) = bounded(marks);
+        self.marks = marks;
+        self.has_more_servers |= later.has_more_servers;
+        self.has_more_marks |= later.has_more_marks || has_more_marks;
     }
+}
+
+/// The marks, each once, the surest first; and whether there are more than are kept.
+fn bounded(mut marks: Vec<Mark>) -> (Box<[Mark]>, bool) {
+    marks.sort_unstable();
+    marks.dedup();
+    let has_more = marks.len() > LEG_MARKS_MAX;
+    marks.truncate(LEG_MARKS_MAX);
+    (marks.into(), has_more)
 }
 
 /// Gives every other Call-ID that header fields of this call name, and the name of the field.
@@ -344,16 +369,21 @@ fn numbers(call: &Call<'_>, invite: Option<&Message<'_>>) -> ([Number; 3], Numbe
     (called, of(invite.from().map(|from| from.uri)))
 }
 
-/// Everybody who received the initial INVITE, each host once.
-fn servers(call: &Call<'_>) -> ShortList<Place> {
-    let mut servers = ShortList::default();
+/// Everybody who received the initial INVITE, each host once; and whether there are more than are
+/// kept.
+fn servers(call: &Call<'_>) -> (ShortList<Place>, bool) {
+    let (mut servers, mut has_more) = (ShortList::default(), false);
     for hop in call.attempts.iter().flat_map(|attempt| attempt.transactions(call)) {
         let server = Place::server_of(hop);
-        if servers.len() < LEG_HOSTS_MAX && !servers.contains(&server) {
-            servers.push(server);
+        if servers.contains(&server) {
+            continue;
+        }
+        match servers.len() < LEG_HOSTS_MAX {
+            true => servers.push(server),
+            false => has_more = true,
         }
     }
-    servers
+    (servers, has_more)
 }
 
 /// A host as a digest.
@@ -374,6 +404,7 @@ pub(super) fn digest(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::signaling::samples::with_call;
 
     fn number(uri: &str) -> Number {
         Number::of(&Uri::parse(uri.as_bytes()))
@@ -403,5 +434,42 @@ mod tests {
         assert!(!number("sip:bob@a").is_same(number("sip:bob2@b")));
         assert!(!number("sip:anonymous@a").is_same(number("sip:anonymous@a")));
         assert!(!number("sip:a").is_same(number("sip:a")));
+    }
+
+    fn invite(hop: u8, more: &str) -> String {
+        format!(
+            "INVITE sip:b@h SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK{hop}\n\
+             From: <sip:a@h>;tag=a\nTo: <sip:b@h>\nCall-ID: 1\nCSeq: 1 INVITE\n{more}\n"
+        )
+    }
+
+    #[test]
+    fn receivers_of_an_invite_have_a_bound() {
+        let leg_of = |hops: usize| {
+            let hops = 1..=u8::try_from(hops).expect("some");
+            let texts: Vec<_> = hops.map(|hop| (hop, invite(hop, ""))).collect();
+            let row = texts.iter().map(|(hop, text)| (i64::from(*hop), *hop, hop + 1, &**text));
+            let samples: Vec<_> = row.collect();
+            with_call(&samples, |call| Leg::of(call).expect("a call"))
+        };
+        let whole = leg_of(LEG_HOSTS_MAX);
+        assert!(whole.servers.len() == LEG_HOSTS_MAX && !whole.is_cut());
+        let cut = leg_of(LEG_HOSTS_MAX + 1);
+        assert!(cut.servers.len() == LEG_HOSTS_MAX && cut.has_more_servers && cut.is_cut());
+    }
+
+    #[test]
+    fn marks_of_a_call_have_a_bound() {
+        let leg_of = |marks: usize| {
+            let named: String = (0..marks).map(|call| format!("X-CID: other{call}\n")).collect();
+            with_call(&[(0, 1, 2, &invite(1, &named))], |call| Leg::of(call).expect("a call"))
+        };
+        let mut whole = leg_of(LEG_MARKS_MAX);
+        assert!(whole.marks.len() == LEG_MARKS_MAX && !whole.is_cut());
+        let cut = leg_of(LEG_MARKS_MAX + 1);
+        assert!(cut.marks.len() == LEG_MARKS_MAX && cut.is_cut() && cut.may_have_asked_more());
+        let others = Mark { role: Role::Shares, reason: "icid", key: 1 };
+        whole.merge(Leg { marks: [others].into(), ..whole.clone() });
+        assert!(whole.marks.len() == LEG_MARKS_MAX && whole.is_cut(), "put together, too");
     }
 }

@@ -38,6 +38,11 @@ pub(super) struct Links {
     links: Vec<Link>,
     /// The links of each leg that has some.
     of_leg: FxHashMap<u32, Vec<u32>>,
+    /// Legs of which a link to one that serves them, or to one that they serve, is not kept.
+    lost_below: FxHashSet<u32>,
+    lost_above: FxHashSet<u32>,
+    /// Links that are not kept.
+    dropped: u64,
     /// The legs that have links, by Call-ID.
     places: HashMap<Box<str>, u32, RandomState>,
 }
@@ -132,6 +137,16 @@ impl Links {
         self.of_place(place).filter(move |link| link.is_directed && link.upper == place)
     }
 
+    /// All legs that serve this one are known, as far as the captures show them.
+    pub(super) fn knows_all_below(&self, place: u32) -> bool {
+        !self.lost_below.contains(&place)
+    }
+
+    /// Links beyond the bound of a leg.
+    pub(super) const fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
     fn of_place(&self, place: u32) -> impl Iterator<Item = &Link> {
         let own = self.of_leg.get(&place).into_iter().flatten();
         own.filter_map(|link| self.links.get(*link as usize))
@@ -166,9 +181,19 @@ impl Links {
     fn add(&mut self, link: Link, known: &mut FxHashSet<(u32, u32)>) {
         let count = |leg| self.of_leg.get(&leg).map_or(0, Vec::len);
         let is_room = count(link.upper).max(count(link.lower)) < LINKS_PER_LEG_MAX;
-        if link.upper == link.lower || !is_room || !known.insert((link.upper, link.lower)) {
+        let pair = (link.upper, link.lower);
+        if link.upper == link.lower || known.contains(&pair) {
             return;
         }
+        if !is_room {
+            self.dropped += 1;
+            if link.is_directed {
+                self.lost_below.insert(link.upper);
+                self.lost_above.insert(link.lower);
+            }
+            return;
+        }
+        known.insert(pair);
         let Ok(index) = u32::try_from(self.links.len()) else { return };
         self.of_leg.entry(link.upper).or_default().push(index);
         self.of_leg.entry(link.lower).or_default().push(index);
@@ -235,12 +260,17 @@ impl Links {
             }
         }
         targets.sort_unstable();
+        let asking = self.legs.iter().zip(0_u32..).filter(|(leg, _)| leg.may_have_asked_more());
+        let unsure: Vec<u32> = asking.map(|(_, place)| place).take(2).collect();
         for group in targets.chunk_by(|a, b| a.0 == b.0) {
             let mut refers = group.iter().filter(|(_, _, is_asking)| *is_asking);
             // Of several that ask for one target nobody knows who was heard.
             let (Some((_, upper, _)), None) = (refers.next(), refers.next()) else { continue };
-            let made = group.iter().filter(|(_, place, is_asking)| !is_asking && place > upper);
-            for (_, lower, _) in made.take(LINKS_PER_LEG_MAX) {
+            // Of another leg that asked for more than is known, nobody knows whether for this.
+            let is_sure = |place: &u32| !unsure.iter().any(|other| other != upper && other < place);
+            let is_made = |place: &u32| place > upper && is_sure(place);
+            let made = group.iter().filter(|(_, place, is_asking)| !is_asking && is_made(place));
+            for (_, lower, _) in made {
                 let confidence = Confidence::Likely;
                 let (upper, lower, reason) = (*upper, *lower, "Referred-By");
                 let link = Link { upper, lower, reason, confidence, is_directed: false };
@@ -253,6 +283,7 @@ impl Links {
     fn add_weighed(&mut self, known: &mut FxHashSet<(u32, u32)>) {
         let index = Index::of(&self.legs);
         let found: Vec<Link> = (0..self.legs.len() as u32)
+            .filter(|place| !self.lost_above.contains(place))
             .filter(|place| !self.of_place(*place).any(|l| l.is_directed && l.lower == *place))
             .filter_map(|lower| self.weighed(lower, &index))
             .collect();
@@ -268,8 +299,8 @@ impl Links {
         let mut candidates: Vec<u32> = Vec::new();
         let mut unknown = 0;
         for (what, weight) in WEIGHTS {
-            for key in keys(leg, what) {
-                if !self.collect(index.range(leg.client, what, key), lower, &mut candidates) {
+            for range in keys(leg, what).flat_map(|key| index.ranges(leg.client, what, key)) {
+                if !self.collect(range, lower, &mut candidates) {
                     // Those that were not looked at may fit in this and in all that weighs less.
                     unknown = unknown.max(weight);
                 }
@@ -286,7 +317,9 @@ impl Links {
         let is_alone = fits.next().is_none_or(|(next, _)| {
             (next.weight, next.is_same_port) < (best.weight, best.is_same_port)
         });
-        (is_alone && best.weight > unknown).then_some(Link {
+        // One of the servers that are not known may have sent it.
+        let is_received = self.leg(upper)?.is_received_by(leg.client);
+        (is_alone && is_received && best.weight > unknown).then_some(Link {
             upper,
             lower,
             reason: if best.has_same_media { "media-address" } else { "numbers-and-time" },
@@ -320,8 +353,9 @@ impl Links {
     fn fit(&self, upper: u32, lower: u32) -> Option<Fit> {
         let (above, below) = (self.leg(upper)?, self.leg(lower)?);
         let wait = below.start.since(above.invited?);
-        let is_same_port = above.servers.contains(&below.client);
-        if !above.is_received_by(below.client) || !self.is_nested(upper, lower) || wait > NEXT_LEG {
+        let is_same_port = above.servers.contains(&below.client) || above.has_more_servers;
+        let may_be_received = above.is_received_by(below.client) || above.has_more_servers;
+        if !may_be_received || !self.is_nested(upper, lower) || wait > NEXT_LEG {
             return None;
         }
         let has = |what| match what {
@@ -387,10 +421,15 @@ struct Fit {
     has_same_media: bool,
 }
 
+/// A server that is not kept.
+const ANY: Place = Place { host: 0, port: 0 };
+
 /// Legs by who received them and what they have.
 struct Index {
     /// Sorted; places in order of time.
     entries: Vec<(u64, u32)>,
+    /// Some have servers that are not kept; they stand under no host as well.
+    has_cut: bool,
 }
 
 impl Index {
@@ -399,7 +438,8 @@ impl Index {
         let clients: FxHashSet<u64> = invited().map(|(leg, _)| leg.client.host).collect();
         let mut entries = Vec::new();
         for (leg, place) in invited() {
-            for server in leg.servers.iter().filter(|server| clients.contains(&server.host)) {
+            let known = leg.servers.iter().filter(|server| clients.contains(&server.host));
+            for server in known.chain(leg.has_more_servers.then_some(&ANY)) {
                 for (what, _) in WEIGHTS {
                     let own = keys(leg, what);
                     entries.extend(own.map(|key| (Self::key(*server, what, key), place)));
@@ -408,7 +448,18 @@ impl Index {
         }
         entries.sort_unstable();
         entries.dedup();
-        Self { entries }
+        Self { entries, has_cut: legs.iter().any(|leg| leg.has_more_servers) }
+    }
+
+    /// The legs that this client received, and those that it may have received.
+    fn ranges(
+        &self,
+        client: Place,
+        what: Trait,
+        key: u64,
+    ) -> impl Iterator<Item = &[(u64, u32)]> + use<'_> {
+        let cut = self.has_cut.then(|| self.range(ANY, what, key));
+        std::iter::once(self.range(client, what, key)).chain(cut)
     }
 
     fn range(&self, client: Place, what: Trait, key: u64) -> &[(u64, u32)] {
@@ -458,6 +509,8 @@ mod tests {
                 start,
                 invited: Some(start),
                 settled: None,
+                has_more_servers: false,
+                has_more_marks: false,
                 is_answered: false,
                 tags: None,
                 ended: None,
@@ -642,5 +695,70 @@ mod tests {
         rest.0.invited = None;
         let b = Case::new("b", 40, 2, 3).called("1002");
         assert_eq!(links([rest, b, first]), ["a>b numbers-and-time"]);
+    }
+
+    #[test]
+    fn a_call_has_so_many_links_and_counts_the_others() {
+        let shared = |leg: Case| leg.mark(Role::Shares, "session-id", "ab30");
+        let upper = shared(Case::new("a", 0, 1, 2));
+        let forks = (0..12).map(|fork| shared(Case::new(&fork.to_string(), 10 + fork, 2, 3)));
+        // It fits the last of the forks as well, and might else be taken for behind another call.
+        let other = Case::new("other", 5, 1, 2).called("1002");
+        let cases: Vec<Leg> = [upper, other].into_iter().chain(forks).map(|case| case.0).collect();
+        let links = Links::of(cases);
+        assert_eq!(links.below(0).count(), LINKS_PER_LEG_MAX);
+        assert!(links.of_leg.values().all(|own| own.len() <= LINKS_PER_LEG_MAX));
+        let all = 13 * 12 / 2;
+        assert_eq!(links.dropped(), all - links.links.len() as u64);
+        assert!(!links.knows_all_below(0), "what is not known may have been answered");
+        assert!((1..links.legs.len() as u32).all(|leg| links.below(leg).next().is_none()));
+    }
+
+    #[test]
+    fn a_leg_whose_link_was_dropped_is_not_weighed() {
+        let shared = |leg: Case| leg.mark(Role::Shares, "session-id", "ab30").called("1002");
+        let all = |forks: i64| {
+            let upper = shared(Case::new("a", 0, 1, 2));
+            let forks =
+                (0..forks).map(|fork| shared(Case::new(&fork.to_string(), 10 + fork, 2, 3)));
+            let other = Case::new("other", 5, 1, 2).called("1002");
+            links([upper, other].into_iter().chain(forks))
+        };
+        for forks in [3, 12] {
+            let found = all(forks);
+            assert!(found.iter().all(|link| !link.contains("other")), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_receiver_that_is_not_known_leaves_nobody_certain() {
+        let a = |id, server| Case::new(id, 0, 1, server).called("030123456").calling("1001");
+        let b = || Case::new("b", 40, 2, 3).called("030123456").calling("1001");
+        assert_eq!(links([a("a", 2), a("c", 9), b()]), ["a>b numbers-and-time"]);
+        let cut = || {
+            let mut leg = a("c", 9);
+            leg.0.has_more_servers = true;
+            leg
+        };
+        assert!(links([a("a", 2), cut(), b()]).is_empty(), "either may have been the one");
+        assert!(links([cut(), b()]).is_empty(), "nor is it the one for that alone");
+        let less = cut().calling("7");
+        assert_eq!(links([a("a", 2), less, b()]), ["a>b numbers-and-time"]);
+    }
+
+    #[test]
+    fn who_asked_for_more_than_is_known_may_have_asked_for_this() {
+        let refers = |id, start| {
+            Case::new(id, start, 1, 2).mark(Role::Refers, "Referred-By", "carol@example.com")
+        };
+        let made =
+            || Case::new("b", 9000, 1, 3).mark(Role::Referred, "Referred-By", "carol@example.com");
+        let cut = |start| {
+            let mut leg = Case::new("c", start, 1, 2).mark(Role::Refers, "Referred-By", "dave@h");
+            leg.0.has_more_marks = true;
+            leg
+        };
+        assert!(links([refers("a", 0), cut(5), made()]).is_empty());
+        assert_eq!(links([refers("a", 0), cut(9001), made()]), ["a-b Referred-By"]);
     }
 }

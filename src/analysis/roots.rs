@@ -96,6 +96,10 @@ fn roots(links: &Links, findings: &[Finding]) -> BTreeMap<usize, Root> {
     }
     let mut roots = BTreeMap::new();
     for (leg, own) in &of_leg {
+        // One that is not known may have been answered.
+        if !links.knows_all_below(*leg) {
+            continue;
+        }
         for place in own {
             let Some(finding) = findings.get(*place) else { continue };
             let Some(ending) = finding.ending else { continue };

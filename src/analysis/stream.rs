@@ -59,10 +59,29 @@ pub struct Told {
     pub counts: BySeverity,
     /// The findings without what only their own report needs.
     pub findings: Vec<Finding>,
-    /// Findings that a bound dropped.
-    pub dropped: u64,
+    /// What a bound dropped, by the name of the bound.
+    pub dropped: BTreeMap<&'static str, u64>,
     /// Rules that panicked when they compared calls, with the number of calls.
     pub failed_rules: BTreeMap<&'static str, u64>,
+}
+
+impl Told {
+    fn drop(&mut self, bound: &'static str, count: u64) {
+        if count > 0 {
+            *self.dropped.entry(bound).or_default() += count;
+        }
+    }
+
+    /// Most legs are linked again with later ones, so the counts of several times are not added up.
+    pub(super) fn drop_of(&mut self, links: &Links) {
+        let cut = links.legs().iter().filter(|leg| leg.is_cut()).count() as u64;
+        for (bound, count) in [("links", links.dropped()), ("leg-values", cut)] {
+            if count > 0 {
+                let known = self.dropped.entry(bound).or_default();
+                *known = count.max(*known);
+            }
+        }
+    }
 }
 
 impl Telling {
@@ -101,6 +120,7 @@ impl Telling {
         self.known = facts.seen();
         fresh.append(&mut self.held);
         let links = Links::of(std::mem::take(&mut self.legs));
+        self.told.drop_of(&links);
         links.complete_calls(&mut batch.calls);
         let known = Known { facts, tallies, settings, is_several: self.is_several };
         let waits: Vec<bool> = fresh.iter().map(|finding| !known.shows(finding)).collect();
@@ -121,6 +141,7 @@ impl Telling {
         self.legs = links.into_legs();
         let excess = self.legs.len().saturating_sub(LEGS_TOLD_MAX);
         self.legs.drain(..excess);
+        self.told.drop("legs-told", excess as u64);
         for finding in &batch.findings {
             self.told.counts.add(finding.severity);
             if self.told.findings.len() < self.keep.findings {
@@ -161,12 +182,13 @@ impl Telling {
         }
         let excess = self.compared.len().saturating_sub(COMPARED_FINDINGS_MAX);
         self.compared.drain(..excess);
+        self.told.drop("findings-compared", excess as u64);
     }
 
     fn hold(&mut self, finding: Finding) {
         match self.held.len() < self.keep.findings {
             true => self.held.push(finding),
-            false => self.told.dropped += 1,
+            false => self.told.drop("findings", 1),
         }
     }
 
@@ -239,5 +261,65 @@ impl Known<'_> {
         self.facts.has_way(source, destination)
             && !self.facts.has_unplaced(source, destination)
             && !self.tallies.iter().any(|t| t.facts.has_unplaced(source, destination))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::{Findings, Report};
+    use crate::media::Media;
+    use crate::rules::Profile;
+    use crate::signaling::samples::{log, surrounded};
+
+    fn keep() -> Keep {
+        Keep { calls: 10, findings: 10, ..Keep::default() }
+    }
+
+    /// What a tally has of one call.
+    fn tally() -> Tally {
+        let invite = "INVITE sip:b@h SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\n\
+            From: <sip:a@h>;tag=a\nTo: <sip:b@h>\nCall-ID: 1\nCSeq: 1 INVITE\n\n";
+        let mut tally = Tally::new(keep());
+        surrounded(|own| tally.judge(&log(&[(0, 1, 2, invite)]), own, Media::new(&[]), &[], false));
+        tally
+    }
+
+    #[test]
+    fn legs_of_calls_that_were_told_have_a_bound() {
+        let mut tally = tally();
+        let own = tally.legs.first().expect("a leg").clone();
+        let later = |number: u64| Leg {
+            id: number,
+            call_id: number.to_string().into(),
+            start: own.start + crate::time::Span::from_secs(number.cast_signed()),
+            ..own.clone()
+        };
+        tally.legs.extend((1..LEGS_TOLD_MAX as u64 + 5).map(later));
+        let mut telling = Telling::new(keep(), false);
+        let batch = telling.batch(&mut [&mut tally], &Facts::default(), &Settings::default());
+        assert_eq!(batch.calls.len(), 1);
+        assert_eq!(telling.legs.len(), LEGS_TOLD_MAX);
+        assert_eq!(telling.legs.first().map(|leg| leg.id), Some(5), "the latest ones are kept");
+        let analysis = Tally::finish_after(vec![tally], &Profile::default(), telling);
+        assert_eq!(analysis.dropped.get("legs-told"), Some(&5));
+    }
+
+    #[test]
+    fn findings_that_later_ones_are_compared_with_have_a_bound() {
+        let rule = rules::find("auth-loop").expect("a rule");
+        let mut found = Vec::new();
+        Findings::new(rule, &Settings::default(), &mut found).report(Report::on_capture());
+        let finding = found.pop().expect("a finding");
+        assert!(is_compared(&finding));
+        let mut telling = Telling::new(keep(), false);
+        let (facts, settings) = (Facts::default(), Settings::default());
+        let known = Known { facts: &facts, tallies: &[], settings: &settings, is_several: false };
+        let mut told = Vec::new();
+        telling.compare(vec![finding; COMPARED_FINDINGS_MAX + 7], &known, &mut told);
+        assert_eq!(told.len(), COMPARED_FINDINGS_MAX + 7, "all are told");
+        assert_eq!(telling.compared.len(), COMPARED_FINDINGS_MAX);
+        let analysis = Tally::finish_after(Vec::new(), &Profile::default(), telling);
+        assert_eq!(analysis.dropped.get("findings-compared"), Some(&7));
     }
 }

@@ -78,12 +78,14 @@ pub(crate) fn fate(state: CallState, answer: Option<Status>) -> &'static str {
     }
 }
 
-/// Reduces a call to what reports tell of it; `None` for a Call-ID without a message.
-pub fn summarize(call: &Call<'_>, streams: Vec<StreamSummary>) -> Option<CallSummary> {
+/// Reduces a call to what reports tell of it, with how often it names other calls beyond the bound;
+/// `None` for a Call-ID without a message.
+pub fn summarize(call: &Call<'_>, streams: Vec<StreamSummary>) -> Option<(CallSummary, u64)> {
     let (first, last) = ends(call)?;
     let opening = call.messages.iter().find(|m| m.is_request()).unwrap_or(first);
     let times = Times::of(call);
-    Some(CallSummary {
+    let (linked, links_dropped) = linked(call);
+    let summary = CallSummary {
         call_id: printable(call.call_id).into_owned(),
         kind: call.kind(),
         state: call.state(),
@@ -99,11 +101,12 @@ pub fn summarize(call: &Call<'_>, streams: Vec<StreamSummary>) -> Option<CallSum
         talk: times.talk,
         messages: call.messages.len() as u64,
         dialogs: call.dialogs.iter().filter(|dialog| dialog.is_confirmed()).count() as u64,
-        linked: linked(call),
+        linked,
         streams,
         transactions: call.transactions.iter().map(|t| transaction(call, t)).collect(),
         transcript: Vec::new(),
-    })
+    };
+    Some((summary, links_dropped))
 }
 
 /// The first and the last message: by frame, and where several captures have some of them, by time.
@@ -173,16 +176,21 @@ fn transaction(call: &Call<'_>, transaction: &Transaction<'_>) -> TransactionSum
     }
 }
 
-/// Other Call-IDs that header fields of this call name.
-fn linked(call: &Call<'_>) -> Vec<Linked> {
-    let mut linked: Vec<Linked> = Vec::new();
+/// Other Call-IDs that header fields of this call name, and how often they name more than are kept.
+fn linked(call: &Call<'_>) -> (Vec<Linked>, u64) {
+    let (mut linked, mut dropped): (Vec<Linked>, u64) = (Vec::new(), 0);
     leg::named(call, &mut |other, reason| {
         let call_id = printable(other).into_owned();
         let is_known = linked.iter().any(|known| known.call_id == call_id);
-        if !is_known && linked.len() < LINKS_PER_LEG_MAX {
-            let confidence = Confidence::Certain;
-            linked.push(Linked { call_id, reason, confidence, direction: None, after: None });
+        if is_known {
+            return;
         }
+        if linked.len() >= LINKS_PER_LEG_MAX {
+            dropped += 1;
+            return;
+        }
+        let confidence = Confidence::Certain;
+        linked.push(Linked { call_id, reason, confidence, direction: None, after: None });
     });
-    linked
+    (linked, dropped)
 }

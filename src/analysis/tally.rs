@@ -191,8 +191,8 @@ impl Tally {
         if self.calls.is_empty() {
             self.calls_room = 0;
         }
-        let has_summary =
-            self.calls.len() < keep.calls && self.calls_room < CALL_BYTES_PER_SHARD_MAX;
+        let is_wanted_call = self.calls.len() < keep.calls;
+        let has_summary = is_wanted_call && self.calls_room < CALL_BYTES_PER_SHARD_MAX;
         let has_room = has_summary && self.transcripts + bytes <= keep.transcripts;
         let is_wanted = Cell::new(keep.transcripts_of == TranscriptsOf::All);
         let detail = Detail {
@@ -224,7 +224,7 @@ impl Tally {
         } else if self.keep.transcripts > 0 && is_wanted.get() {
             self.drop("transcripts", 1);
         }
-        if !has_summary && self.keep.calls >= CALLS_MAX {
+        if !has_summary && (is_wanted_call || self.keep.calls >= CALLS_MAX) {
             self.drop("calls", 1);
         }
         self.add(judged, is_continuation);
@@ -261,6 +261,7 @@ impl Tally {
         let room = RTP_STREAMS_MAX.saturating_sub(self.claimed.len());
         self.claimed.extend(judged.claimed.into_iter().take(room));
         self.drop("streams-per-call", (!judged.has_all_streams).into());
+        self.drop("links", judged.links_dropped);
         match judged.leg {
             Some(leg) if self.legs.len() < LEGS_PER_SHARD_MAX => push(&mut self.legs, leg),
             leg => self.drop("legs", leg.is_some().into()),
@@ -351,7 +352,7 @@ impl Tally {
     /// The same after a part was told: calls and findings are those that were not, all counts are
     /// over everything.
     pub fn finish_after(mut parts: Vec<Self>, profile: &Profile, telling: Telling) -> Analysis {
-        let (held, mut legs, told) = telling.finish();
+        let (held, mut legs, mut told) = telling.finish();
         let mut analysis = Analysis::default();
         // The first part has gathered most, and is not put into other tables.
         let (mut facts, statistics) = parts.first_mut().map(Self::take_out).unwrap_or_default();
@@ -398,6 +399,7 @@ impl Tally {
         analysis.captures = std::mem::take(&mut facts.captures);
         drop(facts);
         let links = Links::of(legs);
+        told.drop_of(&links);
         roots::settle(&links, &mut findings);
         owners::settle(&mut findings, &told.findings, named);
         // What owns others may be less bad than they are.
@@ -412,8 +414,8 @@ impl Tally {
         for (rule, count) in told.failed_rules {
             *analysis.failed_rules.entry(rule).or_default() += count;
         }
-        if told.dropped > 0 {
-            *analysis.dropped.entry("findings").or_default() += told.dropped;
+        for (bound, count) in told.dropped {
+            *analysis.dropped.entry(bound).or_default() += count;
         }
         analysis.incidents = incidents(&findings, told.findings, &analysis.statistics.peers);
         analysis.findings = findings;
@@ -599,6 +601,7 @@ fn merge_continuations(mut calls: Vec<CallSummary>) -> Vec<CallSummary> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::LINKS_PER_LEG_MAX;
     use crate::signaling::samples::{log, surrounded};
 
     #[test]
@@ -615,5 +618,46 @@ mod tests {
         assert_eq!(tally.dropped.get("legs"), Some(&1));
         let analysis = Tally::finish(vec![tally], &Profile::default());
         assert_eq!(analysis.dropped.get("legs"), Some(&1));
+    }
+
+    const INVITE: &str = "INVITE sip:b@h SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\n\
+        From: <sip:a@h>;tag=a\nTo: <sip:b@h>\nCall-ID: 1\nCSeq: 1 INVITE\n";
+
+    fn judged(tally: &mut Tally, invite: &str) {
+        let log = log(&[(0, 1, 2, invite)]);
+        surrounded(|own| tally.judge(&log, own, Media::new(&[]), &[], false));
+    }
+
+    #[test]
+    fn calls_have_a_bound_in_bytes() {
+        for calls in [10, CALLS_MAX] {
+            let mut tally = Tally::new(Keep { calls, ..Keep::default() });
+            judged(&mut tally, &format!("{INVITE}\n"));
+            assert!(tally.calls_room > size_of::<CallSummary>(), "{}", tally.calls_room);
+            tally.calls_room = CALL_BYTES_PER_SHARD_MAX - 1;
+            judged(&mut tally, &format!("{INVITE}\n"));
+            assert!(tally.dropped.is_empty(), "there was room for one more");
+            judged(&mut tally, &format!("{INVITE}\n"));
+            assert_eq!(tally.calls.len(), 2);
+            let analysis = Tally::finish(vec![tally], &Profile::default());
+            assert_eq!(analysis.dropped.get("calls"), Some(&1));
+            assert_eq!(analysis.totals.calls, 3, "it is counted all the same");
+        }
+        let mut tally = Tally::new(Keep { calls: 1, ..Keep::default() });
+        judged(&mut tally, &format!("{INVITE}\n"));
+        judged(&mut tally, &format!("{INVITE}\n"));
+        assert!(tally.dropped.is_empty(), "nobody asked for more than one");
+    }
+
+    #[test]
+    fn links_and_values_of_a_call_have_bounds() {
+        let named: String = (0..20).map(|other| format!("X-CID: other{other}\n")).collect();
+        let mut tally = Tally::new(Keep { calls: 10, ..Keep::default() });
+        judged(&mut tally, &format!("{INVITE}{named}\n"));
+        let linked = tally.calls.first().map(|call| call.linked.len());
+        assert_eq!(linked, Some(LINKS_PER_LEG_MAX));
+        let analysis = Tally::finish(vec![tally], &Profile::default());
+        assert_eq!(analysis.dropped.get("links"), Some(&(20 - LINKS_PER_LEG_MAX as u64)));
+        assert_eq!(analysis.dropped.get("leg-values"), Some(&1));
     }
 }

@@ -46,6 +46,8 @@ pub(crate) struct CallShard {
     held_max: usize,
     /// Digests of the Call-IDs that had a result, to count each once.
     judged: HashSet<u64, rustc_hash::FxBuildHasher>,
+    /// Call-IDs told apart, at most.
+    known_max: usize,
     digest: RandomState,
     counts: MessageCounts,
     tally: Tally,
@@ -72,6 +74,7 @@ impl CallShard {
             held: 0,
             held_max: HELD_MAX,
             judged: HashSet::default(),
+            known_max: KNOWN_MAX,
             digest: RandomState::default(),
             counts: MessageCounts::default(),
             tally: Tally::new(keep),
@@ -184,11 +187,14 @@ impl CallShard {
     /// Judges a call that is no longer among the open ones.
     fn judge(&mut self, call_id: &[u8], open: &Open, observed_until: Time, grounds: Grounds<'_>) {
         self.held = self.held.saturating_sub(open.room());
-        let is_first = if self.judged.len() < KNOWN_MAX {
-            self.judged.insert(self.digest.hash_one(call_id))
+        let digest = self.digest.hash_one(call_id);
+        let is_first = if self.judged.len() < self.known_max {
+            self.judged.insert(digest)
         } else {
-            self.tally.drop("call-ids", 1);
-            false
+            // One that is not known is mostly new; it must not look like one that was used before.
+            let is_known = self.judged.contains(&digest);
+            self.tally.drop("call-ids", (!is_known).into());
+            !is_known
         };
         self.tally.add_call_ids(u64::from(is_first));
         let Grounds { media, network, profile, coverage } = grounds;
@@ -270,11 +276,11 @@ mod tests {
     /// What a shard with these bounds makes of messages: how many calls it has open in the end,
     /// the bytes that it counts for them, and the tally.
     fn shard(
-        (open_max, held_max): (usize, usize),
+        (open_max, held_max, known_max): (usize, usize, usize),
         messages: impl IntoIterator<Item = Sighting<'static>>,
     ) -> (usize, usize, Tally) {
         let keep = Keep { calls: 1000, findings: 1000, ..Keep::default() };
-        let mut shard = CallShard { open_max, held_max, ..CallShard::new(keep) };
+        let mut shard = CallShard { open_max, held_max, known_max, ..CallShard::new(keep) };
         let (disruptions, coverage) = (Disruptions::default(), Coverage::default());
         let profile = Profile { rules: rules::ALL.to_vec(), ..Profile::default() };
         let grounds = Grounds {
@@ -303,7 +309,8 @@ mod tests {
 
     #[test]
     fn calls_are_judged_early_when_too_many_are_open() {
-        let (open, _, tally) = shard((20, usize::MAX), (0..100).map(|call| invite(call, 0, 0)));
+        let (open, _, tally) =
+            shard((20, usize::MAX, 1000), (0..100).map(|call| invite(call, 0, 0)));
         assert!((18..=20).contains(&open), "{open}");
         assert_eq!(tally.dropped.get("open-calls"), Some(&(100 - open as u64)));
         asserts_nothing(tally, &Profile::default());
@@ -315,7 +322,7 @@ mod tests {
             // One call goes on, and is not the one that gives way.
             [invite(1, second, 100), invite(100 + second as u32, second, 1000)]
         });
-        let (open, held, tally) = shard((usize::MAX, 64 << 10), messages);
+        let (open, held, tally) = shard((usize::MAX, 64 << 10, 1000), messages);
         assert!(open > 5 && held <= 64 << 10, "{open} {held}");
         assert_eq!(tally.dropped.get("open-calls"), Some(&(51 - open as u64)));
         asserts_nothing(tally, &Profile::default());
@@ -324,7 +331,7 @@ mod tests {
     #[test]
     fn one_call_alone_stays_whatever_it_takes() {
         let messages = (0..50).map(|second| invite(1, second, 2000));
-        let (open, held, tally) = shard((usize::MAX, 64 << 10), messages);
+        let (open, held, tally) = shard((usize::MAX, 64 << 10, 1000), messages);
         assert!(open == 1 && held > 64 << 10 && tally.dropped.is_empty());
     }
 
@@ -338,5 +345,21 @@ mod tests {
         in_order(&mut calls);
         let call_ids: Vec<_> = calls.iter().map(|(call_id, _)| &**call_id).collect();
         assert_eq!(call_ids, [b"b", b"c", b"a"]);
+    }
+
+    #[test]
+    fn call_ids_beyond_the_bound_are_no_calls_that_were_there_before() {
+        // Ten calls one after another, of which only three are remembered; one of these goes on.
+        let calls = (0..10).chain([20]).map(|call| invite(call, 0, 0));
+        let again = [invite(0, 5, 0), invite(21, 9, 0)];
+        let (open, _, tally) = shard((1, usize::MAX, 3), calls.chain(again));
+        assert_eq!(open, 1);
+        assert_eq!(tally.dropped.get("call-ids"), Some(&8));
+        assert_eq!(tally.facts.reused.count, 0, "nobody knows that they were used before");
+        let profile = Profile { rules: rules::ALL.to_vec(), ..Profile::default() };
+        let analysis = Tally::finish(vec![tally], &profile);
+        assert_eq!((analysis.totals.call_ids, analysis.totals.calls), (11, 11));
+        assert_eq!(analysis.dropped.get("call-ids"), Some(&8));
+        assert!(analysis.findings.iter().all(|finding| finding.rule.name != "call-id-reused"));
     }
 }

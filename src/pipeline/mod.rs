@@ -207,9 +207,8 @@ struct Run<'o> {
 
 impl<'o> Run<'o> {
     fn new(captures: usize, options: &'o Options) -> Self {
-        let findings = options.keep.findings;
-        let share = (findings / SHARDS).max(findings.min(FINDINGS_PER_SHARD_MIN));
-        let keep = Keep { findings: share, ..options.keep.clone() };
+        let findings = share_of(options.keep.findings);
+        let keep = Keep { findings, ..options.keep.clone() };
         let hash = foldhash::fast::FixedState::default();
         Self {
             options,
@@ -539,6 +538,11 @@ impl<'o> Run<'o> {
     }
 }
 
+/// Findings that a part of the run keeps of so many.
+fn share_of(findings: usize) -> usize {
+    (findings / SHARDS).max(findings.min(FINDINGS_PER_SHARD_MIN))
+}
+
 /// Takes in what the network said of packets that did not arrive, in order of the frames.
 fn take_disruptions(
     disruptions: &mut Disruptions,
@@ -553,5 +557,32 @@ fn take_disruptions(
             Turn::Disrupted(disruption) => disruptions.push(disruption),
             Turn::Opened(client, server) => disruptions.withdraw(client, server),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::FINDINGS_MAX;
+    use crate::rules;
+    use crate::signaling::samples::{log, surrounded};
+
+    #[test]
+    fn a_part_keeps_findings_for_calls_that_are_not_spread_evenly() {
+        let shares = [0, 10, FINDINGS_PER_SHARD_MIN + 100, FINDINGS_MAX].map(share_of);
+        assert_eq!(shares, [0, 10, FINDINGS_PER_SHARD_MIN, FINDINGS_MAX / SHARDS]);
+        let invite = "INVITE sip:b@h SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\n\
+            From: <sip:a@h>;tag=a\nTo: <sip:b@h>\nCall-ID: 1\nCSeq: 1 INVITE\n\n";
+        let log = log(&[(0, 1, 2, invite)]);
+        let rule = rules::find("invite-no-response").expect("a rule");
+        let findings = share_of(FINDINGS_PER_SHARD_MIN + 100);
+        let mut tally = Tally::new(Keep { findings, ..Keep::default() });
+        for _ in 0..FINDINGS_PER_SHARD_MIN + 3 {
+            surrounded(|own| tally.judge(&log, own, Media::new(&[]), &[rule], false));
+        }
+        let analysis = Tally::finish(vec![tally], &Profile::default());
+        assert_eq!(analysis.findings.len(), FINDINGS_PER_SHARD_MIN);
+        assert_eq!(analysis.dropped.get("findings"), Some(&3));
+        assert!(!analysis.is_judged_by_all());
     }
 }

@@ -72,6 +72,8 @@ pub fn json(
                 only_right: totals.steps_right,
                 left_out: totals.steps_left_out,
             },
+            calls_left_out: totals.calls_left_out,
+            changes_left_out: totals.changes_left_out,
             narrow: totals.narrow,
         },
         timing: TimingJson {
@@ -134,6 +136,10 @@ struct TotalsJson {
     only_right: u64,
     without_messages: u64,
     steps: StepsJson,
+    /// Calls of either capture that were not kept.
+    calls_left_out: u64,
+    /// Differences that were not counted.
+    changes_left_out: u64,
     /// Searches that a bound kept narrow.
     narrow: u64,
 }

@@ -95,6 +95,9 @@ impl Words {
             Seen::Span(span) => self.labels.duration(*span),
             Seen::Percent(share) => format!("{} %", self.labels.decimal(*share, 1)),
             Seen::Count(count) => self.labels.count(*count),
+            Seen::More(count) => {
+                self.labels.fill("and-more", &[("count", &self.labels.count(*count))])
+            }
         }
     }
 
@@ -396,7 +399,7 @@ impl<'a> SeenJson<'a> {
             Seen::Text(text) => Self::Text(text),
             Seen::Span(span) => Self::Span { ms: span.millis() },
             Seen::Percent(percent) => Self::Percent { percent: *percent },
-            Seen::Count(count) => Self::Count(*count),
+            Seen::Count(count) | Seen::More(count) => Self::Count(*count),
         }
     }
 }

@@ -313,19 +313,26 @@ impl Examples {
 impl Facts {
     /// A packet went from one host to another.
     pub fn saw_way(&mut self, source: IpAddr, destination: IpAddr) {
-        if self.ways.len() < HOSTS_MAX {
-            self.ways.insert(Way::of(source, destination));
-        }
+        insert(&mut self.ways, Way::of(source, destination), &mut self.unlisted);
         self.saw_host(source);
     }
 
     /// So many RTP packets went from one host to another.
     pub fn saw_media_way(&mut self, source: IpAddr, destination: IpAddr, packets: u64) {
-        if self.media_ways.len() < HOSTS_MAX {
-            *self.media_ways.entry((source, destination)).or_default() += packets;
-        }
+        self.add_media_way((source, destination), packets);
         self.saw_host(source);
-        self.media_hosts.extend([source, destination]);
+        for host in [source, destination] {
+            insert(&mut self.media_hosts, host, &mut self.unlisted);
+        }
+    }
+
+    fn add_media_way(&mut self, way: (IpAddr, IpAddr), packets: u64) {
+        let is_room = self.media_ways.len() < HOSTS_MAX;
+        match self.media_ways.get_mut(&way) {
+            Some(known) => *known += packets,
+            None if is_room => _ = self.media_ways.insert(way, packets),
+            None => self.unlisted += 1,
+        }
     }
 
     /// The parties of a call talked, and no RTP of it was seen.
@@ -348,19 +355,22 @@ impl Facts {
         ways().any(has_media) && ways().any(is_shown)
     }
 
+    /// All ways of media are known: what [`Self::shows_media`] does not know is not in the captures.
+    pub fn knows_all_media(&self) -> bool {
+        let tables = [self.ways.len(), self.media_ways.len(), self.media_hosts.len()];
+        tables.into_iter().all(|length| length < HOSTS_MAX)
+    }
+
     /// The capture cut a message before its Call-ID.
     pub fn saw_unplaced(&mut self, delivery: &Delivery<'_>) {
         self.cut.add(delivery.frame, delivery.time, b"");
-        if self.unplaced.len() < HOSTS_MAX {
-            self.unplaced.insert((delivery.source.address, delivery.destination.address));
-        }
+        let way = (delivery.source.address, delivery.destination.address);
+        insert(&mut self.unplaced, way, &mut self.unlisted);
     }
 
     /// A SIP message went from one host to another.
     pub fn saw_sip(&mut self, source: IpAddr, destination: IpAddr) {
-        if self.sip_ways.len() < HOSTS_MAX {
-            self.sip_ways.insert(Way::of(source, destination));
-        }
+        insert(&mut self.sip_ways, Way::of(source, destination), &mut self.unlisted);
     }
 
     /// A connection could not be read.
@@ -419,14 +429,22 @@ impl Facts {
 
     /// A host sent a packet.
     pub fn saw_host(&mut self, host: IpAddr) {
-        if self.hosts.len() < HOSTS_MAX {
-            self.hosts.insert(host);
-        }
+        insert(&mut self.hosts, host, &mut self.unlisted);
     }
 
     /// The host sent at least one packet in the capture.
     pub fn has_host(&self, host: IpAddr) -> bool {
         self.hosts.contains(&host)
+    }
+
+    /// The host sent no packet in the capture, and there are not too many hosts to tell.
+    pub fn lacks_host(&self, host: IpAddr) -> bool {
+        self.hosts.len() < HOSTS_MAX && !self.hosts.contains(&host)
+    }
+
+    /// No packet went from the first host to the second, and there are not too many ways to tell.
+    pub fn lacks_way(&self, source: IpAddr, destination: IpAddr) -> bool {
+        self.ways.len() < HOSTS_MAX && !self.has_way(source, destination)
     }
 
     /// At least one packet went from the first host to the second.
@@ -440,9 +458,9 @@ impl Facts {
     }
 
     /// A message from the first host to the second may belong to any call, so nothing is known to
-    /// be missing there.
+    /// be missing there; or there were too many such ways to tell.
     pub fn has_unplaced(&self, source: IpAddr, destination: IpAddr) -> bool {
-        self.unplaced.contains(&(source, destination))
+        self.unplaced.len() >= HOSTS_MAX || self.unplaced.contains(&(source, destination))
     }
 
     /// The capturing side counted so many packets that it lost.
@@ -484,9 +502,12 @@ impl Facts {
         reached >= until
     }
 
-    /// Packets from the second host back to the first one must have gone, and none was captured.
+    /// Packets from the second host back to the first one must have gone, or there are too many
+    /// such ways to tell, and none was captured.
     pub fn is_one_sided(&self, source: IpAddr, destination: IpAddr) -> bool {
-        self.one_sided.contains_key(&(source, destination)) && !self.has_way(destination, source)
+        let is_full = self.one_sided.len() >= HOSTS_MAX;
+        (is_full || self.one_sided.contains_key(&(source, destination)))
+            && !self.has_way(destination, source)
     }
 
     /// What the bounds of the tables left out, by the name of the bound.
@@ -569,14 +590,14 @@ impl Facts {
         self.explained_connects.extend(other.explained_connects);
         extend(&mut self.hosts, other.hosts, unlisted);
         extend(&mut self.ways, other.ways, unlisted);
-        for (way, packets) in other.media_ways {
-            *self.media_ways.entry(way).or_default() += packets;
-        }
         extend(&mut self.media_hosts, other.media_hosts, unlisted);
         extend(&mut self.sip_ways, other.sip_ways, unlisted);
         extend(&mut self.unplaced, other.unplaced, unlisted);
         extend(&mut self.invited, other.invited, unlisted);
         extend(&mut self.lenient, other.lenient, unlisted);
+        for (way, packets) in other.media_ways {
+            self.add_media_way(way, packets);
+        }
     }
 
     /// What can be added to the facts of the run before the end of a part, so that there is one
@@ -622,8 +643,8 @@ impl Facts {
     fn add_invited(&mut self, call: &Call<'_>) {
         for hop in call.attempts.iter().flat_map(|attempt| attempt.transactions(call)) {
             let target = hop.request.and_then(|request| Target::of(&request.request_uri()?));
-            if self.invited.len() < HOSTS_MAX {
-                self.invited.extend(target);
+            if let Some(target) = target {
+                insert(&mut self.invited, target, &mut self.unlisted);
             }
         }
     }
@@ -635,8 +656,8 @@ impl Facts {
                 continue;
             }
             let is_foreign = request.credentials().any(|own| request.has_foreign_digest_uri(&own));
-            if is_foreign && self.lenient.len() < HOSTS_MAX {
-                self.lenient.insert(hop.server.address);
+            if is_foreign {
+                insert(&mut self.lenient, hop.server.address, &mut self.unlisted);
             }
         }
     }
@@ -671,8 +692,8 @@ impl Facts {
     /// Responses to requests that were not captured whole.
     fn add_answered(&mut self, call: &Call<'_>) {
         let is_unasked = call.transactions.iter().any(|hop| hop.request.is_none());
-        if is_unasked && self.answered.len() < HOSTS_MAX {
-            self.answered.insert(number_of(call.call_id));
+        if is_unasked {
+            insert(&mut self.answered, number_of(call.call_id), &mut self.unlisted);
         }
     }
 
@@ -706,6 +727,15 @@ impl Facts {
                 one_sided.seen += seen as u64;
             }
         }
+    }
+}
+
+/// Remembers one more, or counts it where there are too many.
+fn insert<T: Eq + Hash>(known: &mut FxHashSet<T>, own: T, unlisted: &mut u64) {
+    if known.len() < HOSTS_MAX {
+        known.insert(own);
+    } else if !known.contains(&own) {
+        *unlisted += 1;
     }
 }
 
@@ -755,6 +785,94 @@ fn dropped(note: &Note) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::finding::Finding;
+    use crate::rules::{self, Profile};
+
+    fn host(number: u32) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::from_bits(number))
+    }
+
+    /// Hosts that no full table has.
+    const NEW: u32 = u32::MAX - 1;
+
+    fn numbers() -> impl Iterator<Item = u32> {
+        0..u32::try_from(HOSTS_MAX).expect("a bound below the number of addresses")
+    }
+
+    fn unlisted(facts: &Facts) -> u64 {
+        facts
+            .dropped_by_bounds()
+            .into_iter()
+            .find(|(bound, _)| *bound == "hosts")
+            .map_or(0, |b| b.1)
+    }
+
+    fn found(facts: &Facts) -> Vec<&'static str> {
+        let profile = Profile { rules: rules::ALL.to_vec(), ..Profile::default() };
+        let findings = rules::judge_capture(&profile, facts, &mut Vec::new());
+        findings.iter().map(|finding: &Finding| finding.rule.name).collect()
+    }
+
+    #[test]
+    fn hosts_and_ways_have_a_bound_and_nothing_is_missing_behind_it() {
+        let mut facts = Facts::default();
+        let way = (host(NEW), host(NEW + 1));
+        facts.one_sided.insert(way, OneSided { seen: 9, ..OneSided::default() });
+        let talk = [Some(way), None, None, None];
+        let frame = FrameId { capture: 0, number: 1 };
+        facts.silent.entry(PackedWays::of(talk)).or_default().add(frame, Time::default());
+        facts.rtp_streams = 1;
+        let few = found(&facts);
+        assert!(few.contains(&"capture-one-sided") && few.contains(&"no-rtp"), "{few:?}");
+        assert!(facts.lacks_host(way.1) && facts.lacks_way(way.1, way.0));
+
+        let ways: FxHashSet<Way> = numbers().map(|number| Way(number.into())).collect();
+        facts.hosts = numbers().map(host).collect();
+        facts.media_hosts.clone_from(&facts.hosts);
+        facts.sip_ways.clone_from(&ways);
+        facts.ways = ways;
+        facts.media_ways = numbers().map(|number| ((host(number), host(number)), 1)).collect();
+        facts.saw_way(way.1, way.0);
+        assert_eq!(unlisted(&facts), 2, "a way and a host");
+        facts.saw_media_way(way.1, way.0, 70);
+        assert_eq!(unlisted(&facts), 6, "the host again, a way of media and both its ends");
+        facts.saw_sip(way.1, way.0);
+        assert_eq!(unlisted(&facts), 7);
+        facts.saw_host(host(7));
+        facts.saw_media_way(host(7), host(7), 1);
+        assert_eq!(unlisted(&facts), 7, "what is known is not left out");
+        assert_eq!(facts.media_ways.len() + facts.media_hosts.len(), 2 * HOSTS_MAX);
+        assert_eq!(facts.media_ways.get(&(host(7), host(7))), Some(&2));
+        assert!(!facts.lacks_host(way.1) && !facts.lacks_way(way.1, way.0));
+        let many = found(&facts);
+        assert!(many.iter().all(|name| !few.contains(name)), "{many:?}");
+    }
+
+    #[test]
+    fn beyond_the_bound_of_hosts_everything_may_have_been_seen() {
+        let full: FxHashSet<u64> = numbers().map(u64::from).collect();
+        let mut facts = Facts::default();
+        let target = Target(u64::MAX);
+        let (one, other) = (host(NEW), host(NEW + 1));
+        assert!(!facts.has_invited(target) && !facts.has_answered(b"new"));
+        assert!(!facts.has_unplaced(one, other) && !facts.is_one_sided(one, other));
+        facts.invited = full.iter().map(|number| Target(*number)).collect();
+        facts.answered.clone_from(&full);
+        facts.unplaced = numbers().map(|number| (host(number), host(number))).collect();
+        let known = |number| ((host(number), host(number)), OneSided::default());
+        facts.one_sided = numbers().map(known).collect();
+        let mut part = Facts::default();
+        part.invited.insert(target);
+        part.answered.insert(u64::MAX);
+        part.unplaced.insert((one, other));
+        part.one_sided.insert((one, other), OneSided::default());
+        facts.merge(part);
+        assert_eq!(unlisted(&facts), 4);
+        insert(&mut facts.invited, target, &mut facts.unlisted);
+        assert_eq!(unlisted(&facts), 5);
+        assert!(facts.has_invited(target) && facts.has_answered(b"new"));
+        assert!(facts.has_unplaced(one, other) && facts.is_one_sided(one, other));
+    }
 
     #[test]
     fn a_target_is_user_and_host() {

@@ -68,6 +68,8 @@ pub(crate) struct Store {
     /// The number of each call, from 1.
     numbers: Vec<u32>,
     rules: RefCell<BTreeMap<&'static str, Rc<RuleText>>>,
+    /// What there was no room for, by the name of the bound.
+    dropped: BTreeMap<&'static str, u64>,
 }
 
 impl Store {
@@ -77,11 +79,15 @@ impl Store {
 
     /// Takes what the reader tells, but for messages that were read again.
     pub(crate) fn add(&mut self, batch: Batch) {
+        self.add_within(batch, CALLS_MAX, FINDINGS_MAX);
+    }
+
+    fn add_within(&mut self, batch: Batch, calls_max: usize, findings_max: usize) {
         for call in batch.calls {
-            self.add_call(call);
+            self.add_call(call, calls_max);
         }
         for finding in batch.findings {
-            self.add_finding(finding);
+            self.add_finding(finding, findings_max);
         }
         self.arrange();
     }
@@ -90,6 +96,9 @@ impl Store {
         let calls = std::mem::take(&mut analysis.calls);
         let findings = std::mem::take(&mut analysis.findings);
         self.add(Batch { calls, findings });
+        for (bound, count) in std::mem::take(&mut self.dropped) {
+            *analysis.dropped.entry(bound).or_default() += count;
+        }
         self.rest = Some(analysis);
         self.reading = Reading::Done;
     }
@@ -111,7 +120,7 @@ impl Store {
         is_new
     }
 
-    fn add_call(&mut self, call: CallSummary) {
+    fn add_call(&mut self, call: CallSummary, calls_max: usize) {
         if let Some(place) = self.place(&call.call_id) {
             if let Some(known) = self.calls.get_mut(place) {
                 known.go_on_with(call);
@@ -119,7 +128,9 @@ impl Store {
             return;
         }
         let Ok(place) = u32::try_from(self.calls.len()) else { return };
-        if self.calls.len() < CALLS_MAX {
+        if self.calls.len() >= calls_max {
+            *self.dropped.entry("calls").or_default() += 1;
+        } else {
             self.places.insert(call.call_id.clone(), place);
             self.found.push(Found::default());
             self.streams += call.streams.len();
@@ -127,9 +138,10 @@ impl Store {
         }
     }
 
-    fn add_finding(&mut self, finding: Finding) {
+    fn add_finding(&mut self, finding: Finding, findings_max: usize) {
         let Ok(own) = u32::try_from(self.findings.len()) else { return };
-        if self.findings.len() >= FINDINGS_MAX {
+        if self.findings.len() >= findings_max {
+            *self.dropped.entry("findings").or_default() += 1;
             return;
         }
         let place = finding.call_id.as_deref().and_then(|call_id| self.place(call_id));
@@ -254,5 +266,36 @@ impl Store {
     /// An address, or the name that the user gives to the host.
     pub(crate) fn host(&self, host: Host) -> String {
         self.hosts.get(&host.to_canonical()).cloned().unwrap_or_else(|| host.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::{Keep, Tally};
+    use crate::media::Media;
+    use crate::rules::{self, Profile};
+    use crate::signaling::samples::{log, surrounded};
+
+    #[test]
+    fn calls_and_findings_beyond_the_bounds_are_counted() {
+        let rule = rules::find("invite-no-response").expect("a rule");
+        let mut tally = Tally::new(Keep { calls: 10, findings: 10, ..Keep::default() });
+        for call in 0..5 {
+            let invite = format!(
+                "INVITE sip:b@h SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\n\
+                 From: <sip:a@h>;tag=a\nTo: <sip:b@h>\nCall-ID: {call}\nCSeq: 1 INVITE\n\n"
+            );
+            let log = log(&[(0, 1, 2, &invite)]);
+            surrounded(|own| tally.judge(&log, own, Media::new(&[]), &[rule], false));
+        }
+        let Analysis { calls, findings, .. } = Tally::finish(vec![tally], &Profile::default());
+        assert_eq!((calls.len(), findings.len()), (5, 5));
+        let mut store = Store::default();
+        store.add_within(Batch { calls, findings }, 3, 4);
+        assert_eq!((store.calls.len(), store.findings.len()), (3, 4));
+        store.finish(Box::default());
+        let dropped = store.rest.as_ref().map(|rest| rest.dropped.clone());
+        assert_eq!(dropped, Some(BTreeMap::from([("calls", 2), ("findings", 1)])));
     }
 }

@@ -9,7 +9,10 @@ use proptest::prelude::*;
 use siptrace::analysis::diff::{Diff, DiffLine, DiffOptions, Part, diff};
 use siptrace::analysis::{Analysis, Keep};
 use siptrace::capture::Source;
+use siptrace::catalogue::Lang;
 use siptrace::finding::Value;
+use siptrace::limits::{DIFF_KINDS_MAX, DIFF_STEPS_MAX, DIFF_UNPAIRED_MAX};
+use siptrace::report::{self, Page};
 use siptrace::rules::Profile;
 use siptrace::time::Span;
 use siptrace::transport::KeyLog;
@@ -522,4 +525,95 @@ fn calls_of_the_same_users_keep_their_order() {
         (&*call.left.call_id, &*call.right.call_id),
         ("a1@script.invalid", "b1@script.invalid")
     );
+}
+
+/// The text of the comparison and its JSON.
+fn reports(left: &Analysis, right: &Analysis) -> (String, serde_json::Value) {
+    let options = DiffOptions::default();
+    let found = diff(left, right, &options);
+    let (mut text, mut json) = (Vec::new(), Vec::new());
+    let page = (Lang::En, Page::plain(400));
+    report::diff::text(&found, (left, right), &options, page, &mut text).expect("written");
+    report::diff::json(&found, (left, right), &options, Lang::En, &mut json).expect("written");
+    let json = serde_json::from_slice(&json).expect("JSON");
+    (String::from_utf8(text).expect("UTF-8"), json)
+}
+
+/// One OPTIONS and its answer.
+const PROBE: &str = "host a 192.0.2.1\nhost b 192.0.2.2\n0 a > b OPTIONS\n+0.1 b > a 200\nend 70\n";
+
+#[test]
+fn steps_beyond_the_bound_are_told_and_are_no_likeness() {
+    let with_steps = |more: usize| {
+        let mut analysis = analyze(PROBE);
+        let call = analysis.calls.first_mut().expect("a call");
+        let step = call.transcript.first().expect("a message").clone();
+        call.transcript.resize(DIFF_STEPS_MAX + more, step);
+        analysis
+    };
+    let (left, right) = (with_steps(3), with_steps(2));
+    let found = diff(&left, &right, &DiffOptions::default());
+    assert_eq!((found.totals.steps_left_out, found.totals.differing), (5, 0));
+    assert!(found.shows_no_difference() && !found.is_same(), "{:?}", found.totals);
+    let (text, json) = reports(&left, &right);
+    assert!(text.starts_with("No difference in what was compared; not everything was."), "{text}");
+    assert!(text.contains("Steps of very long calls, not compared: 5"), "{text}");
+    assert_eq!(json["is_same"], false);
+    assert_eq!(json["totals"]["steps"]["left_out"], 5);
+}
+
+#[test]
+fn calls_that_were_not_kept_are_told_and_are_no_likeness() {
+    let (left, mut right) = (analyze(PROBE), analyze(PROBE));
+    assert!(diff(&left, &right, &DiffOptions::default()).is_same());
+    right.dropped.insert("calls", 4);
+    let (text, json) = reports(&left, &right);
+    assert!(text.starts_with("No difference in what was compared; not everything was."), "{text}");
+    assert!(text.contains("may be among them: 4"), "{text}");
+    assert_eq!((&json["is_same"], &json["totals"]["calls_left_out"]), (&false.into(), &4.into()));
+}
+
+#[test]
+fn calls_without_a_partner_are_listed_up_to_a_bound_and_counted() {
+    let (mut left, mut right) = (analyze(PROBE), analyze(PROBE));
+    right.calls.clear();
+    let call = left.calls.first().expect("a call").clone();
+    let calls = (0..DIFF_UNPAIRED_MAX + 3).map(|number| {
+        let call_id = number.to_string();
+        siptrace::analysis::CallSummary { call_id, ..call.clone() }
+    });
+    left.calls = calls.collect();
+    let found = diff(&left, &right, &DiffOptions::default());
+    assert_eq!(found.left.len(), DIFF_UNPAIRED_MAX);
+    assert_eq!(found.totals.left, DIFF_UNPAIRED_MAX as u64 + 3);
+    let (text, json) = reports(&left, &right);
+    assert!(text.contains("and 983 more"), "{text}");
+    assert_eq!(json["totals"]["only_left"], DIFF_UNPAIRED_MAX + 3);
+}
+
+#[test]
+fn kinds_of_messages_beyond_the_bound_are_told() {
+    let with_kinds = |call_id: &str, kinds: usize| {
+        let mut analysis = analyze(PROBE);
+        let call = analysis.calls.first_mut().expect("a call");
+        call.call_id = call_id.to_owned();
+        let step = call.transcript.last().expect("an answer").clone();
+        let text = String::from_utf8(step.bytes.to_vec()).expect("text");
+        let kind = |status: usize| siptrace::analysis::Step {
+            bytes: text.replacen("200", &status.to_string(), 1).into_bytes().into(),
+            ..step.clone()
+        };
+        call.transcript = (400..400 + kinds).map(kind).collect();
+        analysis
+    };
+    let compared = |kinds: usize| {
+        let (left, right) = (with_kinds("one", kinds), with_kinds("two", kinds));
+        let (text, json) = reports(&left, &right);
+        (text, json["totals"]["narrow"].clone(), json["totals"]["pairs"].clone())
+    };
+    let note = "Comparisons too large to try everything";
+    let (text, narrow, pairs) = compared(DIFF_KINDS_MAX);
+    assert!(!text.contains(note) && narrow == 0 && pairs == 1, "{text}");
+    let (text, narrow, pairs) = compared(DIFF_KINDS_MAX + 1);
+    assert!(text.contains(note) && narrow == 1 && pairs == 1, "{text}");
 }

@@ -11,6 +11,7 @@ use siptrace::analysis::expect::{About, Doubt, Expectations, Seen, Verdict, reco
 use siptrace::analysis::{Analysis, Keep};
 use siptrace::capture::Source;
 use siptrace::catalogue::Lang;
+use siptrace::limits::UNEXPECTED_CALLS_MAX;
 use siptrace::report::text::{TextOptions, Verbosity, expectations};
 use siptrace::report::{Page, check, expect};
 use siptrace::rules::Profile;
@@ -84,6 +85,7 @@ fn problems(verdicts: &[Verdict]) -> Vec<String> {
             Seen::Span(span) => format!("{:.0}ms", span.millis()),
             Seen::Percent(share) => format!("{share:.0}%"),
             Seen::Count(count) => count.to_string(),
+            Seen::More(count) => format!("and {count} more"),
         };
         let about = problem.about.detail().unwrap_or(problem.about.name());
         format!("{} {about}: {} / {seen}", problem.line, problem.expected)
@@ -472,6 +474,22 @@ fn calls_are_selected_counted_and_kept_apart() {
     let strict = check("strict = true\n[[call]]\nfrom = \"a@*\"\n");
     assert_eq!(strict.len(), 1, "{strict:?}");
     assert!(strict[0].starts_with("1 unexpected-call: strict / options "), "{strict:?}");
+}
+
+#[test]
+fn calls_that_nothing_is_expected_of_are_told_up_to_a_bound_and_counted() {
+    let mut calls = "host a 192.0.2.1\nhost b 192.0.2.2\n".to_owned();
+    for number in 0..UNEXPECTED_CALLS_MAX + 4 {
+        calls.push_str(&format!("call c{number}\n{number} a > b OPTIONS\n+0.1 b > a 200\n"));
+    }
+    let text = "strict = true\n[[call]]\nkind = \"any\"\nnth = 1\n";
+    let (analysis, verdicts) = script("unexpected", &calls, text);
+    let strict: Vec<_> = verdicts.iter().flat_map(|verdict| &verdict.problems).collect();
+    assert_eq!(strict.len(), UNEXPECTED_CALLS_MAX + 1);
+    assert!(strict.iter().all(|problem| problem.about == About::UnexpectedCall));
+    assert_eq!(strict.last().map(|problem| &problem.seen), Some(&Seen::More(3)));
+    let report = shown(&verdicts, &analysis, 100);
+    assert!(report.contains("call that nothing is said of: and 3 more"), "{report}");
 }
 
 #[test]

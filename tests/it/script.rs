@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use siptrace::analysis::{Analysis, CallSummary};
 use siptrace::catalogue::Lang;
+use siptrace::limits::{SCRIPT_MESSAGES_MAX, SCRIPT_PACKETS_MAX};
 use siptrace::report::script::{ScriptError, script};
 use siptrace::sip::Status;
 use siptrace::{Options, analyze};
@@ -255,4 +256,38 @@ fn a_call_without_messages_is_refused() {
     let calls: Vec<&CallSummary> = analysis.calls.iter().collect();
     let error = written(&analysis, &calls).expect_err("nothing to write");
     assert!(matches!(error, ScriptError::NoMessages { .. }), "{error}");
+}
+
+#[test]
+fn calls_with_too_many_messages_for_a_script_are_refused() {
+    let mut analysis = read(SCRIPT);
+    let call = analysis.calls.first_mut().expect("a call");
+    let step = call.transcript.first().expect("a message").clone();
+    call.transcript.resize(SCRIPT_MESSAGES_MAX + 1, step);
+    let calls: Vec<&CallSummary> = analysis.calls.iter().take(1).collect();
+    let error = written(&analysis, &calls).expect_err("too many");
+    let told = format!("the calls have {} messages", SCRIPT_MESSAGES_MAX + 1);
+    assert!(error.to_string().starts_with(&told), "{error}");
+    assert!(error.to_string().ends_with(&format!("at most {SCRIPT_MESSAGES_MAX}")), "{error}");
+}
+
+#[test]
+fn too_many_rtp_packets_are_left_out_of_a_script_that_says_so() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/captures/basic-call-udp.pcap");
+    let mut analysis = analyze([path], &options()).expect("analysed");
+    let place = analysis.calls.iter().position(|call| !call.streams.is_empty()).expect("RTP");
+    let script_of = |analysis: &Analysis| {
+        written(analysis, &[analysis.calls.get(place).expect("the call")]).expect("written")
+    };
+    let streams = analysis.calls[place].streams.len();
+    let has_rtp = |text: &str| text.lines().any(|line| line.contains(" rtp "));
+    let note = format!("# RTP streams left out, as they have too many packets: {streams}");
+    let whole = script_of(&analysis);
+    assert!(has_rtp(&whole) && !whole.contains(&note), "{whole}");
+    analysis.calls[place].streams[0].expected = SCRIPT_PACKETS_MAX + 1;
+    let text = script_of(&analysis);
+    assert!(!has_rtp(&text), "{text}");
+    assert!(text.contains(&note), "{text}");
+    let (calls, played) = (&analysis.calls[place], read(&text));
+    assert_eq!(played.calls[0].messages, calls.messages, "the messages are there");
 }

@@ -227,7 +227,7 @@ fn every_fault_has_its_test_and_every_bound_its_place() {
     }
     let is_head = |row: &str| row.starts_with("| fault") || row.starts_with("| bound");
     for row in model.lines().filter(|line| line.starts_with("| ") && !is_head(line)) {
-        if named_tests(row).next().is_none() && !row.ends_with("| no test yet |") {
+        if named_tests(row).next().is_none() {
             wrong.push(format!("without a test: {row}"));
         }
     }

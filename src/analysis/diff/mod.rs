@@ -110,6 +110,11 @@ pub struct DiffTotals {
     pub steps_right: u64,
     /// Steps of long calls that were not compared, because a bound was reached.
     pub steps_left_out: u64,
+    /// Calls of either capture that were not kept, because a bound was reached.
+    pub calls_left_out: u64,
+    /// Differences of which nobody counted how often they occur, because a bound was reached; they
+    /// are told in their steps alone.
+    pub changes_left_out: u64,
     /// Not every way to pair calls, or the steps of a call, was tried, because a bound was reached.
     pub narrow: u64,
 }
@@ -244,11 +249,22 @@ impl CallDiff<'_> {
 }
 
 impl Diff<'_> {
-    /// Nothing differs.
+    /// Nothing differs, and everything was compared.
     pub fn is_same(&self) -> bool {
+        self.shows_no_difference() && self.is_whole()
+    }
+
+    /// Nothing differs of what was compared.
+    pub fn shows_no_difference(&self) -> bool {
         let totals = &self.totals;
         totals.differing + totals.recurring_only + totals.left + totals.right == 0
             && self.findings.is_empty()
+    }
+
+    /// Everything was compared: no bound kept anything back.
+    pub fn is_whole(&self) -> bool {
+        let totals = &self.totals;
+        totals.calls_left_out + totals.without_messages + totals.steps_left_out == 0
     }
 }
 
@@ -285,6 +301,8 @@ pub fn diff<'a>(left: &'a Analysis, right: &'a Analysis, options: &DiffOptions) 
     diff.totals.right = pairing.right.len() as u64;
     diff.totals.pairs = pairing.pairs.len() as u64;
     diff.totals.narrow += u64::from(pairing.is_narrow);
+    let not_kept = |own: &Analysis| own.dropped.get("calls").copied().unwrap_or_default();
+    diff.totals.calls_left_out = not_kept(left) + not_kept(right);
     for (pair, is_different) in pairing.pairs.iter().zip(is_different) {
         if !is_different {
             diff.totals.same += 1;
@@ -359,6 +377,7 @@ impl<'a> Tally<'a> {
                 let key = key(change);
                 let is_known = self.changes.contains_key(&key);
                 if !is_known && self.changes.len() >= DIFF_CHANGES_MAX {
+                    self.totals.changes_left_out += 1;
                     continue;
                 }
                 let new = Recurring {
@@ -441,5 +460,54 @@ fn label(message: &crate::sip::Message<'_>) -> String {
     match &*method {
         "INVITE" => text.trim_end().to_owned(),
         _ => format!("{} ({method})", text.trim_end()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::Keep;
+    use crate::finding::Value;
+    use crate::media::Media;
+    use crate::rules::Profile;
+    use crate::signaling::samples::{log, surrounded};
+
+    fn analysis(agent: &str) -> Analysis {
+        let keep = Keep { calls: 10, transcripts: 1 << 20, ..Keep::default() };
+        let mut tally = crate::analysis::Tally::new(keep);
+        let options = format!(
+            "OPTIONS sip:b@h SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\nUser-Agent: {agent}\n\
+             From: <sip:a@h>;tag=a\nTo: <sip:b@h>\nCall-ID: 1\nCSeq: 1 OPTIONS\n\n"
+        );
+        let log = log(&[(0, 1, 2, &options)]);
+        surrounded(|own| tally.judge(&log, own, Media::new(&[]), &[], false));
+        crate::analysis::Tally::finish(vec![tally], &Profile::default())
+    }
+
+    #[test]
+    fn differences_that_are_counted_have_a_bound() {
+        let (left, right) = (analysis("one"), analysis("two"));
+        let options = DiffOptions::default();
+        let pairing = pairing::pair(&left, &right);
+        let calls = call::Calls::new(&left, &right, &options);
+        let pair = pairing.pairs.first().expect("a pair");
+        let compared = calls.compare(pair).expect("compared");
+        let mut tally = Tally::default();
+        tally.add(&compared);
+        let first = tally.changes.values().next().expect("a difference").clone();
+        assert_eq!((tally.changes.len(), tally.totals.changes_left_out), (1, 0));
+
+        let mut full = Tally::default();
+        for number in 0..DIFF_CHANGES_MAX as u64 {
+            let change = Change { left: Some(Value::from(number)), ..first.change.clone() };
+            full.changes.insert(key(&change), Recurring { change, ..first.clone() });
+        }
+        for _ in 0..RECURRING_MIN {
+            full.add(&compared);
+        }
+        assert_eq!(full.changes.len(), DIFF_CHANGES_MAX);
+        assert_eq!(full.totals.changes_left_out, RECURRING_MIN);
+        assert!(!full.is_recurring(&first.change), "so it is told in each step");
+        assert_eq!(full.totals.steps_changed, RECURRING_MIN);
     }
 }

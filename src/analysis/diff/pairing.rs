@@ -66,6 +66,7 @@ pub(super) fn pair(left: &Analysis, right: &Analysis) -> Pairing {
     let (mut lefts, mut rights) = by_call_id(&left.calls, &right.calls, &mut pairing.pairs);
     let left_shapes = shapes(&left.calls, &lefts);
     let right_shapes = shapes(&right.calls, &rights);
+    pairing.is_narrow = left_shapes.values().chain(right_shapes.values()).any(|own| own.is_cut);
     for same_users in [true, false] {
         let mut groups: BTreeMap<Group, [Vec<usize>; 2]> = BTreeMap::new();
         for (side, own, shapes) in [(0, &lefts, &left_shapes), (1, &rights, &right_shapes)] {
@@ -187,6 +188,8 @@ struct Shape {
     to: String,
     /// How many messages of each kind, in order of the kinds.
     messages: Vec<(u64, u64)>,
+    /// There are more kinds.
+    is_cut: bool,
 }
 
 fn shapes(calls: &[CallSummary], places: &[usize]) -> HashMap<usize, Shape> {
@@ -196,7 +199,7 @@ fn shapes(calls: &[CallSummary], places: &[usize]) -> HashMap<usize, Shape> {
 
 impl Shape {
     fn of(call: &CallSummary) -> Self {
-        let mut messages: BTreeMap<u64, u64> = BTreeMap::new();
+        let (mut messages, mut is_cut): (BTreeMap<u64, u64>, bool) = (BTreeMap::new(), false);
         let caller = call.transcript.first().map(|step| step.source);
         for step in call.transcript.iter().filter(|step| !step.is_retransmission) {
             let Some(head) = head(&step.bytes) else { continue };
@@ -207,6 +210,8 @@ impl Shape {
             let kind = hasher.finish();
             if messages.len() < DIFF_KINDS_MAX || messages.contains_key(&kind) {
                 *messages.entry(kind).or_default() += 1;
+            } else {
+                is_cut = true;
             }
         }
         Self {
@@ -214,6 +219,7 @@ impl Shape {
             from: user(call.from_uri.as_deref()),
             to: user(call.to_uri.as_deref()),
             messages: messages.into_iter().collect(),
+            is_cut,
         }
     }
 

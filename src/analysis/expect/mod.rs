@@ -29,7 +29,7 @@ use toml::de::DeTable;
 
 use super::{Analysis, CallSummary, Step};
 use crate::bytes::printable_str;
-use crate::capture::Note;
+use crate::capture::{FrameId, Note};
 use crate::finding::Finding;
 use crate::limits::{EXPECTATION_BYTES_MAX, UNEXPECTED_CALLS_MAX};
 use crate::time::{Span, Time};
@@ -140,9 +140,12 @@ impl Expectations {
         verdicts.extend(self.strict.map(|line| {
             let others = analysis.calls.iter().enumerate();
             let others = others.filter(|(place, _)| !expected.contains(place));
-            let problems =
-                others.take(UNEXPECTED_CALLS_MAX).map(|(_, call)| unexpected(line, call));
-            self.verdict(line, Subject::OtherCalls, problems.collect())
+            let mut others = others.map(|(_, call)| call);
+            let told = others.by_ref().take(UNEXPECTED_CALLS_MAX);
+            let mut problems: Vec<_> = told.map(|call| unexpected(line, call)).collect();
+            let more = others.count() as u64;
+            problems.extend((more > 0).then(|| beyond(line, Seen::More(more), Vec::new())));
+            self.verdict(line, Subject::OtherCalls, problems)
         }));
         verdicts
     }
@@ -178,14 +181,13 @@ pub fn surprises(expectations: &[Expectations], analysis: &Analysis) -> BTreeSet
 fn unexpected(line: usize, call: &CallSummary) -> Problem {
     let uri = |uri: &Option<String>| uri.clone().unwrap_or_default();
     let seen = format!("{} {} > {}", call.kind.name(), uri(&call.from_uri), uri(&call.to_uri));
-    Problem {
-        line,
-        about: About::UnexpectedCall,
-        expected: "strict".to_owned(),
-        seen: Seen::Text(seen),
-        frames: vec![call.first_frame],
-        doubts: Vec::new(),
-    }
+    beyond(line, Seen::Text(seen), vec![call.first_frame])
+}
+
+/// Calls beyond those that the file speaks of.
+fn beyond(line: usize, seen: Seen, frames: Vec<FrameId>) -> Problem {
+    let expected = "strict".to_owned();
+    Problem { line, about: About::UnexpectedCall, expected, seen, frames, doubts: Vec::new() }
 }
 
 /// Rules that say that the capture does not show everything.

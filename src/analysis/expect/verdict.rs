@@ -153,6 +153,8 @@ pub enum Seen {
     Percent(f64),
     /// A number.
     Count(u64),
+    /// So many more that are not told one by one.
+    More(u64),
 }
 
 /// Why something may have happened that the capture does not show.

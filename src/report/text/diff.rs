@@ -116,7 +116,11 @@ impl View<'_> {
         ];
         counts.extend(only.into_iter().filter(|(_, count)| *count > 0));
         let is_same = self.diff.is_same();
-        let head = self.words.get(if is_same { "diff-same" } else { "diff-different" });
+        let head = self.words.get(match (is_same, self.diff.shows_no_difference()) {
+            (true, _) => "diff-same",
+            (false, true) => "diff-same-in-part",
+            (false, false) => "diff-different",
+        });
         let role = if is_same { Role::Title } else { Role::Changed };
         let text = self.fill("diff-counts", &counts);
         let sentences = match self.lang {
@@ -152,8 +156,10 @@ impl View<'_> {
         facts.extend(self.waits());
         sheet.facts(0, &facts)?;
         let notes = [
+            ("diff-calls-left-out", totals.calls_left_out),
             ("diff-without-messages", totals.without_messages),
             ("diff-left-out", totals.steps_left_out),
+            ("diff-changes-left-out", totals.changes_left_out),
             ("diff-narrow", totals.narrow),
         ];
         for (key, count) in notes.into_iter().filter(|(_, count)| *count > 0) {

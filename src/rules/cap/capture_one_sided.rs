@@ -20,7 +20,8 @@ const MESSAGES_MIN: u64 = 3;
 fn check(facts: &Facts, findings: &mut Findings<'_>) {
     for ((source, destination), one_sided) in &facts.one_sided {
         let is_multicast = source.is_multicast() || destination.is_multicast();
-        if one_sided.seen < MESSAGES_MIN || is_multicast || facts.has_way(*destination, *source) {
+        if one_sided.seen < MESSAGES_MIN || is_multicast || !facts.lacks_way(*destination, *source)
+        {
             continue;
         }
         findings.report(

@@ -37,7 +37,7 @@ fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
 
 /// One note for all calls whose media the capture could not see.
 fn check_capture(facts: &Facts, findings: &mut Findings<'_>) {
-    if facts.is_media_ignored {
+    if facts.is_media_ignored || !facts.knows_all_media() {
         return;
     }
     let mut calls = Silence::default();

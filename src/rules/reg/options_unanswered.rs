@@ -44,7 +44,7 @@ fn check(facts: &Facts, findings: &mut Findings<'_>) {
 /// Answers would have been seen (guard G2): some came, or nothing at all came from the host.
 fn is_visible(facts: &Facts, watch: &Watch) -> bool {
     let (client, server) = (watch.client.address, watch.server.address);
-    (facts.has_way(server, client) || !facts.has_host(server))
+    (facts.has_way(server, client) || facts.lacks_host(server))
         && !facts.is_one_sided(client, server)
         && !facts.has_unplaced(server, client)
 }
