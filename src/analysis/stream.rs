@@ -72,8 +72,10 @@ impl Told {
         }
     }
 
-    /// Most legs are linked again with later ones, so the counts of several times are not added up.
-    pub(super) fn drop_of(&mut self, links: &Links) {
+    /// Links legs and counts what bounds keep out of that. Most legs are linked again with later
+    /// ones, so the counts of several times are not added up.
+    pub(super) fn linked(&mut self, legs: Vec<Leg>) -> Links {
+        let links = Links::of(legs);
         let cut = links.legs().iter().filter(|leg| leg.is_cut()).count() as u64;
         for (bound, count) in [("links", links.dropped()), ("leg-values", cut)] {
             if count > 0 {
@@ -81,6 +83,7 @@ impl Told {
                 *known = count.max(*known);
             }
         }
+        links
     }
 }
 
@@ -119,8 +122,7 @@ impl Telling {
         }
         self.known = facts.seen();
         fresh.append(&mut self.held);
-        let links = Links::of(std::mem::take(&mut self.legs));
-        self.told.drop_of(&links);
+        let links = self.told.linked(std::mem::take(&mut self.legs));
         links.complete_calls(&mut batch.calls);
         let known = Known { facts, tallies, settings, is_several: self.is_several };
         let waits: Vec<bool> = fresh.iter().map(|finding| !known.shows(finding)).collect();

@@ -8,7 +8,6 @@ use rustc_hash::FxHashSet;
 
 use crate::analysis::kept::Kept;
 use crate::analysis::leg::Leg;
-use crate::analysis::links::Links;
 use crate::analysis::order;
 use crate::analysis::owners::NamedSigns;
 use crate::analysis::stream::gist;
@@ -398,8 +397,7 @@ impl Tally {
         analysis.totals.copies = facts.copies.count + facts.shared;
         analysis.captures = std::mem::take(&mut facts.captures);
         drop(facts);
-        let links = Links::of(legs);
-        told.drop_of(&links);
+        let links = told.linked(legs);
         roots::settle(&links, &mut findings);
         owners::settle(&mut findings, &told.findings, named);
         // What owns others may be less bad than they are.

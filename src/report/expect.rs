@@ -146,8 +146,13 @@ impl Words {
             let line = self.labels.fill("expect-line", &[("line", &line)]);
             told.push(self.labels.pair(&line, &self.problem(problem)));
         }
-        if let Some(more) = all.len().checked_sub(PROBLEMS_TOLD_MAX).filter(|more| *more > 0) {
-            let count = self.labels.count(more as u64);
+        let weight = |problem: &&Problem| match problem.seen {
+            Seen::More(count) => count,
+            Seen::Nothing | Seen::Text(_) | Seen::Span(_) | Seen::Percent(_) | Seen::Count(_) => 1,
+        };
+        let more: u64 = all.iter().skip(PROBLEMS_TOLD_MAX).map(weight).sum();
+        if more > 0 {
+            let count = self.labels.count(more);
             told.push(self.labels.fill("and-more", &[("count", &count)]));
         }
         told

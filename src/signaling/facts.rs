@@ -355,7 +355,7 @@ impl Facts {
         ways().any(has_media) && ways().any(is_shown)
     }
 
-    /// All ways of media are known: what [`Self::shows_media`] does not know is not in the captures.
+    /// All ways of media are known: what [`Self::shows_media`] does not know is not in the capture.
     pub fn knows_all_media(&self) -> bool {
         let tables = [self.ways.len(), self.media_ways.len(), self.media_hosts.len()];
         tables.into_iter().all(|length| length < HOSTS_MAX)

@@ -489,7 +489,9 @@ fn calls_that_nothing_is_expected_of_are_told_up_to_a_bound_and_counted() {
     assert!(strict.iter().all(|problem| problem.about == About::UnexpectedCall));
     assert_eq!(strict.last().map(|problem| &problem.seen), Some(&Seen::More(3)));
     let report = shown(&verdicts, &analysis, 100);
-    assert!(report.contains("call that nothing is said of: and 3 more"), "{report}");
+    let shown = report.matches("call that nothing is said of").count();
+    let more = format!("and {} more", UNEXPECTED_CALLS_MAX + 3 - shown);
+    assert!(report.contains(&more), "{more}: {report}");
 }
 
 #[test]
