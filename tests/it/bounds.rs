@@ -6,8 +6,8 @@ use siptrace::analysis::{Analysis, Keep};
 use siptrace::capture::Source;
 use siptrace::catalogue::Lang;
 use siptrace::limits::{
-    FORMATS_PER_MEDIA_MAX, HEADERS_PER_MESSAGE_MAX, MEDIA_PER_SDP_MAX, MESSAGES_PER_CALL_MAX,
-    STREAMS_LISTED_MAX,
+    FORMATS_PER_MEDIA_MAX, HEADERS_PER_MESSAGE_MAX, LINKS_PER_LEG_MAX, MEDIA_PER_SDP_MAX,
+    MESSAGES_PER_CALL_MAX, STREAMS_LISTED_MAX,
 };
 use siptrace::pipeline::{self, Options};
 use siptrace::report::text::{TextOptions, Verbosity};
@@ -194,6 +194,21 @@ fn what_a_message_has_beyond_its_bounds_is_told() {
     let media = format!("m=audio 4000 RTP/AVP{formats}\r\n");
     let lines = [(0, false, request("INVITE", "formats", 1, &format!("{sdp}{media}")))];
     assert_told(&analyse(&lines), "formats-per-media", 1);
+}
+
+#[test]
+fn what_ties_a_call_to_others_beyond_the_bounds_is_told() {
+    let named: String = (0..20).map(|other| format!("X-CID: other{other}\r\n")).collect();
+    let mut analysis = analyse(&[(0, false, request("INVITE", "named", 1, &named))]);
+    let linked = analysis.calls.first().map(|call| call.linked.len());
+    assert_eq!(linked, Some(LINKS_PER_LEG_MAX));
+    assert_told(&analysis, "links", 20 - LINKS_PER_LEG_MAX as u64);
+    assert_told(&analysis, "leg-values", 1);
+    // Only a run that tells on the way has these.
+    for bound in ["legs-told", "findings-compared"] {
+        analysis.dropped.insert(bound, 5);
+        assert_told(&analysis, bound, 5);
+    }
 }
 
 #[test]
