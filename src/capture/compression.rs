@@ -1,16 +1,17 @@
 //! Compressed captures, told by their first bytes.
 
-#[cfg(feature = "lz4")]
-use std::io::BufRead;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::{Decompress, FlushDecompress, Status};
 
 #[cfg(feature = "xz")]
 use crate::limits::XZ_DECODER_BYTES_MAX;
 use crate::limits::{EXPANDED_BYTES_FREE, EXPANSION_MAX};
+
+/// The largest window of a gzip member, as a power of two (RFC 1951, section 2).
+const GZIP_WINDOW_BITS: u8 = 15;
 
 /// Input bytes handed to a decoder at a time.
 const INPUT_BYTES: usize = 128 << 10;
@@ -67,7 +68,7 @@ impl Compression {
         let input = BufReader::with_capacity(INPUT_BYTES, input);
         match self {
             Self::None => Ok(Box::new(input)),
-            Self::Gzip => Ok(Box::new(MultiGzDecoder::new(input))),
+            Self::Gzip => Ok(Box::new(Gzip { input, member: None, failure: None })),
             #[cfg(feature = "zstd")]
             Self::Zstd => Ok(Box::new(zstd::stream::read::Decoder::with_buffer(input)?)),
             #[cfg(feature = "lz4")]
@@ -137,6 +138,48 @@ impl Read for Bounded {
     }
 }
 
+/// All members of a gzip file (RFC 1952). What comes out before the damage is given before the error,
+/// which the readers of the library do not: they lose what they had when they met it.
+struct Gzip<R> {
+    input: R,
+    /// Nothing between two members.
+    member: Option<Decompress>,
+    /// What comes after the bytes given last.
+    failure: Option<io::Error>,
+}
+
+impl<R: BufRead> Read for Gzip<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(failure) = self.failure.take() {
+                return Err(failure);
+            }
+            let input = self.input.fill_buf()?;
+            let is_at_end = input.is_empty();
+            if into.is_empty() || (is_at_end && self.member.is_none()) {
+                return Ok(0);
+            }
+            let member = self.member.get_or_insert_with(|| Decompress::new_gzip(GZIP_WINDOW_BITS));
+            let (taken, given) = (member.total_in(), member.total_out());
+            let outcome = member.decompress(input, into, FlushDecompress::None);
+            let taken = (member.total_in() - taken) as usize;
+            let given = (member.total_out() - given) as usize;
+            self.input.consume(taken);
+            match outcome {
+                Ok(Status::StreamEnd) => self.member = None,
+                Ok(_) if taken > 0 || given > 0 => {}
+                Ok(_) => self.failure = Some(io::ErrorKind::UnexpectedEof.into()),
+                Err(damage) => {
+                    self.failure = Some(io::Error::new(io::ErrorKind::InvalidData, damage));
+                }
+            }
+            if given > 0 {
+                return Ok(given);
+            }
+        }
+    }
+}
+
 /// All frames of an lz4 file; the decoder stops after each.
 #[cfg(feature = "lz4")]
 struct Lz4<R: Read>(lz4_flex::frame::FrameDecoder<R>);
@@ -176,6 +219,44 @@ mod tests {
         let mut bounded = Bounded { decoder, taken, given: 0, free };
         let outcome = io::copy(&mut bounded, &mut io::sink());
         (bounded.given, outcome.is_err_and(|error| Bomb::is_cause_of(&error)))
+    }
+
+    /// Gives so many bytes at a time.
+    struct Trickle<'b>(&'b [u8], usize);
+
+    impl Read for Trickle<'_> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let length = into.len().min(self.1);
+            self.0.read(&mut into[..length])
+        }
+    }
+
+    /// What comes out, and how it ended.
+    fn unpacked(packed: &[u8], step: usize) -> (Vec<u8>, Option<io::ErrorKind>) {
+        let input = BufReader::with_capacity(INPUT_BYTES, Trickle(packed, step));
+        let mut out = Vec::new();
+        let end = Gzip { input, member: None, failure: None }.read_to_end(&mut out);
+        (out, end.err().map(|error| error.kind()))
+    }
+
+    #[test]
+    fn damage_takes_nothing_of_what_came_before_it() {
+        let content: Vec<u8> =
+            (0..1_u32 << 16).flat_map(|own| (own / 7).wrapping_mul(own).to_le_bytes()).collect();
+        let whole = gzip(&content);
+        let two = [whole.clone(), whole.clone()].concat();
+        for step in [1, 1000, usize::MAX] {
+            assert_eq!(unpacked(&two, step), (content.repeat(2), None));
+            let (cut, end) = unpacked(&two[..two.len() - 9], step);
+            assert!(cut == content.repeat(2) && end == Some(io::ErrorKind::UnexpectedEof));
+        }
+        let mut damaged = two;
+        let place = whole.len() + whole.len() / 2;
+        damaged[place..place + 40].fill(0xff);
+        let (all, end) = unpacked(&damaged, usize::MAX);
+        assert_eq!(end, Some(io::ErrorKind::InvalidData));
+        assert!(all.starts_with(&content) && all.len() > content.len() * 4 / 3, "{}", all.len());
+        assert!([1, 1000].into_iter().all(|step| unpacked(&damaged, step).0 == all));
     }
 
     #[test]

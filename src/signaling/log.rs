@@ -41,8 +41,9 @@ const LINGER_ESTABLISHED: Span = Span::from_secs(4 * 3600);
 /// The messages of one Call-ID in order of capture, with their bytes.
 #[derive(Debug)]
 pub struct CallLog {
-    bytes: Vec<u8>,
     entries: Vec<Entry>,
+    /// Bytes of all messages.
+    bytes: usize,
     last: Time,
     phase: Phase,
     dropped: u64,
@@ -54,7 +55,7 @@ pub struct CallLog {
 }
 
 /// A message and where it was seen.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) frame: FrameId,
     pub(crate) time: Time,
@@ -64,8 +65,9 @@ pub(crate) struct Entry {
     pub(crate) ip_id: u16,
     pub(crate) is_cut: bool,
     pub(crate) is_fragmented: bool,
-    start: u32,
-    length: u32,
+    /// On their own: a list of all that grows is copied as often, and open calls are most of the
+    /// memory of a run.
+    bytes: Box<[u8]>,
 }
 
 impl Entry {
@@ -82,11 +84,11 @@ impl Entry {
     }
 
     /// Of two captures, one may have cut what the other has in full.
-    fn has_same_bytes(&self, bytes: &[u8], delivery: &Delivery<'_>) -> bool {
+    fn has_same_bytes(&self, delivery: &Delivery<'_>) -> bool {
         let is_other = self.frame.capture != delivery.frame.capture;
-        bytes == &*delivery.bytes
-            || (is_other && self.is_cut && delivery.bytes.starts_with(bytes))
-            || (is_other && delivery.is_cut && bytes.starts_with(&delivery.bytes))
+        *self.bytes == *delivery.bytes
+            || (is_other && self.is_cut && delivery.bytes.starts_with(&self.bytes))
+            || (is_other && delivery.is_cut && self.bytes.starts_with(&delivery.bytes))
     }
 }
 
@@ -118,8 +120,8 @@ impl CallLog {
     /// A log without messages.
     pub fn new(start: Time) -> Self {
         Self {
-            bytes: Vec::new(),
             entries: Vec::new(),
+            bytes: 0,
             last: start,
             phase: Phase::Idle,
             dropped: 0,
@@ -140,21 +142,17 @@ impl CallLog {
         }
         self.last = self.last.max(delivery.time);
         self.phase = self.phase_after(head);
-        let (Some((start, length)), None) = (self.place_of(delivery), self.full_since) else {
+        let bytes = self.bytes + delivery.bytes.len();
+        let has_room = self.entries.len() < MESSAGES_PER_CALL_MAX && bytes <= BYTES_PER_CALL_MAX;
+        if !has_room || self.full_since.is_some() {
             self.dropped += 1;
             self.full_since.get_or_insert(delivery.time);
             return Pushed::Dropped;
-        };
-        if self.bytes.capacity() - self.bytes.len() < delivery.bytes.len() {
-            // Open calls are most of the memory of a run, and a list that doubles is half empty.
-            // Hardly a message is the last one of its call, and they have about the same length.
-            let more = delivery.bytes.len().saturating_mul(2);
-            self.bytes.reserve_exact(more.max(self.bytes.len() / 8));
         }
         if self.entries.len() == self.entries.capacity() {
             self.entries.reserve_exact(2.max(self.entries.len() / 4));
         }
-        self.bytes.extend_from_slice(&delivery.bytes);
+        self.bytes = bytes;
         self.entries.push(Entry {
             frame: delivery.frame,
             time: delivery.time,
@@ -164,18 +162,9 @@ impl CallLog {
             ip_id: delivery.ip_id,
             is_cut: delivery.is_cut,
             is_fragmented: delivery.is_fragmented,
-            start,
-            length,
+            bytes: (&*delivery.bytes).into(),
         });
         Pushed::Kept
-    }
-
-    /// Where the bytes of a message begin and how many they are, if there is room for it.
-    fn place_of(&self, delivery: &Delivery<'_>) -> Option<(u32, u32)> {
-        let end = self.bytes.len() + delivery.bytes.len();
-        let has_room = self.entries.len() < MESSAGES_PER_CALL_MAX && end <= BYTES_PER_CALL_MAX;
-        let start = u32::try_from(self.bytes.len()).ok().filter(|_| has_room)?;
-        Some((start, u32::try_from(delivery.bytes.len()).ok()?))
     }
 
     /// The moment after which the call is over unless another message comes.
@@ -210,17 +199,12 @@ impl CallLog {
 
     /// Bytes of memory that its messages take.
     pub(crate) fn room(&self) -> usize {
-        self.bytes.capacity() + self.entries.capacity() * size_of::<Entry>()
+        self.bytes + self.entries.capacity() * size_of::<Entry>()
     }
 
     /// Every message kept, with its bytes, in order of capture.
     pub(crate) fn entries(&self) -> impl DoubleEndedIterator<Item = (&Entry, &[u8])> {
-        self.entries.iter().map(|entry| (entry, self.bytes_of(entry)))
-    }
-
-    fn bytes_of(&self, entry: &Entry) -> &[u8] {
-        let start = entry.start as usize;
-        self.bytes.get(start..start + entry.length as usize).unwrap_or_default()
+        self.entries.iter().map(|entry| (entry, &*entry.bytes))
     }
 
     /// Whether a message that was kept went the way of the last one; looks at a few before it.
@@ -243,11 +227,11 @@ impl CallLog {
         }
         let length = delivery.bytes.len();
         let original = self.entries.iter().rev().take(self.look_back).find(|entry| {
-            (entry.length as usize == length || entry.frame.capture != own)
+            (entry.bytes.len() == length || entry.frame.capture != own)
                 && delivery.time.since(entry.time).abs() <= entry.copy_window(delivery)
                 && entry.source == delivery.source
                 && entry.destination == delivery.destination
-                && entry.has_same_bytes(self.bytes_of(entry), delivery)
+                && entry.has_same_bytes(delivery)
         });
         original.map(|entry| entry.frame.capture)
     }

@@ -32,7 +32,8 @@ impl<R: Read> Read for Trickle<R> {
 type Outline = (u64, Time, LinkType, usize, u32, u64);
 
 /// A capture file of any format, compressed or not, as it comes out of a pipe. A slow pipe gives the
-/// same, but for damaged pcap files: their records are taken before it is seen what follows them.
+/// same, but for damaged pcap files: their records are taken before it is seen what follows them; and
+/// for damage that other decoders than that of gzip meet: they lose what they had by then.
 pub fn container(bytes: &[u8]) {
     let Some((frames, description)) = read(Cursor::new(bytes.to_vec())) else { return };
     if bytes.len() > PIECEWISE_MAX {
@@ -44,6 +45,10 @@ pub fn container(bytes: &[u8]) {
         |note: &Note| matches!(note, Note::Damaged { .. } | Note::EndsInsideRecord { .. });
     if description.format == "pcap" && description.notes.iter().chain(&other.notes).any(is_damaged)
     {
+        return;
+    }
+    let is_packed_badly = |note: &Note| matches!(note, Note::DamagedCompression { .. });
+    if description.compression != "gzip" && description.notes.iter().any(is_packed_badly) {
         return;
     }
     assert_eq!(frames, again, "a slow pipe gives other frames");
