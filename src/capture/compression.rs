@@ -138,8 +138,8 @@ impl Read for Bounded {
     }
 }
 
-/// All members of a gzip file (RFC 1952). What comes out before the damage is given before the error,
-/// which the readers of the library do not: they lose what they had when they met it.
+/// All members of a gzip file (RFC 1952). What comes out before the damage is given before the
+/// error, which the readers of the library do not: they lose what they had when they met it.
 struct Gzip<R> {
     input: R,
     /// Nothing between two members.

@@ -294,23 +294,19 @@ impl Outputs {
         mut files: Files,
         render: &Render<'_>,
     ) -> Result<(), WriteError> {
-        let mut rendered = Vec::new();
-        for (format, output) in &self.all {
-            let mut bytes = Vec::new();
-            let text = TextOptions { lang, page: output.page(), verbosity };
-            render(*format, &text, &mut bytes).map_err(|source| output.error(source))?;
-            rendered.push((output, bytes));
-        }
-        let to_files = rendered.iter().filter(|(output, _)| output.wanted().is_some());
-        for (output, bytes) in to_files {
-            output.put(bytes, &mut files)?;
+        let render = |format: Format, output: &OutputArgs, out: &mut dyn Write| {
+            render(format, &TextOptions { lang, page: output.page(), verbosity }, out)
+        };
+        let is_file = |output: &OutputArgs| output.wanted().is_some();
+        for (format, output) in self.all.iter().filter(|(_, output)| is_file(output)) {
+            output.fill(&mut files, |out| render(*format, output, out))?;
         }
         // Whoever reads the output may look at the files when it ends.
         files.put_in_place()?;
-        let to_stdout = rendered.iter().filter(|(output, _)| output.wanted().is_none());
-        to_stdout
-            .into_iter()
-            .try_for_each(|(output, bytes)| output.put(bytes, &mut Files::default()))
+        let mut to_stdout = self.all.iter().filter(|(_, output)| !is_file(output));
+        to_stdout.try_for_each(|(format, output)| {
+            output.fill(&mut Files::default(), |out| render(*format, output, out))
+        })
     }
 
     /// A table has no place to say what it lacks, so that is said beside it.

@@ -14,6 +14,9 @@ use crate::report::style::Style;
 
 pub(super) use crate::cli::files::WriteError;
 
+/// Bytes that are written to standard output at once.
+const STREAM_BYTES: usize = 64 << 10;
+
 /// Columns where nobody says how wide the output is.
 const COLUMNS: usize = 80;
 
@@ -81,7 +84,7 @@ impl OutputArgs {
         Some(Wanted::new(path, self.force))
     }
 
-    /// Renders everything first, so that nothing half done is ever written.
+    /// Writes the output; a file gets its name when all of it is there.
     ///
     /// # Errors
     ///
@@ -90,22 +93,27 @@ impl OutputArgs {
         &self,
         render: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), WriteError> {
-        let mut rendered = Vec::new();
-        render(&mut rendered).map_err(|source| self.error(source))?;
         let mut files = Files::default();
-        self.put(&rendered, &mut files)?;
+        self.fill(&mut files, render)?;
         files.put_in_place()
     }
 
-    /// Writes to standard output, or a file that gets its name with the others.
+    /// Writes to standard output, or a file that gets its name with the others. A report of a large
+    /// capture is too large to be held whole before it is written.
     ///
     /// # Errors
     ///
     /// When the file or standard output cannot be written to; a closed pipe is no error.
-    pub(super) fn put(&self, rendered: &[u8], files: &mut Files) -> Result<(), WriteError> {
-        match self.wanted() {
-            Some(wanted) => files.write(&wanted, rendered),
-            None => write_stdout(rendered).map_err(WriteError::of_stdout),
+    pub(super) fn fill(
+        &self,
+        files: &mut Files,
+        render: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), WriteError> {
+        let mut stream = self.stream()?;
+        match render(&mut stream).and_then(|()| stream.close(files)) {
+            // Whoever closes the pipe has read enough.
+            Err(error) if is_enough(&error) => Ok(()),
+            result => result.map_err(|source| self.error(source)),
         }
     }
 
@@ -117,7 +125,7 @@ impl OutputArgs {
     pub(super) fn stream(&self) -> Result<Stream, WriteError> {
         match self.wanted() {
             Some(wanted) => Draft::create(&wanted).map(Stream::File),
-            None => Ok(Stream::Stdout(BufWriter::new(io::stdout()))),
+            None => Ok(Stream::Stdout(BufWriter::with_capacity(STREAM_BYTES, io::stdout()))),
         }
     }
 
@@ -205,15 +213,6 @@ fn columns_of_environment() -> Option<u16> {
 
 fn is_dumb_terminal() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
-}
-
-/// Whoever closes the pipe has read enough.
-fn write_stdout(bytes: &[u8]) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if is_enough(&error) => Ok(()),
-        result => result,
-    }
 }
 
 /// Names a file that was written: as it is for a script, without harm on a terminal.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::analysis::{
     Analysis, BySeverity, CallSummary, Direction, Incident, Linked, ResponseSummary,
@@ -50,11 +50,13 @@ pub(super) struct Document<'a> {
     /// Counts over all captures.
     totals: TotalsJson,
     /// Every Call-ID, in order of its first frame.
-    calls: Vec<CallJson<'a>>,
+    #[schemars(with = "Vec<CallJson<'static>>")]
+    calls: CallsJson<'a>,
     /// RTP streams without a call.
     streams: Vec<StreamJson<'a>>,
     /// What the rules found, in order of the first frame.
-    findings: Vec<FindingJson<'a>>,
+    #[schemars(with = "Vec<FindingJson<'static>>")]
+    findings: FindingsJson<'a>,
     /// Findings of one rule on one server with one status, close in time.
     incidents: Vec<IncidentJson<'a>>,
     /// Counts and key figures.
@@ -174,20 +176,14 @@ impl<'a> SummaryJson<'a> {
 impl<'a> Document<'a> {
     fn of(analysis: &'a Analysis, lang: Lang) -> Self {
         let is_several = analysis.captures.len() > 1;
-        let words = labels(lang);
-        let mut rules = RuleTexts { lang, known: BTreeMap::new() };
         Self {
             schema_version: SCHEMA_VERSION,
             tool: TOOL,
             captures: analysis.captures.iter().map(CaptureJson::of).collect(),
             totals: TotalsJson::of(analysis),
-            calls: calls(&analysis.calls, is_several),
+            calls: CallsJson { calls: &analysis.calls, is_several },
             streams: streams::alone(&analysis.streams),
-            findings: analysis
-                .findings
-                .iter()
-                .map(|finding| FindingJson::of(finding, is_several, words, &mut rules))
-                .collect(),
+            findings: FindingsJson { findings: &analysis.findings, is_several, lang },
             incidents: analysis.incidents.iter().map(IncidentJson::of).collect(),
             statistics: StatisticsJson::of(analysis),
             unread: analysis.unread.iter().map(UnreadJson::of).collect(),
@@ -200,9 +196,33 @@ impl<'a> Document<'a> {
     }
 }
 
-/// The calls as they stand in the `calls` array.
-pub(crate) fn calls(calls: &[CallSummary], is_several: bool) -> Vec<CallJson<'_>> {
-    calls.iter().map(|call| CallJson::of(call, is_several)).collect()
+/// The `calls` array, made entry by entry while it is written: of very many calls a list would take
+/// more memory than they do.
+struct CallsJson<'a> {
+    calls: &'a [CallSummary],
+    is_several: bool,
+}
+
+impl Serialize for CallsJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let entries = self.calls.iter().map(|call| CallJson::of(call, self.is_several));
+        serializer.collect_seq(entries)
+    }
+}
+
+/// The `findings` array, in the same way.
+struct FindingsJson<'a> {
+    findings: &'a [Finding],
+    is_several: bool,
+    lang: Lang,
+}
+
+impl Serialize for FindingsJson<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (words, mut rules) = (labels(self.lang), RuleTexts::new(self.lang));
+        let mut entry = |finding| FindingJson::of(finding, self.is_several, words, &mut rules);
+        serializer.collect_seq(self.findings.iter().map(&mut entry))
+    }
 }
 
 /// Names that the user gives to hosts, by address.

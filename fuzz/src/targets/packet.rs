@@ -31,9 +31,9 @@ impl<R: Read> Read for Trickle<R> {
 /// A frame without its bytes: number, time, link type, length, length on the wire, sum.
 type Outline = (u64, Time, LinkType, usize, u32, u64);
 
-/// A capture file of any format, compressed or not, as it comes out of a pipe. A slow pipe gives the
-/// same, but for damaged pcap files: their records are taken before it is seen what follows them; and
-/// for damage that other decoders than that of gzip meet: they lose what they had by then.
+/// A capture file of any format, compressed or not, as it comes out of a pipe. A slow pipe gives
+/// the same, but for damaged pcap files: their records are taken before it is seen what follows
+/// them; and for damage that other decoders than that of gzip meet: they lose what they had then.
 pub fn container(bytes: &[u8]) {
     let Some((frames, description)) = read(Cursor::new(bytes.to_vec())) else { return };
     if bytes.len() > PIECEWISE_MAX {
