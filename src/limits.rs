@@ -52,7 +52,8 @@ pub const BLOCK_BYTES: usize = 512 << 10;
 /// the cache. Fixed, so that results do not depend on the number of threads.
 pub const WINDOW_BLOCKS: usize = 16;
 
-/// Windows after which the calls that are over are looked for.
+/// Windows after which the calls that are over are looked for, if there were so few messages that
+/// it was not worth it before.
 pub const WINDOWS_PER_JUDGEMENT: usize = 4;
 
 /// Blocks of a pipe, 64 KiB each, that wait for their turn; a larger one counts as several.

@@ -41,6 +41,8 @@ pub(crate) struct CallShard {
     open: HashMap<Box<[u8]>, Open, RandomState>,
     /// Open calls, at most.
     open_max: usize,
+    /// Messages since the calls that are over were looked for.
+    news: usize,
     /// Bytes of memory that the open calls take, and may take.
     held: usize,
     held_max: usize,
@@ -71,6 +73,7 @@ impl CallShard {
         Self {
             open: HashMap::default(),
             open_max: OPEN_MAX,
+            news: 0,
             held: 0,
             held_max: HELD_MAX,
             judged: HashSet::default(),
@@ -85,6 +88,7 @@ impl CallShard {
     pub(crate) fn push(&mut self, sighting: &Sighting<'_>, grounds: Grounds<'_>) {
         let delivery = &sighting.delivery;
         let Some(head) = sighting.head() else { return };
+        self.news += 1;
         let Some(call_id) = head.call_id.filter(|call_id| !call_id.is_empty()) else {
             self.counts.add(&head, delivery.transport, delivery.destination.port);
             self.tally.add_without_call_id(1);
@@ -153,8 +157,15 @@ impl CallShard {
         self.counts.add(head, delivery.transport, delivery.destination.port);
     }
 
+    /// Messages since the calls that are over were looked for, and calls that would have to be
+    /// looked at for that.
+    pub(crate) fn backlog(&self) -> (usize, usize) {
+        (self.news, self.open.len())
+    }
+
     /// Judges the calls that were over before the moment that the captures were read to.
     pub(crate) fn close(&mut self, reached: Time, grounds: Grounds<'_>) {
+        self.news = 0;
         let mut over: Vec<_> =
             self.open.extract_if(|_, open| open.log.closes_at() < reached).collect();
         in_order(&mut over);
@@ -326,6 +337,24 @@ mod tests {
         assert!(open > 5 && held <= 64 << 10, "{open} {held}");
         assert_eq!(tally.dropped.get("open-calls"), Some(&(51 - open as u64)));
         asserts_nothing(tally, &Profile::default());
+    }
+
+    #[test]
+    fn messages_are_counted_until_calls_are_looked_through() {
+        let mut shard = CallShard::new(Keep::default());
+        let (disruptions, coverage) = (Disruptions::default(), Coverage::default());
+        let profile = Profile::default();
+        let grounds = Grounds {
+            media: Media::new(&[]),
+            network: disruptions.network(),
+            profile: &profile,
+            coverage: &coverage,
+        };
+        let messages = [invite(1, 0, 0), invite(2, 0, 0), invite(2, 500, 0)];
+        messages.iter().for_each(|message| shard.push(message, grounds));
+        assert_eq!(shard.backlog(), (3, 2));
+        shard.close(Time::default() + Span::from_secs(501), grounds);
+        assert_eq!(shard.backlog(), (0, 1), "one of them goes on");
     }
 
     #[test]

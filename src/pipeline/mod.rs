@@ -263,14 +263,16 @@ impl<'o> Run<'o> {
                 let (next, reached) = rayon::join(|| merge.next(), work);
                 ahead = next?;
                 windows += 1;
+                let is_due = windows % WINDOWS_PER_JUDGEMENT == 0;
                 // At the end, calls wait for what the streams still hold.
-                let is_due = windows % WINDOWS_PER_JUDGEMENT == 0 && ahead.is_some();
-                over = Some(reached).filter(|_| is_due);
+                over = Some(reached).filter(|_| ahead.is_some() && (is_due || self.is_worth()));
                 if let Teller::Telling(..) = teller
                     && let Some(reached) = over.take()
                 {
                     self.close_calls(reached);
-                    self.tell(teller)?;
+                    if is_due {
+                        self.tell(teller)?;
+                    }
                 }
                 merge.recycle(round);
                 progress(merge.bytes());
@@ -375,6 +377,13 @@ impl<'o> Run<'o> {
             let frame = FrameId { capture: *capture, number: secret.frame };
             self.keys.add(&secret.data, Some(frame));
         }
+    }
+
+    /// So many messages came that looking at every open call costs little beside them.
+    fn is_worth(&self) -> bool {
+        let backlogs = self.calls.iter().map(CallShard::backlog);
+        let (news, open) = backlogs.fold((0, 0), |sum, own| (sum.0 + own.0, sum.1 + own.1));
+        news >= open
     }
 
     /// Judges the calls that are over.
