@@ -6,6 +6,7 @@
 //! left out.
 
 use std::borrow::Cow;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
@@ -67,8 +68,9 @@ const NO_TOOL: &str = "sipclient";
 #[derive(Clone, Debug, Default)]
 pub struct Suspects {
     hosts: HashMap<IpAddr, Suspect, RandomState>,
-    /// Credentials of a host and a user that were accepted, the last time.
-    accepted: HashMap<(IpAddr, User), Accepted, RandomState>,
+    /// Credentials of a host and a user that were accepted, the last time. There may be very many,
+    /// and a table that doubles is half empty.
+    accepted: BTreeMap<Login, Accepted>,
     /// Refusals that are kept, of all hosts.
     kept: usize,
     /// Requests that the bounds left out.
@@ -78,6 +80,23 @@ pub struct Suspects {
 /// A user or number that somebody asked for: the number itself, else a digest of the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct User(u64);
+
+/// A user of one host, in as little room as it takes: the bytes of the number have no alignment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Login {
+    host: IpAddr,
+    user: [u8; 8],
+}
+
+impl Login {
+    fn of(host: IpAddr, User(user): User) -> Self {
+        Self { host, user: user.to_be_bytes() }
+    }
+
+    fn user(self) -> User {
+        User(u64::from_be_bytes(self.user))
+    }
+}
 
 /// What a host asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,7 +152,36 @@ struct Accepted {
     at: Time,
     frame: FrameId,
     port: u16,
-    user: Box<[u8]>,
+    user: Spelling,
+}
+
+/// How a user is written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Spelling {
+    /// As the number, with so many digits.
+    Number(u8),
+    /// Otherwise; in two boxes, since most are numbers.
+    Name(Box<Box<[u8]>>),
+}
+
+impl Spelling {
+    fn of(user: &[u8]) -> Self {
+        match User::number(user).and(user.len().try_into().ok()) {
+            Some(digits) => Self::Number(digits),
+            None => Self::Name(Box::new(user.into())),
+        }
+    }
+
+    /// The bytes that `user` was made of.
+    fn bytes(&self, User(user): User) -> Box<[u8]> {
+        match self {
+            Self::Number(digits) => {
+                let digits = usize::from(*digits);
+                format!("{user:0digits$}").into_bytes().into()
+            }
+            Self::Name(name) => (**name).clone(),
+        }
+    }
 }
 
 /// When a host did something.
@@ -334,13 +382,13 @@ impl Suspects {
             return;
         }
         let Some(user) = user_of(request, true) else { return };
-        let key = (hop.client.address, User::of(&user));
+        let key = Login::of(hop.client.address, User::of(&user));
         if self.accepted.len() >= SUSPECT_HOSTS_MAX && !self.accepted.contains_key(&key) {
             self.dropped += 1;
             return;
         }
         let (at, frame, port) = (request.time, request.frame, hop.client.port);
-        self.add_last(key, Accepted { at, frame, port, user: user.as_ref().into() });
+        self.add_last(key, Accepted { at, frame, port, user: Spelling::of(&user) });
     }
 
     fn suspect(&mut self, host: IpAddr) -> Option<&mut Suspect> {
@@ -351,10 +399,15 @@ impl Suspects {
         Some(self.hosts.entry(host).or_default())
     }
 
-    fn add_last(&mut self, key: (IpAddr, User), accepted: Accepted) {
-        let known = self.accepted.entry(key).or_insert_with(|| accepted.clone());
-        if *known < accepted {
-            *known = accepted;
+    fn add_last(&mut self, key: Login, accepted: Accepted) {
+        match self.accepted.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(accepted);
+            }
+            Entry::Occupied(mut known) if *known.get() < accepted => {
+                known.insert(accepted);
+            }
+            Entry::Occupied(_) => {}
         }
     }
 
@@ -428,25 +481,21 @@ impl Suspects {
     /// Who guesses passwords, in order of the addresses.
     pub fn guesses(&self, criteria: &GuessCriteria) -> Vec<Probing> {
         let mut found = Vec::new();
-        let mut let_in: HashMap<IpAddr, Vec<(User, &Accepted)>, RandomState> = HashMap::default();
-        for ((host, user), accepted) in &self.accepted {
-            let_in.entry(*host).or_default().push((*user, accepted));
-        }
         for (host, own) in self.in_order() {
-            let let_in = let_in.get(&host).map(Vec::as_slice).unwrap_or_default();
+            let let_in = || self.let_in(host);
             let mut tried = Tried::default();
             let rejected: Vec<_> =
                 own.sorted().into_iter().filter(|refused| refused.has_credentials).collect();
             let mut gathering = Gathering::default();
             for run in runs(&rejected, criteria.within) {
                 let is_told = !own.tools.is_empty() && run.len() >= TRIES_OF_TOOL;
-                let serves_users = || self.serves_users(host, let_in.len(), run);
+                let serves_users = || self.serves_users(host, let_in().count(), run);
                 if is_told || (is_guessing(run, criteria) && !serves_users()) {
                     gathering.add_run(host, run);
                     tried.add(run);
                 }
             }
-            gathering.accepted = tried.accepted(let_in);
+            gathering.accepted = tried.accepted(let_in());
             found.extend(gathering.finish(own.tools.first().map(|tool| tool.tool)));
         }
         found
@@ -456,8 +505,15 @@ impl Suspects {
     /// than did not. Who guesses is mostly wrong.
     fn serves_users(&self, host: IpAddr, let_in: usize, run: &[Refused]) -> bool {
         let rejected: BTreeSet<_> = run.iter().filter_map(|own| own.user).collect();
-        let known = rejected.iter().filter(|user| self.accepted.contains_key(&(host, **user)));
+        let known =
+            rejected.iter().filter(|user| self.accepted.contains_key(&Login::of(host, **user)));
         let_in.saturating_sub(known.count()) > rejected.len()
+    }
+
+    /// The users of a host whose credentials were accepted.
+    fn let_in(&self, host: IpAddr) -> impl Iterator<Item = (User, &Accepted)> {
+        let [first, last] = [User(0), User(u64::MAX)].map(|user| Login::of(host, user));
+        self.accepted.range(first..=last).map(|(key, accepted)| (key.user(), accepted))
     }
 
     fn in_order(&self) -> Vec<(IpAddr, &Suspect)> {
@@ -488,13 +544,16 @@ impl Tried {
 
     /// The credentials that were accepted after others were not: of one of the users, or from one
     /// of the ports.
-    fn accepted(&self, let_in: &[(User, &Accepted)]) -> Vec<Accepted> {
+    fn accepted<'a>(
+        &self,
+        let_in: impl Iterator<Item = (User, &'a Accepted)>,
+    ) -> Vec<(Accepted, User)> {
         let is_later = |since: Option<&Time>, at: Time| since.is_some_and(|since| at > *since);
-        let is_own = |(user, own): &&(User, &Accepted)| {
+        let is_own = |(user, own): &(User, &Accepted)| {
             is_later(self.users.get(user), own.at) || is_later(self.ports.get(&own.port), own.at)
         };
         let mut found: Vec<_> =
-            let_in.iter().filter(is_own).map(|(_, own)| (*own).clone()).collect();
+            let_in.filter(is_own).map(|(user, own)| (own.clone(), user)).collect();
         found.sort_unstable();
         found
     }
@@ -559,10 +618,12 @@ impl User {
 
     fn of(user: impl AsRef<[u8]>) -> Self {
         let user = user.as_ref();
+        Self(Self::number(user).unwrap_or_else(|| digest(user) | Self::NAME))
+    }
+
+    fn number(user: &[u8]) -> Option<u64> {
         let is_number = user.len() <= 18 && user.iter().all(u8::is_ascii_digit);
-        let number =
-            str::from_utf8(user).ok().filter(|_| is_number).and_then(|own| own.parse().ok());
-        Self(number.unwrap_or_else(|| digest(user) | Self::NAME))
+        str::from_utf8(user).ok().filter(|_| is_number)?.parse().ok()
     }
 
     fn follows(self, before: Self) -> bool {
@@ -769,7 +830,7 @@ struct Gathering {
     servers: BTreeSet<IpAddr>,
     statuses: BTreeSet<Status>,
     first: Vec<Sight>,
-    accepted: Vec<Accepted>,
+    accepted: Vec<(Accepted, User)>,
     is_enumeration: bool,
 }
 
@@ -829,7 +890,7 @@ impl Gathering {
             is_enumeration: self.is_enumeration,
             statuses: self.statuses,
             frames: self.first.into_iter().map(|(at, frame, ..)| (frame, at)).collect(),
-            accepted: own.map(|accepted| (accepted.user, accepted.frame, accepted.at)).collect(),
+            accepted: own.map(|(own, user)| (own.user.bytes(user), own.frame, own.at)).collect(),
         })
     }
 }
@@ -912,10 +973,10 @@ mod tests {
     fn credentials_that_were_accepted_after_others_are_told_once() {
         let let_in = |user: &str, second: i64, port: u16| {
             let (at, frame) = (Time::from_parts(second, 0), FrameId::default());
-            (User::of(user), Accepted { at, frame, port, user: user.as_bytes().into() })
+            (User::of(user), Accepted { at, frame, port, user: Spelling::of(user.as_bytes()) })
         };
         let all = [let_in("a", 5, 1), let_in("b", 50, 1), let_in("c", 50, 2), let_in("a", 60, 3)];
-        let borrowed: Vec<_> = all.iter().map(|(user, own)| (*user, own)).collect();
+        let borrowed = all.iter().map(|(user, own)| (*user, own));
         let run = part(1, &["a", "x"]);
         let mut run = run.hosts.values().next().expect("one").refused.clone();
         for own in &mut run {
@@ -924,8 +985,31 @@ mod tests {
         let mut tried = Tried::default();
         tried.add(&run);
         tried.add(&run);
-        let found = tried.accepted(&borrowed);
-        assert_eq!(found, [all[1].1.clone(), all[3].1.clone()], "by its port, by its user");
+        let found = tried.accepted(borrowed);
+        let told = |place: usize| (all[place].1.clone(), all[place].0);
+        assert_eq!(found, [told(1), told(3)], "by its port, by its user");
+    }
+
+    #[test]
+    fn users_are_told_as_they_were_written() {
+        for user in ["0", "0049", "15550001234", "alice", "+49", "", "1234567890123456789"] {
+            let bytes = Spelling::of(user.as_bytes()).bytes(User::of(user));
+            assert_eq!(&*bytes, user.as_bytes());
+        }
+    }
+
+    #[test]
+    fn the_users_of_a_host_are_found_among_those_of_others() {
+        let mut suspects = Suspects::default();
+        let users = ["0", "1001", "alice"];
+        for (last, user) in (1..=3).flat_map(|last| users.map(|user| (last, user))) {
+            let (at, frame, user) = (Time::default(), FrameId::default(), user.as_bytes());
+            let accepted = Accepted { at, frame, port: 5060, user: Spelling::of(user) };
+            suspects.add_last(Login::of(host(last).address, User::of(user)), accepted);
+        }
+        let found: Vec<_> = suspects.let_in(host(2).address).map(|(user, _)| user).collect();
+        assert_eq!(found, users.map(User::of));
+        assert_eq!(suspects.let_in(host(4).address).count(), 0);
     }
 
     #[test]
