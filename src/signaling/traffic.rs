@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::IpAddr;
 
 use foldhash::fast::FixedState;
@@ -30,20 +30,31 @@ type Pair = (IpAddr, IpAddr);
 #[derive(Clone, Debug, Default)]
 pub struct Traffic {
     /// Messages either way, by window.
-    messages: FxHashMap<Window, u32>,
+    messages: FxHashMap<Window, u16>,
+    /// How many more there are of those that have too many for that.
+    more: FxHashMap<Window, u64>,
     /// Windows in which requests were repeated, by number since the epoch.
     repeats: BTreeMap<(Pair, i32), Repeats>,
     /// Messages that the bound on windows left out.
     dropped: u64,
 }
 
-/// Two hosts and a window, as a number that does not take much room: there are very many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Window(u64);
+/// Two hosts and a window, as a number of 48 bits that does not take much room: there are very
+/// many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Window([u16; 3]);
 
 impl Window {
     fn of(pair: Pair, window: i32) -> Self {
-        Self(FixedState::default().hash_one((pair, window)))
+        let number: u64 = FixedState::default().hash_one((pair, window));
+        Self([number as u16, (number >> 16) as u16, (number >> 32) as u16])
+    }
+}
+
+impl Hash for Window {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let [low, middle, high] = self.0.map(u64::from);
+        state.write_u64(low | middle << 16 | high << 32);
     }
 }
 
@@ -114,13 +125,32 @@ impl Traffic {
 
     fn add_messages(&mut self, ((pair, window), count): ((Pair, i32), u32)) {
         let is_full = self.messages.len() >= TRAFFIC_WINDOWS_MAX;
-        match self.messages.entry(Window::of(pair, window)) {
-            Entry::Occupied(mut sum) => *sum.get_mut() = sum.get().saturating_add(count),
-            Entry::Vacant(_) if is_full => self.dropped += u64::from(count),
-            Entry::Vacant(place) => {
-                place.insert(count);
+        self.add(Window::of(pair, window), count.into(), is_full);
+    }
+
+    /// Adds so many messages; those in a window that is new are left out where the table is full.
+    fn add(&mut self, window: Window, count: u64, is_full: bool) {
+        let sum = match self.messages.entry(window) {
+            Entry::Occupied(sum) => sum.into_mut(),
+            Entry::Vacant(_) if is_full => {
+                self.dropped += count;
+                return;
             }
+            Entry::Vacant(place) => place.insert(0),
+        };
+        let room = u16::MAX - *sum;
+        let own = u16::try_from(count).unwrap_or(u16::MAX).min(room);
+        *sum += own;
+        let more = count - u64::from(own);
+        if more > 0 {
+            *self.more.entry(window).or_default() += more;
         }
+    }
+
+    /// How many messages a window has.
+    fn messages_in(&self, window: Window) -> u64 {
+        let own = self.messages.get(&window).map_or(0, |count| u64::from(*count));
+        own + self.more.get(&window).copied().unwrap_or_default()
     }
 
     /// Counts a repeated request in a window whose messages are counted.
@@ -144,13 +174,8 @@ impl Traffic {
         // All that is new in a part is taken or left, so that the order of a table does not matter.
         let is_full = self.messages.len() >= TRAFFIC_WINDOWS_MAX;
         for (window, count) in other.messages {
-            match self.messages.entry(window) {
-                Entry::Occupied(mut sum) => *sum.get_mut() = sum.get().saturating_add(count),
-                Entry::Vacant(_) if is_full => self.dropped += u64::from(count),
-                Entry::Vacant(place) => {
-                    place.insert(count);
-                }
-            }
+            let more = other.more.get(&window).copied().unwrap_or_default();
+            self.add(window, u64::from(count) + more, is_full);
         }
         for ((pair, window), other) in other.repeats {
             if !self.messages.contains_key(&Window::of(pair, window)) {
@@ -185,12 +210,11 @@ impl Traffic {
             true => (first, second),
             false => (second, first),
         };
-        let messages = self.messages.get(&Window::of(pair, window));
         Repeating {
             client,
             server,
             start: Time::from_nanos(WINDOW.times(i64::from(window)).nanos()),
-            messages: messages.map_or(0, |count| u64::from(*count)),
+            messages: self.messages_in(Window::of(pair, window)),
             repeats: repeats.from_first + repeats.from_second,
             examples: &repeats.examples,
         }
@@ -267,6 +291,22 @@ mod tests {
         }
         traffic.add_messages(((pair(), 0), 1));
         assert_eq!((traffic.messages.len(), traffic.dropped()), (TRAFFIC_WINDOWS_MAX, 2));
+    }
+
+    #[test]
+    fn a_busy_window_has_all_of_its_messages() {
+        let busy = u32::from(u16::MAX);
+        let parts = [part(&[(1, busy - 1), (2, 1)], &[]), part(&[(1, busy + 7)], &[(1, 2)])];
+        let mut sums = [Traffic::default(), Traffic::default()];
+        let [one, other] = &mut sums;
+        parts.iter().for_each(|part| one.merge(part.clone()));
+        parts.iter().rev().for_each(|part| other.merge(part.clone()));
+        for sum in &mut sums {
+            sum.add_messages(((pair(), 1), 4));
+            let windows = [0, 1, 2].map(|window| sum.messages_in(Window::of(pair(), window)));
+            assert_eq!(windows, [0, 2 * u64::from(busy) + 10, 1]);
+            assert_eq!((sum.messages.len(), sum.more.len(), sum.dropped()), (2, 1, 0));
+        }
     }
 
     #[test]
