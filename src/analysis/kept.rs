@@ -8,20 +8,19 @@ use std::net::IpAddr;
 
 use rustc_hash::FxHashMap;
 
+use crate::analysis::packed::{
+    Blocks, read_array, read_bytes, read_number, read_signed, write_number, write_signed,
+};
 use crate::capture::FrameId;
 use crate::finding::{Confidence, Ending, Finding, Rule, Severity, Sign, Value, Visibility};
 use crate::packet::Endpoint;
 use crate::sip::Status;
 use crate::time::{Span, Time};
 
-/// Bytes of the first block, and of the largest one; each is twice the one before.
-const BLOCK_BYTES: std::ops::RangeInclusive<usize> = 1 << 12..=1 << 16;
-
 /// Findings in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kept {
-    /// Each block holds whole findings.
-    blocks: Vec<Vec<u8>>,
+    blocks: Blocks,
     count: usize,
     /// Those that have more than is written, such as a ladder; they are few.
     full: VecDeque<Finding>,
@@ -57,17 +56,7 @@ impl Kept {
             writer.byte(WRITTEN);
             writer.finding(&finding);
         }
-        let has_room = |block: &&mut Vec<u8>| block.capacity() - block.len() >= self.scratch.len();
-        match self.blocks.last_mut().filter(has_room) {
-            Some(block) => block.extend_from_slice(&self.scratch),
-            None => {
-                let wanted = BLOCK_BYTES.start() << self.blocks.len().min(8);
-                let size = wanted.min(*BLOCK_BYTES.end()).max(self.scratch.len());
-                let mut block = Vec::with_capacity(size);
-                block.extend_from_slice(&self.scratch);
-                self.blocks.push(block);
-            }
-        }
+        self.blocks.push(&self.scratch);
         self.count += 1;
     }
 }
@@ -278,8 +267,7 @@ impl Writer<'_> {
 
     fn tagged(&mut self, tag: u8, number: i64) {
         self.byte(tag);
-        // Small numbers of either sign take few bytes.
-        self.number(((number << 1) ^ (number >> 63)).cast_unsigned());
+        write_signed(self.bytes, number);
     }
 
     fn way(&mut self, tag: u8, (source, destination): (IpAddr, IpAddr)) {
@@ -345,13 +333,8 @@ impl Writer<'_> {
         self.number(size as u64);
     }
 
-    /// Seven bits a byte, the lowest first.
-    fn number(&mut self, mut number: u64) {
-        while number >= 0x80 {
-            self.byte(number as u8 | 0x80);
-            number >>= 7;
-        }
-        self.byte(number as u8);
+    fn number(&mut self, number: u64) {
+        write_number(self.bytes, number);
     }
 
     fn byte(&mut self, byte: u8) {
@@ -455,8 +438,7 @@ impl Reader<'_> {
     }
 
     fn signed(&mut self) -> Option<i64> {
-        let number = self.number()?;
-        Some((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
+        read_signed(&mut self.bytes)
     }
 
     fn endpoint(&mut self) -> Option<Endpoint> {
@@ -490,9 +472,7 @@ impl Reader<'_> {
 
     fn text(&mut self) -> Option<String> {
         let length = self.size()?;
-        let (text, rest) = self.bytes.split_at_checked(length)?;
-        self.bytes = rest;
-        String::from_utf8(text.to_vec()).ok()
+        String::from_utf8(read_bytes(&mut self.bytes, length)?.to_vec()).ok()
     }
 
     fn list<T>(&mut self, mut read: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
@@ -520,21 +500,11 @@ impl Reader<'_> {
     }
 
     fn number(&mut self) -> Option<u64> {
-        let mut number = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            number |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                break;
-            }
-        }
-        Some(number)
+        read_number(&mut self.bytes)
     }
 
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (array, rest) = self.bytes.split_first_chunk()?;
-        self.bytes = rest;
-        Some(*array)
+        read_array(&mut self.bytes)
     }
 
     fn byte(&mut self) -> Option<u8> {
@@ -546,6 +516,7 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::packed::BLOCK_BYTES;
     use crate::rules;
 
     fn sign() -> Sign {

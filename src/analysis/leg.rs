@@ -94,12 +94,18 @@ pub(super) enum Role {
     Referred,
 }
 
+impl Role {
+    /// All of them.
+    pub(super) const ALL: [Self; 5] =
+        [Self::NamesUpstream, Self::Names, Self::Shares, Self::Refers, Self::Referred];
+}
+
 /// A called or calling number, or else the digest of a user; 0 if there is none.
 ///
 /// Digits stand in four bits each, as 1 to 10, the last one lowest: so numbers with and without
 /// prefixes have their lowest bits in common.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Number(u64);
+pub(super) struct Number(pub(super) u64);
 
 impl Number {
     /// The last six digits: what numbers written with different prefixes have in common at least.

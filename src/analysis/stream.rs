@@ -113,7 +113,7 @@ impl Telling {
         for tally in tallies.iter_mut() {
             batch.calls.append(&mut tally.calls);
             fresh.extend(std::mem::take(&mut tally.findings));
-            self.legs.append(&mut tally.legs);
+            self.legs.extend(std::mem::take(&mut tally.legs));
         }
         batch.calls.sort_by_key(|call| call.first_frame);
         let is_same = self.held.is_empty() || facts.seen() == self.known;
@@ -290,14 +290,14 @@ mod tests {
     #[test]
     fn legs_of_calls_that_were_told_have_a_bound() {
         let mut tally = tally();
-        let own = tally.legs.first().expect("a leg").clone();
+        let own = std::mem::take(&mut tally.legs).into_iter().next().expect("a leg");
         let later = |number: u64| Leg {
             id: number,
             call_id: number.to_string().into(),
             start: own.start + crate::time::Span::from_secs(number.cast_signed()),
             ..own.clone()
         };
-        tally.legs.extend((1..LEGS_TOLD_MAX as u64 + 5).map(later));
+        (0..LEGS_TOLD_MAX as u64 + 5).map(later).for_each(|leg| tally.legs.push(&leg));
         let mut telling = Telling::new(keep(), false);
         let batch = telling.batch(&mut [&mut tally], &Facts::default(), &Settings::default());
         assert_eq!(batch.calls.len(), 1);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 
 use crate::analysis::kept::Kept;
-use crate::analysis::leg::Leg;
+use crate::analysis::legs::Legs;
 use crate::analysis::order;
 use crate::analysis::owners::NamedSigns;
 use crate::analysis::stream::gist;
@@ -100,7 +100,7 @@ pub struct Tally {
     /// Bytes of memory that they take.
     calls_room: usize,
     pub(super) findings: Kept,
-    pub(super) legs: Vec<Leg>,
+    pub(super) legs: Legs,
     streams: Vec<StreamSummary>,
     /// RTP streams of calls, by their first frames.
     claimed: FxHashSet<FrameId>,
@@ -130,7 +130,7 @@ impl Tally {
             calls: Vec::new(),
             calls_room: 0,
             findings: Kept::default(),
-            legs: Vec::new(),
+            legs: Legs::default(),
             streams: Vec::new(),
             claimed: FxHashSet::default(),
             ladders: HashMap::new(),
@@ -262,7 +262,7 @@ impl Tally {
         self.drop("streams-per-call", (!judged.has_all_streams).into());
         self.drop("links", judged.links_dropped);
         match judged.leg {
-            Some(leg) if self.legs.len() < LEGS_PER_SHARD_MAX => push(&mut self.legs, leg),
+            Some(leg) if self.legs.len() < LEGS_PER_SHARD_MAX => self.legs.push(&leg),
             leg => self.drop("legs", leg.is_some().into()),
         }
     }
@@ -359,25 +359,19 @@ impl Tally {
         let mut named = NamedSigns::default();
         let mut min_severity = Severity::Info;
         let mut found = Vec::with_capacity(parts.len());
-        legs.reserve_exact(parts.iter().map(|part| part.legs.len()).sum());
+        let mut packed = Vec::with_capacity(parts.len());
         for part in parts {
             analysis.calls.extend(merge_continuations(part.calls));
             found.push(part.findings);
-            legs.extend(part.legs);
+            packed.push(part.legs);
             analysis.streams.extend(part.streams);
             analysis.totals.add(&part.totals);
             analysis.statistics.merge(part.statistics);
             facts.merge(part.facts);
             named.merge(part.named);
-            for (reason, count) in part.unread {
-                *analysis.unread.entry(reason).or_default() += count;
-            }
-            for (bound, count) in part.dropped {
-                *analysis.dropped.entry(bound).or_default() += count;
-            }
-            for (rule, count) in part.failed_rules {
-                *analysis.failed_rules.entry(rule).or_default() += count;
-            }
+            add_counts(&mut analysis.unread, part.unread);
+            add_counts(&mut analysis.dropped, part.dropped);
+            add_counts(&mut analysis.failed_rules, part.failed_rules);
             min_severity = min_severity.max(part.keep.min_severity);
         }
         let unlisted = analysis.statistics.unlisted_peers;
@@ -397,6 +391,8 @@ impl Tally {
         analysis.totals.copies = facts.copies.count + facts.shared;
         analysis.captures = std::mem::take(&mut facts.captures);
         drop(facts);
+        legs.reserve_exact(packed.iter().map(Legs::len).sum());
+        packed.into_iter().for_each(|own| legs.extend(own));
         let links = told.linked(legs);
         roots::settle(&links, &mut findings);
         owners::settle(&mut findings, &told.findings, named);
@@ -409,12 +405,8 @@ impl Tally {
         for finding in &findings {
             analysis.totals.findings.add(finding.severity);
         }
-        for (rule, count) in told.failed_rules {
-            *analysis.failed_rules.entry(rule).or_default() += count;
-        }
-        for (bound, count) in told.dropped {
-            *analysis.dropped.entry(bound).or_default() += count;
-        }
+        add_counts(&mut analysis.failed_rules, told.failed_rules);
+        add_counts(&mut analysis.dropped, told.dropped);
         analysis.incidents = incidents(&findings, told.findings, &analysis.statistics.peers);
         analysis.findings = findings;
         analysis.calls.sort_by_key(|call| (is_several.then_some(call.start), call.first_frame));
@@ -428,6 +420,12 @@ fn push<T>(list: &mut Vec<T>, element: T) {
         list.reserve_exact((list.len() / 8).max(4));
     }
     list.push(element);
+}
+
+fn add_counts<K: Ord>(counts: &mut BTreeMap<K, u64>, more: BTreeMap<K, u64>) {
+    for (name, count) in more {
+        *counts.entry(name).or_default() += count;
+    }
 }
 
 /// What the rules found in the calls, as far as it stands, and in the capture as a whole.
@@ -609,8 +607,8 @@ mod tests {
         let log = log(&[(0, 1, 2, invite)]);
         let mut tally = Tally::new(Keep { calls: 10, ..Keep::default() });
         surrounded(|own| tally.judge(&log, own, Media::new(&[]), &[], false));
-        let leg = tally.legs.first().expect("a leg").clone();
-        tally.legs.resize(LEGS_PER_SHARD_MAX, leg);
+        let leg = tally.legs.clone().into_iter().next().expect("a leg");
+        (1..LEGS_PER_SHARD_MAX).for_each(|_| tally.legs.push(&leg));
         surrounded(|own| tally.judge(&log, own, Media::new(&[]), &[], true));
         assert_eq!(tally.legs.len(), LEGS_PER_SHARD_MAX);
         assert_eq!(tally.dropped.get("legs"), Some(&1));
