@@ -15,6 +15,7 @@ use crate::capture::FrameId;
 use crate::limits::{DIALLED_HOSTS_MAX, DIALLED_NUMBERS_MAX};
 use crate::packet::Endpoint;
 use crate::signaling::call::Call;
+use crate::signaling::firsts::add_first;
 use crate::signaling::message::Message;
 use crate::signaling::reach::Reach;
 use crate::signaling::suspects::Spell;
@@ -215,9 +216,7 @@ impl Dials {
         for (own, other) in
             [(&mut self.first, &other.first), (&mut self.first_answered, &other.first_answered)]
         {
-            own.extend_from_slice(other);
-            own.sort_unstable();
-            own.truncate(CALLS_MAX);
+            other.iter().for_each(|dial| add_first(own, dial, CALLS_MAX));
         }
     }
 

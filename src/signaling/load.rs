@@ -14,6 +14,7 @@ use crate::limits::{LOAD_SLOTS_MAX, LOAD_TOLD_MAX};
 use crate::packet::Endpoint;
 use crate::signaling::call::Call;
 use crate::signaling::facts::number_of;
+use crate::signaling::firsts::add_first;
 use crate::signaling::suspects::Spell;
 use crate::signaling::transaction::Transaction;
 use crate::sip::Method;
@@ -132,9 +133,7 @@ impl Trouble {
         let controls = self.control.take().into_iter().chain(other.control.clone());
         self.control = controls.min();
         self.until = self.until.max(other.until);
-        self.first.extend(&other.first);
-        self.first.sort_unstable();
-        self.first.truncate(FRAMES_MAX);
+        other.first.iter().for_each(|own| add_first(&mut self.first, own, FRAMES_MAX));
     }
 }
 

@@ -19,6 +19,7 @@ mod emergency;
 mod evidence;
 mod exchange;
 mod facts;
+mod firsts;
 
 mod hold;
 mod in_dialog;

@@ -10,6 +10,7 @@ use crate::limits::{TALK_HOSTS_MAX, TALK_LENGTHS_MAX};
 use crate::signaling::call::Call;
 use crate::signaling::dialog::Dialog;
 use crate::signaling::facts::Examples;
+use crate::signaling::firsts::add_first;
 use crate::signaling::message::Message;
 use crate::signaling::session_timer::SessionTimer;
 use crate::signaling::settings::Threshold;
@@ -386,9 +387,7 @@ impl Length {
         };
         self.calls += other.calls;
         self.told += other.told;
-        self.first.extend(other.first);
-        self.first.sort_unstable_by_key(|(frame, _)| *frame);
-        self.first.truncate(FRAMES_MAX);
+        other.first.iter().for_each(|own| add_first(&mut self.first, own, FRAMES_MAX));
     }
 }
 
