@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::ops::Deref;
+use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use rustc_hash::{FxHashMap, FxHasher};
@@ -57,12 +58,19 @@ type Refused = ((Time, FrameId), Status);
 #[derive(Clone, Debug, Default)]
 struct Record {
     spells: Vec<(Device, Term)>,
+    /// What few have.
+    rare: Option<Box<Rare>>,
+    /// Some of its spells are not known, so neither is the end of one.
+    is_open: bool,
+}
+
+/// Why an address of record may be registered no more.
+#[derive(Clone, Debug, Default)]
+struct Rare {
     /// When a device, or all, were removed.
     removed: Vec<(Time, Option<Device>)>,
     /// When a REGISTER failed.
     failed: Vec<Time>,
-    /// Some of its spells are not known, so neither is the end of one.
-    is_open: bool,
 }
 
 /// One device of an address of record: its instance and flow, else its contact.
@@ -84,7 +92,7 @@ pub struct Term {
     /// How long that bound it.
     pub granted: Span,
     /// The contact, as the REGISTER names it.
-    pub contact: Box<[u8]>,
+    pub contact: Arc<[u8]>,
     /// Who sent the last REGISTER.
     pub client: Endpoint,
     /// Who answered it.
@@ -109,7 +117,7 @@ pub struct Lapse<'r> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moving {
     /// The contacts that it had, the first and the last one.
-    pub contacts: [Box<[u8]>; 2],
+    pub contacts: [Arc<[u8]>; 2],
     /// Who sent its last REGISTER.
     pub client: Endpoint,
     /// Who answered it.
@@ -126,8 +134,8 @@ pub struct Moving {
 struct Place {
     address: u64,
     last: Time,
-    /// The contact that it had first.
-    contact: Box<[u8]>,
+    /// The contact that it had first, mostly that of its spell.
+    contact: Arc<[u8]>,
     moved: Option<Box<Moving>>,
 }
 
@@ -168,10 +176,12 @@ impl Registrations {
         let name = || request.to().and_then(|to| name_of(&to.uri));
         match hop.first_success() {
             Some(answer) if request.contacts().any(|contact| contact.is_star()) => {
-                self.with_record(name(), |record| insert(&mut record.removed, (answer.time, None)));
+                self.with_record(name(), |record| {
+                    insert(&mut record.rare().removed, (answer.time, None))
+                });
             }
             None if !call.got_through(hop) => {
-                self.with_record(name(), |record| insert(&mut record.failed, request.time));
+                self.with_record(name(), |record| insert(&mut record.rare().failed, request.time));
             }
             Some(_) | None => {}
         }
@@ -203,7 +213,7 @@ impl Registrations {
         let device = Device::of(binding);
         if binding.is_removed() {
             let removed = (binding.at, Some(device));
-            self.with_record(Some(name), |record| insert(&mut record.removed, removed));
+            self.with_record(Some(name), |record| insert(&mut record.rare().removed, removed));
             return;
         }
         let spell = Term {
@@ -302,8 +312,10 @@ impl Registrations {
             for (device, spell) in other.spells {
                 self.crowded += own.join(device, spell);
             }
-            insert_all(&mut own.removed, other.removed);
-            insert_all(&mut own.failed, other.failed);
+            if let Some(other) = other.rare {
+                insert_all(&mut own.rare().removed, other.removed);
+                insert_all(&mut own.rare().failed, other.failed);
+            }
             own.is_open |= other.is_open;
         }
         for (name, other) in other.refused {
@@ -358,6 +370,10 @@ impl Lapse<'_> {
 }
 
 impl Record {
+    fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
     fn spells(&self) -> impl Iterator<Item = (Device, &Term)> {
         self.spells.iter().map(|(of, own)| (*of, own))
     }
@@ -403,8 +419,10 @@ impl Record {
     ) -> Option<Lapse<'r>> {
         let (from, until) = (spell.last.0, spell.end + grace);
         let is_own = |of: &Option<Device>| of.is_none_or(|of| of == device);
-        let removed = self.removed.iter().any(|(at, of)| (from..=until).contains(at) && is_own(of));
-        let failed = self.failed.iter().any(|at| (from..=until).contains(at));
+        let mut removed = self.rare.iter().flat_map(|rare| &rare.removed);
+        let removed = removed.any(|(at, of)| (from..=until).contains(at) && is_own(of));
+        let mut failed = self.rare.iter().flat_map(|rare| &rare.failed);
+        let failed = failed.any(|at| (from..=until).contains(at));
         // Devices that do not tell their name are one, which may have got another address.
         let stands_in = |other: &Device| {
             other.has_instance == device.has_instance && (!device.has_instance || *other == device)
@@ -466,7 +484,7 @@ impl Place {
             let moved = self.moved.get_or_insert_with(|| {
                 let (name, device) = of();
                 Box::new(Moving {
-                    contacts: [contact.clone(), Box::default()],
+                    contacts: [contact.clone(), Arc::default()],
                     client: spell.client,
                     registrar: spell.registrar,
                     moves: Vec::new(),
@@ -581,7 +599,7 @@ mod tests {
                 end: at(*end),
                 last: (at(*start), frame),
                 granted: at(*end).since(at(*start)),
-                contact: Box::default(),
+                contact: Arc::default(),
                 client: end_of(1),
                 registrar: end_of(2),
             };
