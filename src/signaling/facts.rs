@@ -166,42 +166,41 @@ impl Way {
 /// Ways from host to host that the media of a call may take: there and back on the first two hops.
 pub type MediaWays = [Option<(IpAddr, IpAddr)>; 4];
 
-/// Ways of media in the room that IPv4 addresses take, wherever they are such.
+/// Ways of media in the room that they take in nearly all calls.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PackedWays {
-    /// Sources and destinations; a bit of the number tells which ways there are.
-    Four(u8, [(Ipv4Addr, Ipv4Addr); 4]),
-    /// Any addresses.
+    /// There and back between two IPv4 hosts, on one hop or on two.
+    Back((Ipv4Addr, Ipv4Addr), Option<(Ipv4Addr, Ipv4Addr)>),
+    /// Any ways.
     Any(Box<MediaWays>),
 }
 
 impl PackedWays {
     fn of(ways: MediaWays) -> Self {
-        let (mut known, mut four) = (0, [(Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED); 4]);
-        for (place, (way, packed)) in ways.iter().zip(&mut four).enumerate() {
-            match way {
-                None => continue,
-                Some((IpAddr::V4(source), IpAddr::V4(destination))) => {
-                    *packed = (*source, *destination);
-                    known |= 1 << place;
-                }
-                Some(_) => return Self::Any(Box::new(ways)),
+        let pair = |there: Option<(IpAddr, IpAddr)>, back| match there? {
+            (IpAddr::V4(near), IpAddr::V4(far)) => {
+                (back == Some((far.into(), near.into()))).then_some((near, far))
             }
+            _ => None,
+        };
+        let [there, back, second, second_back] = ways;
+        match (pair(there, back), pair(second, second_back)) {
+            (Some(first), None) if second.is_none() && second_back.is_none() => {
+                Self::Back(first, None)
+            }
+            (Some(first), Some(second)) => Self::Back(first, Some(second)),
+            _ => Self::Any(Box::new(ways)),
         }
-        Self::Four(known, four)
     }
 
     /// The ways as they were.
     pub fn ways(&self) -> MediaWays {
         match self {
             Self::Any(ways) => **ways,
-            Self::Four(known, four) => {
-                let mut ways = [None; 4];
-                for (place, (way, (source, destination))) in ways.iter_mut().zip(four).enumerate() {
-                    let is_known = known & (1 << place) != 0;
-                    *way = is_known.then_some((IpAddr::V4(*source), IpAddr::V4(*destination)));
-                }
-                ways
+            Self::Back(first, second) => {
+                let there = |(near, far): (Ipv4Addr, Ipv4Addr)| (near.into(), far.into());
+                let back = |(near, far): (Ipv4Addr, Ipv4Addr)| (far.into(), near.into());
+                [Some(there(*first)), Some(back(*first)), second.map(there), second.map(back)]
             }
         }
     }
@@ -882,5 +881,29 @@ mod tests {
         assert_ne!(of("sip:Carol@example.net"), of("sip:carol@example.net"));
         assert_ne!(of("sip:example.net"), of("sip:carol@example.net"));
         assert_eq!(of("tel:+4930123456"), None);
+    }
+    #[test]
+    fn ways_of_media_are_given_back_as_they_were() {
+        let host = |last: u8| IpAddr::from([192, 0, 2, last]);
+        let (one, other) = (Some((host(1), host(2))), Some((host(2), host(1))));
+        let (next, back) = (Some((host(2), host(3))), Some((host(3), host(2))));
+        let long = IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1]);
+        let usual = [[one, other, None, None], [one, other, next, back]];
+        let rare = [
+            [None; 4],
+            [one, None, None, None],
+            [one, next, None, None],
+            [one, other, next, None],
+            [one, other, None, next],
+            [Some((long, host(1))), Some((host(1), long)), None, None],
+        ];
+        for (all, is_short) in [(&usual[..], true), (&rare[..], false)] {
+            for ways in all {
+                let packed = PackedWays::of(*ways);
+                assert_eq!(packed.ways(), *ways);
+                assert_eq!(matches!(packed, PackedWays::Back(..)), is_short, "{ways:?}");
+            }
+        }
+        assert!(size_of::<PackedWays>() <= 24);
     }
 }
