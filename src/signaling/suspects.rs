@@ -150,36 +150,35 @@ type Sight = (Time, FrameId, Endpoint, Endpoint);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Accepted {
     at: Time,
-    frame: FrameId,
+    /// The frame; its parts lie closer together than they do in one.
+    capture: u16,
+    number: u64,
     port: u16,
-    user: Spelling,
+    /// How many digits the user has.
+    digits: u8,
+    /// The user, where it is not written as the number with so many digits; in two boxes, since
+    /// there are very many and most are numbers.
+    name: Option<Box<Box<[u8]>>>,
 }
 
-/// How a user is written.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Spelling {
-    /// As the number, with so many digits.
-    Number(u8),
-    /// Otherwise; in two boxes, since most are numbers.
-    Name(Box<Box<[u8]>>),
-}
-
-impl Spelling {
-    fn of(user: &[u8]) -> Self {
-        match User::number(user).and(user.len().try_into().ok()) {
-            Some(digits) => Self::Number(digits),
-            None => Self::Name(Box::new(user.into())),
-        }
+impl Accepted {
+    fn new(at: Time, frame: FrameId, port: u16, user: &[u8]) -> Self {
+        let digits = User::number(user).and(user.len().try_into().ok());
+        let name = digits.is_none().then(|| Box::new(user.into()));
+        let FrameId { capture, number } = frame;
+        Self { at, number, capture, port, digits: digits.unwrap_or_default(), name }
     }
 
-    /// The bytes that `user` was made of.
-    fn bytes(&self, User(user): User) -> Box<[u8]> {
-        match self {
-            Self::Number(digits) => {
-                let digits = usize::from(*digits);
-                format!("{user:0digits$}").into_bytes().into()
-            }
-            Self::Name(name) => (**name).clone(),
+    fn frame(&self) -> FrameId {
+        FrameId { capture: self.capture, number: self.number }
+    }
+
+    /// The user as it was written.
+    fn user(&self, User(user): User) -> Box<[u8]> {
+        let digits = usize::from(self.digits);
+        match &self.name {
+            None => format!("{user:0digits$}").into_bytes().into(),
+            Some(name) => (**name).clone(),
         }
     }
 }
@@ -388,7 +387,7 @@ impl Suspects {
             return;
         }
         let (at, frame, port) = (request.time, request.frame, hop.client.port);
-        self.add_last(key, Accepted { at, frame, port, user: Spelling::of(&user) });
+        self.add_last(key, Accepted::new(at, frame, port, &user));
     }
 
     fn suspect(&mut self, host: IpAddr) -> Option<&mut Suspect> {
@@ -890,7 +889,7 @@ impl Gathering {
             is_enumeration: self.is_enumeration,
             statuses: self.statuses,
             frames: self.first.into_iter().map(|(at, frame, ..)| (frame, at)).collect(),
-            accepted: own.map(|(own, user)| (own.user.bytes(user), own.frame, own.at)).collect(),
+            accepted: own.map(|(own, user)| (own.user(user), own.frame(), own.at)).collect(),
         })
     }
 }
@@ -973,7 +972,7 @@ mod tests {
     fn credentials_that_were_accepted_after_others_are_told_once() {
         let let_in = |user: &str, second: i64, port: u16| {
             let (at, frame) = (Time::from_parts(second, 0), FrameId::default());
-            (User::of(user), Accepted { at, frame, port, user: Spelling::of(user.as_bytes()) })
+            (User::of(user), Accepted::new(at, frame, port, user.as_bytes()))
         };
         let all = [let_in("a", 5, 1), let_in("b", 50, 1), let_in("c", 50, 2), let_in("a", 60, 3)];
         let borrowed = all.iter().map(|(user, own)| (*user, own));
@@ -992,8 +991,10 @@ mod tests {
 
     #[test]
     fn users_are_told_as_they_were_written() {
+        assert!(size_of::<Accepted>() <= 32);
         for user in ["0", "0049", "15550001234", "alice", "+49", "", "1234567890123456789"] {
-            let bytes = Spelling::of(user.as_bytes()).bytes(User::of(user));
+            let own = Accepted::new(Time::default(), FrameId::default(), 1, user.as_bytes());
+            let bytes = own.user(User::of(user));
             assert_eq!(&*bytes, user.as_bytes());
         }
     }
@@ -1004,7 +1005,7 @@ mod tests {
         let users = ["0", "1001", "alice"];
         for (last, user) in (1..=3).flat_map(|last| users.map(|user| (last, user))) {
             let (at, frame, user) = (Time::default(), FrameId::default(), user.as_bytes());
-            let accepted = Accepted { at, frame, port: 5060, user: Spelling::of(user) };
+            let accepted = Accepted::new(at, frame, 5060, user);
             suspects.add_last(Login::of(host(last).address, User::of(user)), accepted);
         }
         let found: Vec<_> = suspects.let_in(host(2).address).map(|(user, _)| user).collect();
