@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr};
 
-use foldhash::fast::FixedState;
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 
 use crate::capture::{Description, FrameId, Note};
@@ -17,6 +16,7 @@ use crate::signaling::call::Call;
 use crate::signaling::clock::Dates;
 use crate::signaling::coverage::Coverage;
 use crate::signaling::dialled::Dialled;
+use crate::signaling::digest::Digest;
 use crate::signaling::load::Loads;
 use crate::signaling::losses::{Loss, LossKind, Losses};
 use crate::signaling::message::Message;
@@ -118,19 +118,20 @@ pub struct Facts {
     /// What of messages and calls was not looked at.
     bounded: Bounded,
     hosts: FxHashSet<IpAddr>,
-    ways: FxHashSet<Way>,
+    /// From host to host; a digest takes a fifth of the room.
+    ways: FxHashSet<Digest>,
     /// RTP packets by their ways.
     media_ways: FxHashMap<(IpAddr, IpAddr), u64>,
     /// Hosts that sent or got RTP.
     media_hosts: FxHashSet<IpAddr>,
     /// Ways of SIP messages.
-    sip_ways: FxHashSet<Way>,
+    sip_ways: FxHashSet<Digest>,
     /// Whom INVITEs were for.
-    invited: FxHashSet<Target>,
+    invited: FxHashSet<Digest>,
     /// Servers that accepted credentials with a digest URI that is not the request's.
     lenient: FxHashSet<IpAddr>,
     /// Call-IDs of responses whose requests were not seen, as numbers.
-    answered: FxHashSet<u64>,
+    answered: FxHashSet<Digest>,
     /// Ways of messages that the capture cut so short that nobody knows which call they belong to.
     unplaced: FxHashSet<(IpAddr, IpAddr)>,
     /// Hosts, ways and targets that the bounds left out; one may count several times.
@@ -150,16 +151,6 @@ impl Target {
         uri.user().hash(&mut hasher);
         in_lower_case(host.as_bytes()).hash(&mut hasher);
         Some(Self(hasher.finish()))
-    }
-}
-
-/// A way from host to host, as a number that takes a quarter of the room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Way(u64);
-
-impl Way {
-    fn of(source: IpAddr, destination: IpAddr) -> Self {
-        Self(FixedState::default().hash_one((source, destination)))
     }
 }
 
@@ -219,14 +210,7 @@ impl Silence {
     /// Counts one more.
     fn add(&mut self, frame: FrameId, time: Time) {
         self.count += 1;
-        let is_later = self.first.iter().all(|known| *known <= (frame, time));
-        if self.first.len() >= EXAMPLES_MAX && is_later {
-            return;
-        }
-        let mut first = std::mem::take(&mut self.first);
-        first.push((frame, time));
-        first.sort_by_key(|own| *own);
-        first.iter().take(EXAMPLES_MAX).for_each(|own| self.first.push(*own));
+        self.first.add_first((frame, time), EXAMPLES_MAX);
     }
 
     /// Adds the other's.
@@ -312,7 +296,10 @@ impl Examples {
 impl Facts {
     /// A packet went from one host to another.
     pub fn saw_way(&mut self, source: IpAddr, destination: IpAddr) {
-        insert(&mut self.ways, Way::of(source, destination), &mut self.unlisted);
+        insert(&mut self.ways, Digest::of((source, destination)), &mut self.unlisted);
+        if self.ways.len() < HOSTS_MAX {
+            self.ways.insert(Digest::of((source, destination)));
+        }
         self.saw_host(source);
     }
 
@@ -348,7 +335,7 @@ impl Facts {
         };
         let is_shown = |way: &(IpAddr, IpAddr)| {
             let packets = self.media_ways.get(way).copied().unwrap_or_default();
-            self.ways.contains(&Way::of(way.0, way.1)) || packets >= MEDIA_PACKETS_MIN
+            self.ways.contains(&Digest::of(*way)) || packets >= MEDIA_PACKETS_MIN
         };
         let ways = || ways.iter().flatten();
         ways().any(has_media) && ways().any(is_shown)
@@ -369,7 +356,10 @@ impl Facts {
 
     /// A SIP message went from one host to another.
     pub fn saw_sip(&mut self, source: IpAddr, destination: IpAddr) {
-        insert(&mut self.sip_ways, Way::of(source, destination), &mut self.unlisted);
+        insert(&mut self.sip_ways, Digest::of((source, destination)), &mut self.unlisted);
+        if self.sip_ways.len() < HOSTS_MAX {
+            self.sip_ways.insert(Digest::of((source, destination)));
+        }
     }
 
     /// A connection could not be read.
@@ -407,7 +397,7 @@ impl Facts {
 
     /// An INVITE to the target was seen, or there were too many INVITEs to tell.
     pub fn has_invited(&self, target: Target) -> bool {
-        self.invited.len() >= HOSTS_MAX || self.invited.contains(&target)
+        self.invited.len() >= HOSTS_MAX || self.invited.contains(&target.0.into())
     }
 
     /// A connection for SIP was not opened.
@@ -423,7 +413,9 @@ impl Facts {
 
     /// A SIP message that could be read went between two hosts.
     pub fn has_sip_between(&self, one: IpAddr, other: IpAddr) -> bool {
-        [Way::of(one, other), Way::of(other, one)].iter().any(|way| self.sip_ways.contains(way))
+        [Digest::of((one, other)), Digest::of((other, one))]
+            .iter()
+            .any(|way| self.sip_ways.contains(way))
     }
 
     /// A host sent a packet.
@@ -448,7 +440,7 @@ impl Facts {
 
     /// At least one packet went from the first host to the second.
     pub fn has_way(&self, source: IpAddr, destination: IpAddr) -> bool {
-        self.ways.contains(&Way::of(source, destination))
+        self.ways.contains(&Digest::of((source, destination)))
     }
 
     /// How many hosts and ways are known.
@@ -482,7 +474,7 @@ impl Facts {
     /// Responses to a request with this Call-ID came although the request itself is not in the
     /// captures, or there were too many such to tell.
     pub fn has_answered(&self, call_id: &[u8]) -> bool {
-        self.answered.len() >= HOSTS_MAX || self.answered.contains(&number_of(call_id))
+        self.answered.len() >= HOSTS_MAX || self.answered.contains(&number_of(call_id).into())
     }
 
     /// The captures go on from one of them to that moment without a long pause between two (guard
@@ -643,7 +635,7 @@ impl Facts {
         for hop in call.attempts.iter().flat_map(|attempt| attempt.transactions(call)) {
             let target = hop.request.and_then(|request| Target::of(&request.request_uri()?));
             if let Some(target) = target {
-                insert(&mut self.invited, target, &mut self.unlisted);
+                insert(&mut self.invited, Digest::from(target.0), &mut self.unlisted);
             }
         }
     }
@@ -692,7 +684,7 @@ impl Facts {
     fn add_answered(&mut self, call: &Call<'_>) {
         let is_unasked = call.transactions.iter().any(|hop| hop.request.is_none());
         if is_unasked {
-            insert(&mut self.answered, number_of(call.call_id), &mut self.unlisted);
+            insert(&mut self.answered, number_of(call.call_id).into(), &mut self.unlisted);
         }
     }
 
@@ -825,7 +817,8 @@ mod tests {
         assert!(few.contains(&"capture-one-sided") && few.contains(&"no-rtp"), "{few:?}");
         assert!(facts.lacks_host(way.1) && facts.lacks_way(way.1, way.0));
 
-        let ways: FxHashSet<Way> = numbers().map(|number| Way(number.into())).collect();
+        let ways: FxHashSet<Digest> =
+            numbers().map(|number| Digest::from(u64::from(number))).collect();
         facts.hosts = numbers().map(host).collect();
         facts.media_hosts.clone_from(&facts.hosts);
         facts.sip_ways.clone_from(&ways);
@@ -849,25 +842,26 @@ mod tests {
 
     #[test]
     fn beyond_the_bound_of_hosts_everything_may_have_been_seen() {
-        let full: FxHashSet<u64> = numbers().map(u64::from).collect();
+        let full: FxHashSet<Digest> =
+            numbers().map(|number| Digest::from(u64::from(number))).collect();
         let mut facts = Facts::default();
         let target = Target(u64::MAX);
         let (one, other) = (host(NEW), host(NEW + 1));
         assert!(!facts.has_invited(target) && !facts.has_answered(b"new"));
         assert!(!facts.has_unplaced(one, other) && !facts.is_one_sided(one, other));
-        facts.invited = full.iter().map(|number| Target(*number)).collect();
+        facts.invited.clone_from(&full);
         facts.answered.clone_from(&full);
         facts.unplaced = numbers().map(|number| (host(number), host(number))).collect();
         let known = |number| ((host(number), host(number)), OneSided::default());
         facts.one_sided = numbers().map(known).collect();
         let mut part = Facts::default();
-        part.invited.insert(target);
-        part.answered.insert(u64::MAX);
+        part.invited.insert(Digest::from(target.0));
+        part.answered.insert(Digest::from(u64::MAX));
         part.unplaced.insert((one, other));
         part.one_sided.insert((one, other), OneSided::default());
         facts.merge(part);
         assert_eq!(unlisted(&facts), 4);
-        insert(&mut facts.invited, target, &mut facts.unlisted);
+        insert(&mut facts.invited, Digest::from(target.0), &mut facts.unlisted);
         assert_eq!(unlisted(&facts), 5);
         assert!(facts.has_invited(target) && facts.has_answered(b"new"));
         assert!(facts.has_unplaced(one, other) && facts.is_one_sided(one, other));
@@ -882,6 +876,7 @@ mod tests {
         assert_ne!(of("sip:example.net"), of("sip:carol@example.net"));
         assert_eq!(of("tel:+4930123456"), None);
     }
+
     #[test]
     fn ways_of_media_are_given_back_as_they_were() {
         let host = |last: u8| IpAddr::from([192, 0, 2, last]);

@@ -15,6 +15,7 @@ mod coverage;
 mod defects;
 mod dialled;
 mod dialog;
+mod digest;
 mod emergency;
 mod evidence;
 mod exchange;

@@ -57,6 +57,19 @@ impl<T> ShortList<T> {
     }
 }
 
+impl<T: Copy + Ord> ShortList<T> {
+    /// Puts an element among the first ones, if it is one of so many.
+    pub(super) fn add_first(&mut self, element: T, most: usize) {
+        if self.len() >= most && self.iter().all(|known| *known <= element) {
+            return;
+        }
+        let mut all = std::mem::take(self);
+        all.push(element);
+        all.sort_by_key(|own| *own);
+        all.iter().take(most).for_each(|own| self.push(*own));
+    }
+}
+
 impl<T> Default for ShortList<T> {
     fn default() -> Self {
         Self::new()
@@ -101,5 +114,14 @@ mod tests {
         list.sort_by_key(|number| *number);
         assert_eq!(list.into_iter().copied().collect::<Vec<_>>(), [1, 1, 2, 3]);
         assert_eq!(*ShortList::one(7), [7]);
+    }
+
+    #[test]
+    fn keeps_the_first_ones_in_order() {
+        let mut list = ShortList::new();
+        for element in [5, 3, 9, 3, 4, 8] {
+            list.add_first(element, 3);
+        }
+        assert_eq!(*list, [3, 3, 4]);
     }
 }

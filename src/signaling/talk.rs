@@ -10,10 +10,10 @@ use crate::limits::{TALK_HOSTS_MAX, TALK_LENGTHS_MAX};
 use crate::signaling::call::Call;
 use crate::signaling::dialog::Dialog;
 use crate::signaling::facts::Examples;
-use crate::signaling::firsts::add_first;
 use crate::signaling::message::Message;
 use crate::signaling::session_timer::SessionTimer;
 use crate::signaling::settings::Threshold;
+use crate::signaling::short_list::ShortList;
 use crate::signaling::transaction::Transaction;
 use crate::sip::{HeaderName, Method, Reason, timers};
 use crate::time::{Span, Time};
@@ -163,13 +163,13 @@ struct Ended {
 }
 
 /// Calls of about the same length.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 struct Length {
     calls: u64,
     /// Those of them whose BYE says that a timer ran out.
     told: u64,
     shortest: Span,
-    first: Vec<(FrameId, Time)>,
+    first: ShortList<(FrameId, Time)>,
 }
 
 /// The calls of one host of which most lasted equally long.
@@ -268,7 +268,8 @@ impl Talks {
             self.dropped += 1;
             return;
         }
-        let one = Length { calls: 1, told: told.into(), shortest: length, first: vec![bye] };
+        let one =
+            Length { calls: 1, told: told.into(), shortest: length, first: ShortList::one(bye) };
         self.lengths += usize::from(own.add(step, one));
     }
 
@@ -374,7 +375,7 @@ impl Ended {
             same: most.calls,
             told: most.told,
             length: most.shortest,
-            first: most.first,
+            first: most.first.to_vec(),
         })
     }
 }
@@ -387,7 +388,7 @@ impl Length {
         };
         self.calls += other.calls;
         self.told += other.told;
-        other.first.iter().for_each(|own| add_first(&mut self.first, own, FRAMES_MAX));
+        other.first.iter().for_each(|own| self.first.add_first(*own, FRAMES_MAX));
     }
 }
 

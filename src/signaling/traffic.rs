@@ -5,14 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
-use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::IpAddr;
 
-use foldhash::fast::FixedState;
 use rustc_hash::FxHashMap;
 
 use crate::limits::TRAFFIC_WINDOWS_MAX;
 use crate::signaling::call::Call;
+use crate::signaling::digest::Digest;
 use crate::signaling::facts::Examples;
 use crate::signaling::message::Message;
 use crate::time::{Span, Time};
@@ -29,33 +28,14 @@ type Pair = (IpAddr, IpAddr);
 /// The SIP messages between pairs of hosts.
 #[derive(Clone, Debug, Default)]
 pub struct Traffic {
-    /// Messages either way, by window.
-    messages: FxHashMap<Window, u16>,
+    /// Messages either way, by hosts and window.
+    messages: FxHashMap<Digest, u16>,
     /// How many more there are of those that have too many for that.
-    more: FxHashMap<Window, u64>,
+    more: FxHashMap<Digest, u64>,
     /// Windows in which requests were repeated, by number since the epoch.
     repeats: BTreeMap<(Pair, i32), Repeats>,
     /// Messages that the bound on windows left out.
     dropped: u64,
-}
-
-/// Two hosts and a window, as a number of 48 bits that does not take much room: there are very
-/// many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Window([u16; 3]);
-
-impl Window {
-    fn of(pair: Pair, window: i32) -> Self {
-        let number: u64 = FixedState::default().hash_one((pair, window));
-        Self([number as u16, (number >> 16) as u16, (number >> 32) as u16])
-    }
-}
-
-impl Hash for Window {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let [low, middle, high] = self.0.map(u64::from);
-        state.write_u64(low | middle << 16 | high << 32);
-    }
 }
 
 /// Requests that were sent again and answered in the end.
@@ -125,11 +105,11 @@ impl Traffic {
 
     fn add_messages(&mut self, ((pair, window), count): ((Pair, i32), u32)) {
         let is_full = self.messages.len() >= TRAFFIC_WINDOWS_MAX;
-        self.add(Window::of(pair, window), count.into(), is_full);
+        self.add(Digest::of((pair, window)), count.into(), is_full);
     }
 
     /// Adds so many messages; those in a window that is new are left out where the table is full.
-    fn add(&mut self, window: Window, count: u64, is_full: bool) {
+    fn add(&mut self, window: Digest, count: u64, is_full: bool) {
         let sum = match self.messages.entry(window) {
             Entry::Occupied(sum) => sum.into_mut(),
             Entry::Vacant(_) if is_full => {
@@ -148,7 +128,7 @@ impl Traffic {
     }
 
     /// How many messages a window has.
-    fn messages_in(&self, window: Window) -> u64 {
+    fn messages_in(&self, window: Digest) -> u64 {
         let own = self.messages.get(&window).map_or(0, |count| u64::from(*count));
         own + self.more.get(&window).copied().unwrap_or_default()
     }
@@ -157,7 +137,7 @@ impl Traffic {
     fn add_repeat(&mut self, repeat: &Message<'_>, call_id: &[u8]) {
         let pair = pair_of(repeat);
         let window = window_of(repeat.time);
-        if !self.messages.contains_key(&Window::of(pair, window)) {
+        if !self.messages.contains_key(&Digest::of((pair, window))) {
             return;
         }
         let repeats = self.repeats.entry((pair, window)).or_default();
@@ -178,7 +158,7 @@ impl Traffic {
             self.add(window, u64::from(count) + more, is_full);
         }
         for ((pair, window), other) in other.repeats {
-            if !self.messages.contains_key(&Window::of(pair, window)) {
+            if !self.messages.contains_key(&Digest::of((pair, window))) {
                 continue;
             }
             let repeats = self.repeats.entry((pair, window)).or_default();
@@ -214,7 +194,7 @@ impl Traffic {
             client,
             server,
             start: Time::from_nanos(WINDOW.times(i64::from(window)).nanos()),
-            messages: self.messages_in(Window::of(pair, window)),
+            messages: self.messages_in(Digest::of((pair, window))),
             repeats: repeats.from_first + repeats.from_second,
             examples: &repeats.examples,
         }
@@ -303,7 +283,7 @@ mod tests {
         parts.iter().rev().for_each(|part| other.merge(part.clone()));
         for sum in &mut sums {
             sum.add_messages(((pair(), 1), 4));
-            let windows = [0, 1, 2].map(|window| sum.messages_in(Window::of(pair(), window)));
+            let windows = [0, 1, 2].map(|window| sum.messages_in(Digest::of((pair(), window))));
             assert_eq!(windows, [0, 2 * u64::from(busy) + 10, 1]);
             assert_eq!((sum.messages.len(), sum.more.len(), sum.dropped()), (2, 1, 0));
         }
