@@ -12,17 +12,20 @@ use crate::analysis::packed::{
     Blocks, read_array, read_bytes, read_number, read_signed, write_number, write_signed,
 };
 use crate::capture::FrameId;
-use crate::finding::{Confidence, Ending, Finding, Rule, Severity, Sign, Value, Visibility};
+use crate::finding::{
+    Confidence, Ending, Finding, LadderLine, Rule, Severity, Sign, Value, Visibility,
+};
 use crate::packet::Endpoint;
 use crate::sip::Status;
 use crate::time::{Span, Time};
+use crate::transport::Transport;
 
 /// Findings in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kept {
     blocks: Blocks,
     count: usize,
-    /// Those that have more than is written, such as a ladder; they are few.
+    /// Those that have more than is written; they are few.
     full: VecDeque<Finding>,
     words: Words,
     /// The one that is written.
@@ -106,8 +109,7 @@ const FULL: u8 = 1;
 
 /// It has what is not written.
 fn is_full(finding: &Finding) -> bool {
-    !finding.ladder.is_empty()
-        || !finding.linked.is_empty()
+    !finding.linked.is_empty()
         || !finding.owns.is_empty()
         || finding.fallback.as_deref().is_some_and(is_full)
 }
@@ -163,7 +165,7 @@ impl Writer<'_> {
             owns: _,
             needs_company,
             fallback,
-            ladder: _,
+            ladder,
             ladder_omitted,
             is_excused: _,
         } = finding;
@@ -194,7 +196,33 @@ impl Writer<'_> {
         self.list(related, Self::sign);
         self.byte((*needs_company).into());
         self.option(fallback.as_deref(), Self::finding);
+        self.list(ladder, Self::line);
         self.size(*ladder_omitted);
+    }
+
+    fn line(&mut self, line: &LadderLine) {
+        let LadderLine {
+            frame,
+            time,
+            source,
+            destination,
+            transport,
+            label,
+            has_sdp,
+            is_evidence,
+            repeats,
+            last_repeat,
+        } = line;
+        self.frame(*frame);
+        self.time(*time);
+        self.endpoint(*source);
+        self.endpoint(*destination);
+        self.byte(*transport as u8);
+        self.text(label);
+        self.byte((*has_sdp).into());
+        self.byte((*is_evidence).into());
+        self.size(*repeats);
+        self.option(*last_repeat, Self::time);
     }
 
     fn sign(&mut self, sign: &Sign) {
@@ -375,7 +403,7 @@ impl Reader<'_> {
             owns: Vec::new(),
             needs_company: self.flag()?,
             fallback: self.option(|own| own.finding().map(Box::new))?,
-            ladder: Vec::new(),
+            ladder: self.list(Self::line)?,
             ladder_omitted: self.size()?,
             is_excused: false,
         })
@@ -391,6 +419,26 @@ impl Reader<'_> {
             call_id: self.option(Self::text)?,
             link: self.option(Self::word)?,
         })
+    }
+
+    fn line(&mut self) -> Option<LadderLine> {
+        Some(LadderLine {
+            frame: self.frame()?,
+            time: self.time()?,
+            source: self.endpoint()?,
+            destination: self.endpoint()?,
+            transport: self.transport()?,
+            label: self.text()?,
+            has_sdp: self.flag()?,
+            is_evidence: self.flag()?,
+            repeats: self.size()?,
+            last_repeat: self.option(Self::time)?,
+        })
+    }
+
+    fn transport(&mut self) -> Option<Transport> {
+        let transport = self.byte()?;
+        Transport::ALL.into_iter().find(|known| *known as u8 == transport)
     }
 
     fn severity(&mut self) -> Option<Severity> {
@@ -575,6 +623,21 @@ mod tests {
         }
     }
 
+    fn line(transport: Transport) -> LadderLine {
+        LadderLine {
+            frame: FrameId { capture: 1, number: 1 << 40 },
+            time: Time::from_nanos(i64::MIN),
+            source: endpoint("192.0.2.1"),
+            destination: endpoint("2001:db8::1"),
+            transport,
+            label: "INVITE sip:zo\u{eb}@example.com".to_owned(),
+            has_sdp: true,
+            is_evidence: false,
+            repeats: 300,
+            last_repeat: Some(Time::from_nanos(7)),
+        }
+    }
+
     fn visibilities() -> Vec<Visibility> {
         let (host, peer) = (endpoint("192.0.2.1").address, endpoint("2001:db8::1").address);
         let ways = [Some((host, peer)), None, None, Some((peer, host))];
@@ -596,6 +659,12 @@ mod tests {
         let mut all: Vec<Finding> = (0..2000).map(finding).collect();
         for (finding, visibility) in all.iter_mut().zip(visibilities().into_iter().cycle()) {
             finding.visibility = visibility;
+        }
+        for (own, transport) in all.iter_mut().step_by(5).zip(Transport::ALL.into_iter().cycle()) {
+            let mut line = line(transport);
+            own.ladder.push(line.clone());
+            (line.has_sdp, line.is_evidence, line.last_repeat) = (false, true, None);
+            own.ladder.push(line);
         }
         for own in all.iter_mut().step_by(7) {
             own.fallback = Some(Box::new(finding(1)));
