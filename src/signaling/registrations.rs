@@ -20,6 +20,7 @@ use crate::signaling::call::Call;
 use crate::signaling::facts::in_lower_case;
 use crate::signaling::message::Message;
 use crate::signaling::registration::{AddressOfRecord, Binding};
+use crate::signaling::short_list::ShortList;
 use crate::signaling::transaction::Transaction;
 use crate::sip::{Host, Method, Status, Uri};
 use crate::time::{Span, Time};
@@ -58,20 +59,20 @@ type Refused = ((Time, FrameId), Status);
 #[derive(Clone, Debug, Default)]
 struct Record {
     spells: Vec<(Device, Term)>,
-    /// What few have.
-    rare: Option<Box<Rare>>,
+    /// When a REGISTER failed, as the first one does that is challenged.
+    failed: ShortList<Time>,
+    /// When a device, or all, were removed; few are.
+    removed: Option<Box<Removals>>,
     /// Some of its spells are not known, so neither is the end of one.
     is_open: bool,
 }
 
-/// Why an address of record may be registered no more.
+/// When a device was removed, or all.
+type Removed = (Time, Option<Device>);
+
+/// When devices of one address of record were removed, in order.
 #[derive(Clone, Debug, Default)]
-struct Rare {
-    /// When a device, or all, were removed.
-    removed: Vec<(Time, Option<Device>)>,
-    /// When a REGISTER failed.
-    failed: Vec<Time>,
-}
+struct Removals(Vec<Removed>);
 
 /// One device of an address of record: its instance and flow, else its contact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -176,12 +177,10 @@ impl Registrations {
         let name = || request.to().and_then(|to| name_of(&to.uri));
         match hop.first_success() {
             Some(answer) if request.contacts().any(|contact| contact.is_star()) => {
-                self.with_record(name(), |record| {
-                    insert(&mut record.rare().removed, (answer.time, None))
-                });
+                self.with_record(name(), |record| record.remove((answer.time, None)));
             }
             None if !call.got_through(hop) => {
-                self.with_record(name(), |record| insert(&mut record.rare().failed, request.time));
+                self.with_record(name(), |record| record.failed.insert(request.time));
             }
             Some(_) | None => {}
         }
@@ -213,7 +212,7 @@ impl Registrations {
         let device = Device::of(binding);
         if binding.is_removed() {
             let removed = (binding.at, Some(device));
-            self.with_record(Some(name), |record| insert(&mut record.rare().removed, removed));
+            self.with_record(Some(name), |record| record.remove(removed));
             return;
         }
         let spell = Term {
@@ -312,10 +311,13 @@ impl Registrations {
             for (device, spell) in other.spells {
                 self.crowded += own.join(device, spell);
             }
-            if let Some(other) = other.rare {
-                insert_all(&mut own.rare().removed, other.removed);
-                insert_all(&mut own.rare().failed, other.failed);
+            if let Some(other) = other.removed {
+                let all = &mut own.removed.get_or_insert_default().0;
+                all.extend(other.0);
+                all.sort();
+                all.dedup();
             }
+            own.failed.insert_all(other.failed);
             own.is_open |= other.is_open;
         }
         for (name, other) in other.refused {
@@ -370,8 +372,9 @@ impl Lapse<'_> {
 }
 
 impl Record {
-    fn rare(&mut self) -> &mut Rare {
-        self.rare.get_or_insert_default()
+    /// Remembers that a device, or all, were removed; false if that is known.
+    fn remove(&mut self, removed: Removed) -> bool {
+        insert(&mut self.removed.get_or_insert_default().0, removed)
     }
 
     fn spells(&self) -> impl Iterator<Item = (Device, &Term)> {
@@ -419,10 +422,9 @@ impl Record {
     ) -> Option<Lapse<'r>> {
         let (from, until) = (spell.last.0, spell.end + grace);
         let is_own = |of: &Option<Device>| of.is_none_or(|of| of == device);
-        let mut removed = self.rare.iter().flat_map(|rare| &rare.removed);
+        let mut removed = self.removed.iter().flat_map(|all| &all.0);
         let removed = removed.any(|(at, of)| (from..=until).contains(at) && is_own(of));
-        let mut failed = self.rare.iter().flat_map(|rare| &rare.failed);
-        let failed = failed.any(|at| (from..=until).contains(at));
+        let failed = self.failed.iter().any(|at| (from..=until).contains(at));
         // Devices that do not tell their name are one, which may have got another address.
         let stands_in = |other: &Device| {
             other.has_instance == device.has_instance && (!device.has_instance || *other == device)
@@ -509,13 +511,6 @@ impl Place {
 /// Puts an element in its place; false where it is there.
 fn insert<T: Ord + Copy>(list: &mut Vec<T>, element: T) -> bool {
     insert_by(list, element, |own| *own)
-}
-
-/// Puts the elements of a list in order into their places.
-fn insert_all<T: Ord>(list: &mut Vec<T>, elements: Vec<T>) {
-    list.extend(elements);
-    list.sort();
-    list.dedup();
 }
 
 /// The same as [`insert`] by a key, for the last one that has it.

@@ -58,6 +58,44 @@ impl<T> ShortList<T> {
 }
 
 impl<T: Copy + Ord> ShortList<T> {
+    /// Puts an element in its place in order; false where it is there.
+    pub(super) fn insert(&mut self, element: T) -> bool {
+        match &mut self.held {
+            Held::None => self.held = Held::One(element),
+            Held::One(one) if *one == element => return false,
+            Held::One(one) => {
+                let both = vec![element.min(*one), element.max(*one)];
+                self.held = Held::Several(both);
+            }
+            Held::Several(all) => match all.binary_search(&element) {
+                Ok(_) => return false,
+                Err(place) => all.insert(place, element),
+            },
+        }
+        true
+    }
+
+    /// The same for all of another list, however many they are.
+    pub(super) fn insert_all(&mut self, other: Self) {
+        match (&mut self.held, other.held) {
+            (_, Held::None) => {}
+            (_, Held::One(one)) => {
+                self.insert(one);
+            }
+            (Held::Several(all), Held::Several(more)) => {
+                all.extend(more);
+                all.sort();
+                all.dedup();
+            }
+            (Held::None | Held::One(_), several @ Held::Several(_)) => {
+                let few = std::mem::replace(&mut self.held, several);
+                Self { held: few }.iter().for_each(|own| {
+                    self.insert(*own);
+                });
+            }
+        }
+    }
+
     /// Puts an element among the first ones, if it is one of so many.
     pub(super) fn add_first(&mut self, element: T, most: usize) {
         if self.len() >= most && self.iter().all(|known| *known <= element) {
@@ -123,5 +161,25 @@ mod tests {
             list.add_first(element, 3);
         }
         assert_eq!(*list, [3, 3, 4]);
+    }
+
+    #[test]
+    fn inserts_each_element_once() {
+        let mut list = ShortList::new();
+        let is_new = [5, 5, 3, 9, 3, 4].map(|element| list.insert(element));
+        assert_eq!(is_new, [true, false, true, true, false, true]);
+        assert_eq!(*list, [3, 4, 5, 9]);
+        let lists = [&[][..], &[4], &[3, 7], &[1, 3, 9]].map(|elements| {
+            let mut list = ShortList::new();
+            elements.iter().for_each(|own| assert!(list.insert(*own)));
+            list
+        });
+        for (one, other) in lists.iter().flat_map(|one| lists.iter().map(move |own| (one, own))) {
+            let mut all = one.clone();
+            all.insert_all(other.clone());
+            let expected: std::collections::BTreeSet<i32> =
+                one.iter().chain(other).copied().collect();
+            assert!(all.iter().eq(&expected), "{one:?} {other:?}");
+        }
     }
 }
