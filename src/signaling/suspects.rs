@@ -6,6 +6,7 @@
 //! left out.
 
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
@@ -481,20 +482,20 @@ impl Suspects {
     pub fn guesses(&self, criteria: &GuessCriteria) -> Vec<Probing> {
         let mut found = Vec::new();
         for (host, own) in self.in_order() {
-            let let_in = || self.let_in(host);
+            let users = LazyCell::new(|| self.let_in(host).count());
             let mut tried = Tried::default();
             let rejected: Vec<_> =
                 own.sorted().into_iter().filter(|refused| refused.has_credentials).collect();
             let mut gathering = Gathering::default();
             for run in runs(&rejected, criteria.within) {
                 let is_told = !own.tools.is_empty() && run.len() >= TRIES_OF_TOOL;
-                let serves_users = || self.serves_users(host, let_in().count(), run);
+                let serves_users = || self.serves_users(host, *users, run);
                 if is_told || (is_guessing(run, criteria) && !serves_users()) {
                     gathering.add_run(host, run);
                     tried.add(run);
                 }
             }
-            gathering.accepted = tried.accepted(let_in());
+            gathering.accepted = tried.accepted(self.let_in(host));
             found.extend(gathering.finish(own.tools.first().map(|tool| tool.tool)));
         }
         found
