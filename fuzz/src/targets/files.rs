@@ -86,7 +86,7 @@ fn text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()
 }
 
-/// A `.sip` script: its frames are in order and can be read.
+/// A `.sip` script: its frames are in order, unless a line has a clock of its own, and can be read.
 pub fn script(bytes: &[u8]) {
     let Some(text) = text(bytes) else { return };
     let _ = scripts::title(text);
@@ -94,7 +94,8 @@ pub fn script(bytes: &[u8]) {
         Ok(frames) => frames,
         Err(error) => return assert_harmless(error.to_string().as_bytes(), "a fault in a script"),
     };
-    assert!(frames.is_sorted_by_key(|frame| frame.time), "frames are in order of time");
+    let is_in_order = frames.is_sorted_by_key(|frame| frame.time);
+    assert!(is_in_order || text.contains("clock="), "frames are in order of time");
     for (frame, number) in frames.iter().zip(1..) {
         assert!(frame.original_length as usize >= frame.data.len());
         packet::decode(&Frame {
