@@ -314,8 +314,8 @@ pub const LEGS_PER_SHARD_MAX: usize = 16_000;
 /// Calls that were told and are still looked at for the other legs of later ones.
 pub const LEGS_TOLD_MAX: usize = 20_000;
 
-/// Hosts remembered that received one INVITE.
-pub const LEG_HOSTS_MAX: usize = 4;
+/// Hosts remembered that received one INVITE: in an IMS core a dozen.
+pub const LEG_HOSTS_MAX: usize = 16;
 
 /// Header fields of one call remembered that tie it to others.
 pub const LEG_MARKS_MAX: usize = 16;
