@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use rustc_hash::FxHashMap;
 
 use crate::analysis::packed::{
-    Blocks, read_array, read_bytes, read_number, read_signed, write_number, write_signed,
+    Blocks, Entries, read_array, read_bytes, read_number, read_signed, write_number, write_signed,
 };
 use crate::capture::FrameId;
 use crate::finding::{
@@ -70,16 +70,14 @@ impl IntoIterator for Kept {
 
     fn into_iter(self) -> Unpacked {
         let Self { blocks, full, words, .. } = self;
-        Unpacked { blocks: blocks.into_iter(), block: Vec::new(), at: 0, full, words }
+        Unpacked { entries: blocks.into_entries(), full, words }
     }
 }
 
-/// Gives the findings back; a block is let go once it is read.
+/// Gives the findings back.
 #[derive(Debug)]
 pub(super) struct Unpacked {
-    blocks: std::vec::IntoIter<Vec<u8>>,
-    block: Vec<u8>,
-    at: usize,
+    entries: Entries,
     full: VecDeque<Finding>,
     words: Words,
 }
@@ -88,19 +86,14 @@ impl Iterator for Unpacked {
     type Item = Finding;
 
     fn next(&mut self) -> Option<Finding> {
-        if self.at >= self.block.len() {
-            self.block = self.blocks.next()?;
-            self.at = 0;
-        }
-        let bytes = self.block.get(self.at..).unwrap_or_default();
-        let mut reader = Reader { bytes, words: &self.words };
-        let finding = match reader.byte()? {
-            WRITTEN => reader.finding(),
-            _ => self.full.pop_front(),
-        };
-        debug_assert!(finding.is_some(), "what is written can be read");
-        self.at = self.block.len() - reader.bytes.len();
-        finding
+        let Self { entries, full, words } = self;
+        entries.next(|bytes| {
+            let mut reader = Reader { bytes, words };
+            match reader.byte()? {
+                WRITTEN => reader.finding(),
+                _ => full.pop_front(),
+            }
+        })
     }
 }
 
@@ -371,12 +364,12 @@ impl Writer<'_> {
 }
 
 /// Reads what [`Writer`] wrote.
-struct Reader<'r> {
-    bytes: &'r [u8],
+struct Reader<'r, 'b> {
+    bytes: &'r mut &'b [u8],
     words: &'r Words,
 }
 
-impl Reader<'_> {
+impl Reader<'_, '_> {
     fn finding(&mut self) -> Option<Finding> {
         Some(Finding {
             rule: self.words.rules.get(self.size()?)?,
@@ -486,7 +479,7 @@ impl Reader<'_> {
     }
 
     fn signed(&mut self) -> Option<i64> {
-        read_signed(&mut self.bytes)
+        read_signed(self.bytes)
     }
 
     fn endpoint(&mut self) -> Option<Endpoint> {
@@ -520,7 +513,7 @@ impl Reader<'_> {
 
     fn text(&mut self) -> Option<String> {
         let length = self.size()?;
-        String::from_utf8(read_bytes(&mut self.bytes, length)?.to_vec()).ok()
+        String::from_utf8(read_bytes(self.bytes, length)?.to_vec()).ok()
     }
 
     fn list<T>(&mut self, mut read: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
@@ -548,11 +541,11 @@ impl Reader<'_> {
     }
 
     fn number(&mut self) -> Option<u64> {
-        read_number(&mut self.bytes)
+        read_number(self.bytes)
     }
 
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        read_array(&mut self.bytes)
+        read_array(self.bytes)
     }
 
     fn byte(&mut self) -> Option<u8> {

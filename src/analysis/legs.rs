@@ -5,7 +5,7 @@
 
 use crate::analysis::leg::{Leg, Mark, Number, Place, Role, digest};
 use crate::analysis::packed::{
-    Blocks, read_array, read_bytes, read_number, read_signed, write_number, write_signed,
+    Blocks, Entries, read_array, read_bytes, read_number, read_signed, write_number, write_signed,
 };
 use crate::signaling::ShortList;
 use crate::time::Time;
@@ -42,16 +42,14 @@ impl IntoIterator for Legs {
 
     fn into_iter(self) -> Unpacked {
         let Self { blocks, reasons, .. } = self;
-        Unpacked { blocks: blocks.into_iter(), block: Vec::new(), at: 0, reasons }
+        Unpacked { entries: blocks.into_entries(), reasons }
     }
 }
 
-/// Gives the legs back; a block is let go once it is read.
+/// Gives the legs back.
 #[derive(Debug)]
 pub(super) struct Unpacked {
-    blocks: std::vec::IntoIter<Vec<u8>>,
-    block: Vec<u8>,
-    at: usize,
+    entries: Entries,
     reasons: Vec<&'static str>,
 }
 
@@ -59,16 +57,8 @@ impl Iterator for Unpacked {
     type Item = Leg;
 
     fn next(&mut self) -> Option<Leg> {
-        if self.at >= self.block.len() {
-            self.block = self.blocks.next()?;
-            self.at = 0;
-        }
-        let bytes = self.block.get(self.at..).unwrap_or_default();
-        let mut reader = Reader { bytes, reasons: &self.reasons };
-        let leg = reader.leg();
-        debug_assert!(leg.is_some(), "what is written can be read");
-        self.at = self.block.len() - reader.bytes.len();
-        leg
+        let Self { entries, reasons } = self;
+        entries.next(|bytes| Reader { bytes, reasons }.leg())
     }
 }
 
@@ -156,20 +146,20 @@ impl Writer<'_> {
 }
 
 /// Reads what [`Writer`] wrote.
-struct Reader<'r> {
-    bytes: &'r [u8],
+struct Reader<'r, 'b> {
+    bytes: &'r mut &'b [u8],
     reasons: &'r [&'static str],
 }
 
-impl Reader<'_> {
+impl Reader<'_, '_> {
     fn leg(&mut self) -> Option<Leg> {
         let length = self.size()?;
-        let call_id: Box<str> = str::from_utf8(read_bytes(&mut self.bytes, length)?).ok()?.into();
+        let call_id: Box<str> = str::from_utf8(read_bytes(self.bytes, length)?).ok()?.into();
         let id = self.option(Self::digest)?.unwrap_or_else(|| digest(call_id.as_bytes()));
-        let start = i64::from_le_bytes(read_array(&mut self.bytes)?);
+        let start = i64::from_le_bytes(read_array(self.bytes)?);
         let mut time = || {
             self.option(|own| {
-                let after = read_signed(&mut own.bytes)?;
+                let after = read_signed(own.bytes)?;
                 Some(Time::from_nanos(start.wrapping_add(after)))
             })
         };
@@ -177,7 +167,7 @@ impl Reader<'_> {
         let [is_answered, has_more_servers, has_more_marks] =
             [self.flag()?, self.flag()?, self.flag()?];
         let tags = self.option(|own| {
-            let [caller, callee] = [read_array(&mut own.bytes)?, read_array(&mut own.bytes)?];
+            let [caller, callee] = [read_array(own.bytes)?, read_array(own.bytes)?];
             Some((u32::from_le_bytes(caller), u32::from_le_bytes(callee)))
         })?;
         let client = self.place()?;
@@ -185,10 +175,10 @@ impl Reader<'_> {
         for _ in 0..self.size()? {
             servers.push(self.place()?);
         }
-        let first = Number(read_number(&mut self.bytes)?);
-        let mut other = || self.option(|own| read_number(&mut own.bytes).map(Number));
+        let first = Number(read_number(self.bytes)?);
+        let mut other = || self.option(|own| read_number(own.bytes).map(Number));
         let called = [first, other()?.unwrap_or(first), other()?.unwrap_or(first)];
-        let calling = Number(read_number(&mut self.bytes)?);
+        let calling = Number(read_number(self.bytes)?);
         let media = self.digest()?;
         let marks: Option<Vec<Mark>> = (0..self.size()?).map(|_| self.mark()).collect();
         Some(Leg {
@@ -213,18 +203,18 @@ impl Reader<'_> {
 
     fn place(&mut self) -> Option<Place> {
         let host = self.digest()?;
-        Some(Place { host, port: u16::from_le_bytes(read_array(&mut self.bytes)?) })
+        Some(Place { host, port: u16::from_le_bytes(read_array(self.bytes)?) })
     }
 
     fn mark(&mut self) -> Option<Mark> {
-        let [role] = read_array(&mut self.bytes)?;
+        let [role] = read_array(self.bytes)?;
         let role = Role::ALL.into_iter().find(|known| *known as u8 == role)?;
         let reason = self.size()?;
         Some(Mark { role, reason: self.reasons.get(reason)?, key: self.digest()? })
     }
 
     fn digest(&mut self) -> Option<u64> {
-        read_array(&mut self.bytes).map(u64::from_le_bytes)
+        read_array(self.bytes).map(u64::from_le_bytes)
     }
 
     fn option<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
@@ -235,12 +225,12 @@ impl Reader<'_> {
     }
 
     fn flag(&mut self) -> Option<bool> {
-        let [flag] = read_array(&mut self.bytes)?;
+        let [flag] = read_array(self.bytes)?;
         Some(flag != 0)
     }
 
     fn size(&mut self) -> Option<usize> {
-        usize::try_from(read_number(&mut self.bytes)?).ok()
+        usize::try_from(read_number(self.bytes)?).ok()
     }
 }
 

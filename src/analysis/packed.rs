@@ -31,14 +31,33 @@ impl Blocks {
     pub(super) fn len(&self) -> usize {
         self.blocks.len()
     }
+
+    /// Gives the entries back in order.
+    pub(super) fn into_entries(self) -> Entries {
+        Entries { blocks: self.blocks.into_iter(), block: Vec::new(), at: 0 }
+    }
 }
 
-impl IntoIterator for Blocks {
-    type Item = Vec<u8>;
-    type IntoIter = std::vec::IntoIter<Vec<u8>>;
+/// Entries that are read one after another; a block is let go once it is read.
+#[derive(Debug)]
+pub(super) struct Entries {
+    blocks: std::vec::IntoIter<Vec<u8>>,
+    block: Vec<u8>,
+    at: usize,
+}
 
-    fn into_iter(self) -> Self::IntoIter {
-        self.blocks.into_iter()
+impl Entries {
+    /// What `read` makes of the next entry, of which it leaves nothing; nothing at the end.
+    pub(super) fn next<T>(&mut self, read: impl FnOnce(&mut &[u8]) -> Option<T>) -> Option<T> {
+        if self.at >= self.block.len() {
+            self.block = self.blocks.next()?;
+            self.at = 0;
+        }
+        let mut bytes = self.block.get(self.at..).unwrap_or_default();
+        let entry = read(&mut bytes);
+        debug_assert!(entry.is_some(), "what is written can be read");
+        self.at = self.block.len() - bytes.len();
+        entry
     }
 }
 

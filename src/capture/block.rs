@@ -116,7 +116,7 @@ impl Block {
 
     /// The same in a buffer of its size, for blocks that may have to wait.
     #[must_use]
-    pub fn compact(mut self) -> Self {
+    pub(crate) fn compact(mut self) -> Self {
         self.buffer.truncate(self.bytes);
         self.buffer.shrink_to_fit();
         self.records.shrink_to_fit();

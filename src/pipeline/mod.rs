@@ -250,6 +250,7 @@ impl<'o> Run<'o> {
                     let reached = self.work(&round);
                     self.close_calls(reached);
                     self.tell(teller)?;
+                    merge.recycle(round);
                 }
                 progress(merge.bytes());
                 ahead = merge.next()?;
@@ -265,7 +266,8 @@ impl<'o> Run<'o> {
                 windows += 1;
                 let is_due = windows % WINDOWS_PER_JUDGEMENT == 0;
                 // At the end, calls wait for what the streams still hold.
-                over = Some(reached).filter(|_| ahead.is_some() && (is_due || self.is_worth()));
+                over =
+                    Some(reached).filter(|_| ahead.is_some() && (is_due || self.is_look_cheap()));
                 if let Teller::Telling(..) = teller
                     && let Some(reached) = over.take()
                 {
@@ -380,7 +382,7 @@ impl<'o> Run<'o> {
     }
 
     /// So many messages came that looking at every open call costs little beside them.
-    fn is_worth(&self) -> bool {
+    fn is_look_cheap(&self) -> bool {
         let backlogs = self.calls.iter().map(CallShard::backlog);
         let (news, open) = backlogs.fold((0, 0), |sum, own| (sum.0 + own.0, sum.1 + own.1));
         news >= open

@@ -297,9 +297,6 @@ impl Facts {
     /// A packet went from one host to another.
     pub fn saw_way(&mut self, source: IpAddr, destination: IpAddr) {
         insert(&mut self.ways, Digest::of((source, destination)), &mut self.unlisted);
-        if self.ways.len() < HOSTS_MAX {
-            self.ways.insert(Digest::of((source, destination)));
-        }
         self.saw_host(source);
     }
 
@@ -357,9 +354,6 @@ impl Facts {
     /// A SIP message went from one host to another.
     pub fn saw_sip(&mut self, source: IpAddr, destination: IpAddr) {
         insert(&mut self.sip_ways, Digest::of((source, destination)), &mut self.unlisted);
-        if self.sip_ways.len() < HOSTS_MAX {
-            self.sip_ways.insert(Digest::of((source, destination)));
-        }
     }
 
     /// A connection could not be read.

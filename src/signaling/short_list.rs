@@ -2,6 +2,8 @@
 
 use std::ops::Deref;
 
+use crate::signaling::firsts::add_first;
+
 /// Elements that are sorted without a list of their keys.
 const FEW: usize = 16;
 
@@ -96,15 +98,14 @@ impl<T: Copy + Ord> ShortList<T> {
         }
     }
 
-    /// Puts an element among the first ones, if it is one of so many.
+    /// Puts an element among the first ones, if it is one of so many, at least two.
     pub(super) fn add_first(&mut self, element: T, most: usize) {
-        if self.len() >= most && self.iter().all(|known| *known <= element) {
+        if let Held::Several(all) = &mut self.held {
+            add_first(all, &element, most);
             return;
         }
-        let mut all = std::mem::take(self);
-        all.push(element);
-        all.sort_by_key(|own| *own);
-        all.iter().take(most).for_each(|own| self.push(*own));
+        self.push(element);
+        self.sort_by_key(|own| *own);
     }
 }
 
