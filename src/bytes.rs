@@ -1,5 +1,8 @@
 //! Captured bytes: read without a panic, shown without harm.
 
+#[cfg(feature = "parts")]
+pub(crate) mod parts;
+
 use std::borrow::Cow;
 use std::fmt;
 

@@ -12,11 +12,13 @@ const MICRO: Span = Span::from_micros(1);
 ///
 /// Takes the room of an address while there are none: most hosts show few kinds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Delays {
     sums: Option<Box<Sums>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct Sums {
     sum: Span,
     count: u64,

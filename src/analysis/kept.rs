@@ -20,6 +20,12 @@ use crate::sip::Status;
 use crate::time::{Span, Time};
 use crate::transport::Transport;
 
+#[cfg(feature = "parts")]
+mod parts;
+
+/// Values and findings that lie in others; none is written that has more.
+const DEPTH_MAX: usize = 8;
+
 /// Findings in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kept {
@@ -88,7 +94,7 @@ impl Iterator for Unpacked {
     fn next(&mut self) -> Option<Finding> {
         let Self { entries, full, words } = self;
         entries.next(|bytes| {
-            let mut reader = Reader { bytes, words };
+            let mut reader = Reader { bytes, words, depth: 0 };
             match reader.byte()? {
                 WRITTEN => reader.finding(),
                 _ => full.pop_front(),
@@ -367,6 +373,8 @@ impl Writer<'_> {
 struct Reader<'r, 'b> {
     bytes: &'r mut &'b [u8],
     words: &'r Words,
+    /// How many findings and values lie around what is read.
+    depth: usize,
 }
 
 impl Reader<'_, '_> {
@@ -395,11 +403,19 @@ impl Reader<'_, '_> {
             linked: Vec::new(),
             owns: Vec::new(),
             needs_company: self.flag()?,
-            fallback: self.option(|own| own.finding().map(Box::new))?,
+            fallback: self.option(|own| own.deeper(Self::finding).map(Box::new))?,
             ladder: self.list(Self::line)?,
             ladder_omitted: self.size()?,
             is_excused: false,
         })
+    }
+
+    /// Reads what lies in another one, unless that would be endless.
+    fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        self.depth = Some(self.depth + 1).filter(|depth| *depth <= DEPTH_MAX)?;
+        let own = read(self)?;
+        self.depth -= 1;
+        Some(own)
     }
 
     fn sign(&mut self) -> Option<Sign> {
@@ -474,7 +490,7 @@ impl Reader<'_, '_> {
             4 => Value::Word(self.word()?),
             5 => Value::Endpoint(self.endpoint()?),
             6 => Value::Flag(self.flag()?),
-            _ => Value::List(self.list(Self::value)?),
+            _ => Value::List(self.deeper(|own| own.list(Self::value))?),
         })
     }
 

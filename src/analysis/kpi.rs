@@ -7,6 +7,7 @@ use crate::time::{Span, Time};
 
 /// The counts and times behind the indicators, of all calls or of those to one server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Kpi {
     /// Attempts to set up a session, without those that were only a step on the way (guard G7) and
     /// those that ended 3xx, 401, 402 or 407.

@@ -10,6 +10,9 @@ use crate::analysis::packed::{
 use crate::signaling::ShortList;
 use crate::time::Time;
 
+#[cfg(feature = "parts")]
+mod parts;
+
 /// Legs in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Legs {

@@ -36,6 +36,8 @@ mod named;
 mod order;
 mod owners;
 mod packed;
+#[cfg(feature = "parts")]
+mod parts;
 mod replaced;
 mod roots;
 mod rtp_stream;
@@ -104,6 +106,7 @@ impl Analysis {
 
 /// Counts over all captures of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Totals {
     /// Frames read.
     pub frames: u64,
@@ -154,6 +157,7 @@ impl Totals {
 
 /// A count for each severity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct BySeverity {
     /// Severity error.
     pub error: u64,

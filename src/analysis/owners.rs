@@ -103,8 +103,10 @@ type Spells = HashMap<IpAddr, Vec<(Time, Time, usize)>, RandomState>;
 /// Findings on calls of a tool that names itself: there may be one for each of very many calls, and
 /// they belong to the finding on the tool in any case, so they need not be kept to the end.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub(super) struct NamedSigns {
     /// By tool and rule: how many, and the first ones.
+    #[cfg_attr(feature = "parts", borsh(deserialize_with = "crate::bytes::parts::by_words"))]
     signs: BTreeMap<(&'static str, &'static str), (u64, Vec<Sign>)>,
 }
 

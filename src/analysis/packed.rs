@@ -8,6 +8,7 @@ pub(super) const BLOCK_BYTES: std::ops::RangeInclusive<usize> = 1 << 12..=1 << 1
 
 /// Entries one after another, each whole in one block.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub(super) struct Blocks {
     blocks: Vec<Vec<u8>>,
 }
@@ -24,6 +25,25 @@ impl Blocks {
         let mut block = Vec::with_capacity(wanted.min(*BLOCK_BYTES.end()).max(entry.len()));
         block.extend_from_slice(entry);
         self.blocks.push(block);
+    }
+
+    /// There are so many entries, and `read` accepts each of them.
+    #[cfg(feature = "parts")]
+    pub(super) fn holds(&self, count: usize, mut read: impl FnMut(&mut &[u8]) -> bool) -> bool {
+        let mut left = count;
+        for block in &self.blocks {
+            let mut bytes = block.as_slice();
+            if bytes.is_empty() {
+                return false;
+            }
+            while !bytes.is_empty() {
+                if left == 0 || !read(&mut bytes) {
+                    return false;
+                }
+                left -= 1;
+            }
+        }
+        left == 0
     }
 
     /// How many blocks there are.

@@ -22,6 +22,7 @@ const OTHER_METHODS: &[u8] = b"other";
 
 /// What reports show as statistics.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Statistics {
     /// Requests by method.
     pub methods: BTreeMap<String, u64>,
@@ -40,11 +41,13 @@ pub struct Statistics {
     /// What happened when.
     pub timeline: Timeline,
     /// Calls by what became of them, [`CallSummary::fate`](crate::analysis::CallSummary::fate).
+    #[cfg_attr(feature = "parts", borsh(deserialize_with = "crate::bytes::parts::by_word"))]
     pub fates: BTreeMap<&'static str, u64>,
 }
 
 /// A host that requests were sent to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Peer {
     /// Requests sent to it, without retransmissions.
     pub requests: u64,

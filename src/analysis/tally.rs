@@ -32,6 +32,7 @@ const MOMENT: Span = Span::from_millis(100);
 
 /// How much of a large capture is kept for the report; the rest is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Keep {
     /// Calls listed.
     pub calls: usize,
@@ -82,6 +83,7 @@ impl Keep {
 
 /// Calls whose messages are kept, as far as there is room.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub enum TranscriptsOf {
     /// Every call.
     #[default]
@@ -94,20 +96,27 @@ pub enum TranscriptsOf {
 
 /// What one part of the run gathered.
 #[derive(Debug)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Tally {
-    keep: Keep,
+    #[cfg_attr(feature = "parts", borsh(skip))]
+    pub(super) keep: Keep,
+    #[cfg_attr(feature = "parts", borsh(skip))]
     pub(super) calls: Vec<CallSummary>,
     /// Bytes of memory that they take.
+    #[cfg_attr(feature = "parts", borsh(skip))]
     calls_room: usize,
     pub(super) findings: Kept,
     pub(super) legs: Legs,
+    #[cfg_attr(feature = "parts", borsh(skip))]
     streams: Vec<StreamSummary>,
     /// RTP streams of calls, by their first frames.
     claimed: FxHashSet<FrameId>,
+    #[cfg_attr(feature = "parts", borsh(deserialize_with = "crate::bytes::parts::by_word"))]
     ladders: HashMap<&'static str, usize>,
     /// Bytes in the transcripts kept so far.
     transcripts: usize,
     /// Transcripts kept as examples of a rule.
+    #[cfg_attr(feature = "parts", borsh(deserialize_with = "crate::bytes::parts::by_word"))]
     examples: HashMap<&'static str, usize>,
     totals: Totals,
     statistics: Statistics,
@@ -118,7 +127,9 @@ pub struct Tally {
     /// Frames that could not be read, by reason.
     pub unread: BTreeMap<Unread, u64>,
     /// What a bound dropped, by the name of the bound.
+    #[cfg_attr(feature = "parts", borsh(deserialize_with = "crate::bytes::parts::by_word"))]
     pub dropped: BTreeMap<&'static str, u64>,
+    #[cfg_attr(feature = "parts", borsh(deserialize_with = "crate::bytes::parts::by_word"))]
     failed_rules: BTreeMap<&'static str, u64>,
 }
 

@@ -14,6 +14,7 @@ const WIDTHS: [i64; 12] =
 /// Counts by interval. The intervals are as narrow as their number allows, and begin at whole
 /// multiples of their width since 1970.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Timeline {
     /// The place in [`WIDTHS`].
     width: usize,
@@ -24,6 +25,7 @@ pub struct Timeline {
 
 /// What happened in one interval.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Interval {
     /// Attempts to set up a call.
     pub attempts: u64,

@@ -39,6 +39,7 @@ pub use source::Source;
 /// A link type as registered (LINKTYPE_…), without the frame check sequence bits of the pcap
 /// header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct LinkType(pub u16);
 
 impl LinkType {
@@ -75,6 +76,7 @@ impl LinkType {
 
 /// A frame among all captures of the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct FrameId {
     /// Which capture, in the order given; 0 for the first.
     pub capture: u16,
@@ -106,12 +108,22 @@ impl Frame<'_> {
 
 /// What an input turned out to be; complete when it has been read to its end.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Description {
     /// The path as given, `-` for standard input.
+    #[cfg_attr(
+        feature = "parts",
+        borsh(
+            serialize_with = "crate::bytes::parts::write_path",
+            deserialize_with = "crate::bytes::parts::path"
+        )
+    )]
     pub path: PathBuf,
     /// `pcap`, `pcapng`, `snoop`, `sip`.
+    #[cfg_attr(feature = "parts", borsh(deserialize_with = "crate::bytes::parts::word"))]
     pub format: &'static str,
     /// `none`, `gzip` and the like.
+    #[cfg_attr(feature = "parts", borsh(deserialize_with = "crate::bytes::parts::word"))]
     pub compression: &'static str,
     /// Every link type of a frame, in first-seen order.
     pub link_types: Vec<LinkType>,
@@ -128,11 +140,13 @@ pub struct Description {
     /// The steps back of which a note tells.
     pub steps_back: StepsBack,
     /// What a bound dropped, by the name of the bound.
+    #[cfg_attr(feature = "parts", borsh(deserialize_with = "crate::bytes::parts::by_word"))]
     pub dropped: BTreeMap<&'static str, u64>,
 }
 
 /// Where frames were captured, as a pcapng tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Interface {
     /// Its name, such as `eth0`; unsafe to show as it is.
     pub name: Option<String>,
@@ -142,6 +156,7 @@ pub struct Interface {
 
 /// Where times run backwards by more than a millisecond.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct StepsBack {
     /// How often.
     pub count: u64,
@@ -153,6 +168,7 @@ pub struct StepsBack {
 
 /// Something about a capture that a reader of the report must know.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub enum Note {
     /// The file ends inside a record.
     EndsInsideRecord {

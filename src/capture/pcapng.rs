@@ -25,6 +25,7 @@ const CHAIN: usize = 3;
 
 /// Secrets that the capture carries for decryption.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Secret {
     /// The kind as registered: 0x544c534b is a TLS key log.
     pub kind: u32,

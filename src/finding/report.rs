@@ -77,10 +77,12 @@ pub struct Ending {
 
 /// Another Call-ID of the same conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Linked {
     /// The other Call-ID, safe to show.
     pub call_id: String,
     /// The header field that names it, or what else the two have in common.
+    #[cfg_attr(feature = "parts", borsh(deserialize_with = "crate::bytes::parts::word"))]
     pub reason: &'static str,
     /// How sure it is.
     pub confidence: Confidence,
@@ -92,6 +94,7 @@ pub struct Linked {
 
 /// On which side of a back-to-back user agent another leg lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub enum Direction {
     /// Nearer to the caller.
     Upstream,
@@ -111,8 +114,10 @@ impl Direction {
 
 /// A sign of a fault whose finding stands elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Sign {
     /// The name of the rule that it fits.
+    #[cfg_attr(feature = "parts", borsh(deserialize_with = "crate::bytes::parts::word"))]
     pub rule: &'static str,
     /// Where it was seen.
     pub frames: Vec<FrameId>,
@@ -125,11 +130,13 @@ pub struct Sign {
     /// The call where it was seen, if that is another leg.
     pub call_id: Option<String>,
     /// What ties that leg to the one of the finding.
+    #[cfg_attr(feature = "parts", borsh(deserialize_with = "crate::bytes::parts::maybe_word"))]
     pub link: Option<&'static str>,
 }
 
 /// What the whole capture must show for a finding to stand; known only when it has been read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub enum Visibility {
     /// Nothing more.
     Proven,

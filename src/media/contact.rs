@@ -32,6 +32,7 @@ pub struct Beside<'b> {
 
 /// What was seen on the way from one endpoint to another, besides RTP.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Contact {
     /// The sender.
     pub source: Endpoint,
@@ -47,6 +48,7 @@ pub struct Contact {
 
 /// Checks of connectivity (RFC 8489, RFC 8445) that one endpoint sent to another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Checks {
     /// The first of them.
     pub first: Seen,
@@ -62,6 +64,7 @@ pub struct Checks {
 
 /// The side of one endpoint in a DTLS handshake (RFC 5764).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Handshake {
     /// The first of its packets.
     pub first: Seen,
@@ -77,6 +80,7 @@ pub struct Handshake {
 
 /// The contacts of a shard.
 #[derive(Debug)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub(super) struct Contacts {
     all: Vec<Contact>,
     by_way: HashMap<(Endpoint, Endpoint), usize, RandomState>,

@@ -14,6 +14,7 @@ const EVENT_MAX: u8 = 63;
 
 /// One event: a digit that was pressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct TelephoneEvent {
     /// The payload type it came with.
     pub payload_type: u8,
@@ -41,6 +42,7 @@ impl TelephoneEvent {
 
 /// The events of one stream.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub(super) struct Events {
     pub(super) listed: Vec<TelephoneEvent>,
     pub(super) dropped: u64,

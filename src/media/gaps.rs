@@ -21,6 +21,7 @@ const MOMENTS_MAX: usize = 256;
 
 /// How many streams have a gap, by moment.
 #[derive(Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub(super) struct Gaps {
     moments: BTreeMap<i64, u64>,
     /// Gaps at moments for which there was no room.

@@ -16,6 +16,7 @@ const ANEW: f32 = 1e9;
 
 /// The jitter of one stream by several clocks, in nanoseconds.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub(super) struct Jitters {
     clocks: [u32; LANES],
     nanos_per_tick: [f32; LANES],

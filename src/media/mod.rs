@@ -45,6 +45,7 @@ pub use stream::{Gap, Run, Seen, Stream, static_clock};
 
 /// Every stream under way; one shard of it or the whole.
 #[derive(Debug)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Streams {
     streams: Vec<Stream>,
     by_key: HashMap<RtpFlow, usize, foldhash::fast::RandomState>,
@@ -52,6 +53,7 @@ pub struct Streams {
     streams_max: usize,
     evicted: u64,
     /// The streams of the flows that have a name, for each table of names.
+    #[cfg_attr(feature = "parts", borsh(skip))]
     known: Vec<Known>,
     gaps: Gaps,
     contacts: Contacts,
@@ -61,6 +63,7 @@ pub struct Streams {
 
 /// What bounds dropped, besides whole streams and ways.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Dropped {
     /// Spells of activity of a stream that were not told apart.
     pub spells: u64,

@@ -15,7 +15,8 @@ use crate::rtp::Header;
 use crate::time::Time;
 
 /// One synchronization source on one way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct RtpFlow {
     /// The sender.
     pub source: Endpoint,

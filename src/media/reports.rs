@@ -12,6 +12,7 @@ const REPORTS_KEPT: usize = 4;
 
 /// RTCP from one endpoint to another.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Rtcp {
     /// The first packet.
     pub first: Seen,
@@ -35,6 +36,7 @@ pub struct Rtcp {
 
 /// What a source says that it sent.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Sender {
     /// The source.
     pub ssrc: u32,
@@ -49,6 +51,7 @@ pub struct Sender {
 
 /// What a receiver says of a source.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Reception {
     /// The source.
     pub ssrc: u32,
@@ -70,6 +73,7 @@ pub struct Reception {
 
 /// From the capture to a receiver and back, by a sender report that the receiver refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct RoundTrip {
     /// By the last report.
     pub last: Span,

@@ -14,6 +14,7 @@ const WINDOW: u16 = 64;
 
 /// The numbers of the packets of one stream.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Sequence {
     /// The first number, extended, since the last new beginning.
     base: u64,

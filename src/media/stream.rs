@@ -41,6 +41,7 @@ const fn is_comfort_noise(payload_type: u8) -> bool {
 
 /// A packet of a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Seen {
     /// When it was captured.
     pub time: Time,
@@ -57,6 +58,7 @@ impl Seen {
 
 /// Packets of one payload type, one after another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Run {
     /// 0 to 127.
     pub payload_type: u8,
@@ -70,6 +72,7 @@ pub struct Run {
 
 /// A time without packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Gap {
     /// When the packet before it came.
     pub from: Time,
@@ -86,6 +89,7 @@ impl Gap {
 
 /// The packets of one synchronization source on one way.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Stream {
     /// The sender.
     pub source: Endpoint,
@@ -122,6 +126,7 @@ pub struct Stream {
 
 /// What the next packet is compared with.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct Latest {
     /// The latest packet with media in order of its number.
     time: Time,
@@ -133,6 +138,7 @@ struct Latest {
 
 /// How far the clock of the sender and that of the capture came within spells without a pause.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct Drift {
     ticks: i64,
     nanos: i64,
@@ -140,6 +146,7 @@ struct Drift {
 
 /// The step of the timestamp from packet to packet that most have.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct Step {
     ticks: u32,
     votes: u32,

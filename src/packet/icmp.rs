@@ -14,6 +14,7 @@ use crate::packet::{Endpoint, Path};
 
 /// What a report complains about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub enum IcmpKind {
     /// Nobody listens on the port.
     PortUnreachable,

@@ -29,6 +29,7 @@ pub use piece::Piece;
 
 /// An address and a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Endpoint {
     /// The IP address.
     pub address: IpAddr,
@@ -54,6 +55,7 @@ impl fmt::Display for Endpoint {
 
 /// What the headers below the payload said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Path {
     /// Where the packet came from; port 0 where the protocol has none.
     pub source: Endpoint,
@@ -120,6 +122,7 @@ pub enum Packet<'a> {
 
 /// Why a frame gave no packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub enum Unread {
     /// A link type that is not known here.
     LinkType(u16),

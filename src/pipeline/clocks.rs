@@ -36,6 +36,7 @@ const JITTER: Span = Span::from_millis(50);
 
 /// A message, or the beginning of a TCP segment, where it was captured.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub(crate) struct Sample {
     digest: u64,
     time: Time,
@@ -53,6 +54,7 @@ impl Sample {
 
 /// The samples of all captures.
 #[derive(Debug)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub(crate) struct Clocks {
     captures: BTreeMap<u16, BTreeMap<u64, Seen>>,
     /// Messages sampled of one.
@@ -60,6 +62,7 @@ pub(crate) struct Clocks {
 }
 
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct Seen {
     time: Time,
     is_upward: bool,

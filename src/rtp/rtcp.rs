@@ -53,6 +53,7 @@ pub struct ReceiverReport<'a> {
 
 /// What one source looked like at the receiver (RFC 3550, section 6.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct ReportBlock {
     /// The source it is about.
     pub ssrc: u32,
@@ -94,6 +95,7 @@ pub struct ExtendedReport<'a> {
 
 /// What a receiver made of a stream of speech (RFC 3611, section 4.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct VoipMetrics {
     /// The source it is about.
     pub ssrc: u32,

@@ -15,6 +15,8 @@ mod dlg;
 mod med;
 mod msg;
 mod net;
+#[cfg(feature = "parts")]
+mod parts;
 mod precedence;
 mod reg;
 mod sec;

@@ -9,11 +9,13 @@ use crate::sip::Credentials;
 
 /// The accounts of a file with lines `user:realm:password`.
 #[derive(Clone, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Accounts {
     by_user: HashMap<String, Vec<Account>>,
 }
 
 #[derive(Clone)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct Account {
     /// Empty for any.
     realm: String,

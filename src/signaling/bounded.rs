@@ -12,6 +12,7 @@ use crate::sip::{Anomaly, HeaderName};
 
 /// How many messages and calls have more than is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub(crate) struct Bounded {
     headers: u64,
     identities: u64,

@@ -13,6 +13,7 @@ const LOOKED_AT: usize = 32;
 
 /// What the clocks of those who signed nothing say, a call at a time.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Dates {
     /// Calls by whole seconds that the clock of a speaker is ahead of the capture.
     calls: BTreeMap<i64, u64>,

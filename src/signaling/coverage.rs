@@ -19,6 +19,7 @@ const GRACE: Span = Span::from_secs(2);
 
 /// The spells of a run that have frames, without a long pause in any of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Coverage {
     /// First and last frame; in order and apart.
     spells: Vec<(Time, Time)>,

@@ -49,6 +49,7 @@ const PREMIUM: [&[u8]; 15] = [
 
 /// What the hosts dialled.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Dialled {
     hosts: HashMap<IpAddr, Own, RandomState>,
     /// Ends of numbers that are kept, of all hosts.
@@ -59,6 +60,7 @@ pub struct Dialled {
 
 /// One host.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct Own {
     /// Calls to other countries, and to numbers that cost much.
     abroad: Dials,
@@ -77,6 +79,7 @@ impl Own {
 
 /// Calls to numbers that end alike.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct Tail {
     /// The ways to dial it, as digests.
     forms: BTreeSet<u64>,
@@ -85,6 +88,7 @@ struct Tail {
 
 /// Some calls of one host.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Dials {
     /// How many.
     pub count: u64,
@@ -102,6 +106,7 @@ pub struct Dials {
 
 /// A call of a host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Dial {
     /// When.
     pub at: Time,

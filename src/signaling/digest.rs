@@ -6,7 +6,8 @@ use foldhash::fast::FixedState;
 
 /// A digest of 48 bits, without alignment: among a million of them, hardly one of a hundred million
 /// others has its like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub(super) struct Digest([u16; 3]);
 
 impl Digest {

@@ -19,6 +19,7 @@ pub enum Emergency {
 
 /// A number that calls for help: 112.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct EmergencyNumber(Number);
 
 /// A text that is no such number.

@@ -46,6 +46,7 @@ const PAUSE_MAX: Span = Span::from_secs(60);
 
 /// Facts about the captures of a run.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Facts {
     /// What the inputs turned out to be.
     pub captures: Vec<Description>,
@@ -141,6 +142,7 @@ pub struct Facts {
 /// Whom an INVITE is for: user and host of its Request-URI, as a number that does not take much
 /// room. Two targets may share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Target(u64);
 
 impl Target {
@@ -159,6 +161,7 @@ pub type MediaWays = [Option<(IpAddr, IpAddr)>; 4];
 
 /// Ways of media in the room that they take in nearly all calls.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub enum PackedWays {
     /// There and back between two IPv4 hosts, on one hop or on two.
     Back((Ipv4Addr, Ipv4Addr), Option<(Ipv4Addr, Ipv4Addr)>),
@@ -200,6 +203,7 @@ impl PackedWays {
 /// Calls without media on the same ways, with the first of them: there are very many ways with one
 /// call.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Silence {
     /// How many.
     pub count: u64,
@@ -228,6 +232,7 @@ impl Silence {
 
 /// A count with a few examples: the first ones by frame.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Examples {
     /// How many there are.
     pub count: u64,
@@ -237,6 +242,7 @@ pub struct Examples {
 
 /// Packets that one host sent to another, and nothing came back although something must have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct OneSided {
     /// Messages that were seen from the first host to the second.
     pub seen: u64,
@@ -246,6 +252,7 @@ pub struct OneSided {
 
 /// The clock of a capture is ahead of that of another one by a constant time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct ClockDifference {
     /// The capture.
     pub capture: u16,

@@ -36,6 +36,7 @@ const OF_THE_CALLEE: std::ops::RangeInclusive<u16> = 1..=30;
 
 /// The servers, and what they made of their requests.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Loads {
     servers: HashMap<IpAddr, BTreeMap<i32, Slot>, RandomState>,
     /// Slots of all servers.
@@ -48,6 +49,7 @@ pub struct Loads {
 
 /// What one server made of the requests of some seconds.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct Slot {
     requests: u64,
     trouble: Option<Box<Trouble>>,
@@ -55,6 +57,7 @@ struct Slot {
 
 /// The requests that failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Trouble {
     /// Those that got 503.
     pub unavailable: u64,
@@ -76,6 +79,7 @@ pub struct Trouble {
 
 /// A request that a server refused, with the time until which it does not want another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct Told {
     server: IpAddr,
     client: Endpoint,

@@ -9,6 +9,7 @@ use crate::time::Time;
 
 /// A place where the capture lacks something.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Loss {
     /// What is missing.
     pub kind: LossKind,
@@ -28,6 +29,7 @@ pub struct Loss {
 
 /// What is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub enum LossKind {
     /// Bytes of a SIP stream that were acknowledged.
     Segment,
@@ -39,6 +41,7 @@ pub enum LossKind {
 
 /// What the capture lacks, the first places one by one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Losses {
     /// Holes in SIP streams.
     pub holes: u64,

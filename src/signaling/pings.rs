@@ -22,6 +22,7 @@ type Sent = Vec<((Time, FrameId), Ping)>;
 
 /// Every OPTIONS of which is known what became of it.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Pings {
     pairs: HashMap<(IpAddr, Endpoint), Sent, RandomState>,
     /// Those that are kept, of all pairs.
@@ -34,6 +35,7 @@ pub struct Pings {
 
 /// What became of one OPTIONS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct Ping {
     client: Endpoint,
     answer: Answer,
@@ -42,6 +44,7 @@ struct Ping {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 enum Answer {
     /// Any final response but 408 and 503 is a sign of life.
     Alive,

@@ -36,6 +36,7 @@ const MOVES_MAX: usize = 16;
 
 /// Every registration, within a bound.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Registrations {
     names: BTreeMap<Name, Record>,
     /// Requests to an address of record that were answered by 404 or 480.
@@ -57,6 +58,7 @@ type Refused = ((Time, FrameId), Status);
 
 /// What is known of one address of record. Lists are in order, and nearly all have one element.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct Record {
     spells: Vec<(Device, Term)>,
     /// When a REGISTER failed, as the first one does that is challenged.
@@ -72,10 +74,12 @@ type Removed = (Time, Option<Device>);
 
 /// When devices of one address of record were removed, in order.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct Removals(Vec<Removed>);
 
 /// One device of an address of record: its instance and flow, else its contact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct Device {
     has_instance: bool,
     digest: u64,
@@ -83,6 +87,7 @@ struct Device {
 
 /// A time in which a device was bound without a pause.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Term {
     /// When it was bound first.
     pub start: Time,
@@ -116,6 +121,7 @@ pub struct Lapse<'r> {
 
 /// A device that registers from one address and then from another.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Moving {
     /// The contacts that it had, the first and the last one.
     pub contacts: [Arc<[u8]>; 2],
@@ -132,6 +138,7 @@ pub struct Moving {
 
 /// The address that a device had last.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct Place {
     address: u64,
     last: Time,

@@ -23,6 +23,7 @@ pub struct Threshold {
 
 /// The value of a threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub enum Amount {
     /// A duration.
     Span(Span),
@@ -51,6 +52,7 @@ impl Threshold {
 
 /// Whether requests need a signed identity (RFC 8224) for a server to take them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub enum Stir {
     /// They may have one.
     #[default]
@@ -61,6 +63,7 @@ pub enum Stir {
 
 /// What is set; the defaults where nothing is.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Settings {
     /// Networks whose addresses the hosts of the capture can reach, although they are private.
     pub local_nets: Vec<Net>,
@@ -80,6 +83,8 @@ pub struct Settings {
     pub certificates: Certificates,
     /// The capture shows a load test, so that refusals under load are what was looked for.
     pub is_load_test: bool,
+    /// What is set of the thresholds; only `rules` knows which there are.
+    #[cfg_attr(feature = "parts", borsh(skip))]
     amounts: Vec<(&'static Threshold, Amount)>,
 }
 
@@ -93,6 +98,12 @@ impl Settings {
             self.amounts.push((threshold, amount));
         }
         is_same_kind
+    }
+
+    /// The thresholds that are set.
+    #[cfg(feature = "parts")]
+    pub(crate) fn amounts(&self) -> &[(&'static Threshold, Amount)] {
+        &self.amounts
     }
 
     /// The value of a threshold that is a duration; no time for another one.

@@ -12,11 +12,13 @@ const FEW: usize = 16;
 /// Of what a transaction has several of (responses, ACKs, hops behind it), nearly every transaction
 /// has one, and a capture has very many transactions.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct ShortList<T> {
     held: Held<T>,
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 enum Held<T> {
     None,
     One(T),

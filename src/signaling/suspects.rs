@@ -67,6 +67,7 @@ const NO_TOOL: &str = "sipclient";
 
 /// The hosts that were refused, and what they were refused.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Suspects {
     hosts: HashMap<IpAddr, Suspect, RandomState>,
     /// Credentials of a host and a user that were accepted, the last time. There may be very many,
@@ -80,10 +81,12 @@ pub struct Suspects {
 
 /// A user or number that somebody asked for: the number itself, else a digest of the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct User(u64);
 
 /// A user of one host, in as little room as it takes: the bytes of the number have no alignment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct Login {
     host: IpAddr,
     user: [u8; 8],
@@ -101,6 +104,7 @@ impl Login {
 
 /// What a host asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 enum Wanted {
     Invite,
     Options,
@@ -109,6 +113,7 @@ enum Wanted {
 
 /// One host.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct Suspect {
     /// Requests that were not refused.
     let_in: u64,
@@ -119,6 +124,7 @@ struct Suspect {
 
 /// One request that got 401, 403, 404 or 407 in the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct Refused {
     at: Time,
     frame: FrameId,
@@ -136,7 +142,9 @@ struct Refused {
 
 /// Requests of one host in which a tool names itself.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct ToolUse {
+    #[cfg_attr(feature = "parts", borsh(deserialize_with = "crate::bytes::parts::word"))]
     tool: &'static str,
     requests: u64,
     until: Time,
@@ -149,6 +157,7 @@ type Sight = (Time, FrameId, Endpoint, Endpoint);
 
 /// Credentials that were accepted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct Accepted {
     at: Time,
     /// The frame; its parts lie closer together than they do in one.
@@ -186,6 +195,7 @@ impl Accepted {
 
 /// When a host did something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Spell {
     /// The first time.
     pub from: Time,

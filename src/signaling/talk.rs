@@ -134,6 +134,7 @@ fn is_of_timer(value: &[u8]) -> bool {
 
 /// How long the calls of each host lasted.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Talks {
     answered: HashMap<IpAddr, Answered, RandomState>,
     ended: HashMap<IpAddr, Ended, RandomState>,
@@ -145,6 +146,7 @@ pub struct Talks {
 
 /// The calls that a host answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Answered {
     /// All of them.
     pub calls: u64,
@@ -156,6 +158,7 @@ pub struct Answered {
 
 /// The calls that a host ended.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct Ended {
     calls: u64,
     /// Those of some length, in order of the steps.
@@ -164,6 +167,7 @@ struct Ended {
 
 /// Calls of about the same length.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct Length {
     calls: u64,
     /// Those of them whose BYE says that a timer ran out.

@@ -27,6 +27,7 @@ type Pair = (IpAddr, IpAddr);
 
 /// The SIP messages between pairs of hosts.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Traffic {
     /// Messages either way, by hosts and window.
     messages: FxHashMap<Digest, u16>,
@@ -40,6 +41,7 @@ pub struct Traffic {
 
 /// Requests that were sent again and answered in the end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct Repeats {
     /// By the host with the smaller address.
     from_first: u64,

@@ -13,6 +13,7 @@ const TAIL: usize = 7;
 
 /// A telephone number: digits, `*` and `#` alone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Number {
     digits: String,
     is_global: bool,
@@ -33,6 +34,7 @@ pub enum Likeness {
 
 /// The country code of a numbering plan: one to three digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct CountryCode(String);
 
 impl CountryCode {

@@ -4,7 +4,16 @@ use std::fmt;
 
 /// A status code from 100 to 699.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize))]
 pub struct Status(u16);
+
+#[cfg(feature = "parts")]
+impl borsh::BorshDeserialize for Status {
+    fn deserialize_reader<R: std::io::Read>(reader: &mut R) -> std::io::Result<Self> {
+        let code = u16::deserialize_reader(reader)?;
+        Self::new(code).ok_or_else(crate::bytes::parts::damaged)
+    }
+}
 
 /// The first digit of a status code (RFC 3261, section 7.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -31,6 +31,7 @@ const LOOKED_AT_MAX: usize = 256;
 
 /// What befell a packet or a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub enum DisruptionKind {
     /// A router or host reported that it did not arrive.
     Icmp(IcmpKind),
@@ -46,6 +47,7 @@ pub enum DisruptionKind {
 
 /// What the packet carried, as far as it is quoted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub enum Carried {
     /// A SIP message.
     Sip,
@@ -63,6 +65,7 @@ pub enum Carried {
 
 /// What was known of a TCP connection at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct LastWords {
     /// The longest time that nothing but acknowledgements was seen.
     pub idle: Span,
@@ -76,6 +79,7 @@ pub struct LastWords {
 
 /// One packet, or several alike, that did not arrive, or a connection that ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Disruption {
     /// What befell it.
     pub kind: DisruptionKind,

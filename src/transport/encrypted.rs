@@ -10,6 +10,7 @@ use crate::transport::tcp::Flow;
 
 /// What one client sent to one server and back in connections that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Encrypted {
     /// The server; where the beginning was not captured, the side with the lower port.
     pub server: Endpoint,

@@ -20,6 +20,7 @@ const FRAMES_MAX: usize = 9;
 
 /// How a handshake failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub enum Failed {
     /// A side said what is wrong.
     Alert(Alert),
@@ -40,6 +41,7 @@ pub enum Failed {
 
 /// Handshakes of one client with one server that failed in the same way.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Failure {
     /// How.
     pub how: Failed,
@@ -63,6 +65,7 @@ pub struct Failure {
 
 /// The handshakes of one client with one server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Handshakes {
     /// What went wrong, by how.
     pub failures: Vec<Failure>,

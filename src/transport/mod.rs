@@ -39,6 +39,7 @@ pub(crate) use framing::is_too_long;
 
 /// What carried a message (the token of a Via, RFC 3261, section 20.42).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub enum Transport {
     /// UDP.
     Udp,

@@ -26,12 +26,14 @@ const ENTRIES_SHOWN: usize = 8;
 
 /// The certificates of the user.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Certificates {
     known: Vec<Certificate>,
 }
 
 /// One certificate, as far as it is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Certificate {
     /// The name of its file.
     file: String,

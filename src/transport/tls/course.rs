@@ -21,6 +21,7 @@ pub(in crate::transport) type Place = (FrameId, Time);
 
 /// What one side says is wrong (RFC 5246, section 7.2; RFC 8446, section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Alert {
     /// It ends the connection.
     pub is_fatal: bool,

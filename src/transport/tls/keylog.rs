@@ -10,6 +10,7 @@ const SECRET_BYTES_MAX: usize = 64;
 
 /// Secrets by the random number of the ClientHello.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct KeyLog {
     lines: FxHashMap<[u8; 32], Vec<Line>>,
     count: usize,
@@ -24,6 +25,7 @@ impl Default for KeyLog {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct Line {
     label: Label,
     secret: Vec<u8>,
@@ -33,6 +35,7 @@ struct Line {
 
 /// What a secret is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub(super) enum Label {
     /// The master secret of TLS 1.2.
     Master,
