@@ -293,6 +293,36 @@ impl Tally {
         self.statistics.merge(statistics);
     }
 
+    /// Adds what another part has found of the captures, and its counts.
+    #[cfg(feature = "parts")]
+    pub(crate) fn absorb(&mut self, other: Self) {
+        self.facts.merge(other.facts);
+        self.statistics.merge(other.statistics);
+        self.totals.add(&other.totals);
+        add_counts(&mut self.unread, other.unread);
+        add_counts(&mut self.dropped, other.dropped);
+        add_counts(&mut self.failed_rules, other.failed_rules);
+    }
+
+    /// Calls and nothing else.
+    #[cfg(feature = "parts")]
+    pub(crate) fn of_calls(calls: Vec<CallSummary>) -> Self {
+        Self { calls, ..Self::new(Keep::default()) }
+    }
+
+    /// From now on it keeps so much.
+    #[cfg(feature = "parts")]
+    pub(crate) fn set_keep(&mut self, keep: Keep) {
+        self.keep = keep;
+    }
+
+    /// The calls that it has kept so far.
+    #[cfg(feature = "parts")]
+    pub(crate) fn take_calls(&mut self) -> Vec<CallSummary> {
+        self.calls_room = 0;
+        std::mem::take(&mut self.calls)
+    }
+
     fn take_out(&mut self) -> (Facts, Statistics) {
         (std::mem::take(&mut self.facts), std::mem::take(&mut self.statistics))
     }

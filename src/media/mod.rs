@@ -98,7 +98,7 @@ const UNKNOWN: u32 = u32::MAX;
 /// A column on its way into the streams.
 #[derive(Clone, Copy, Debug)]
 pub struct Feed<'c> {
-    column: &'c Column,
+    packets: &'c [RtpPacket],
     /// What the flows of its packets are called.
     flows: &'c [RtpFlow],
     names: u64,
@@ -113,12 +113,26 @@ impl<'c> Feed<'c> {
     ) -> Option<Self> {
         let column = columns.shard(shard).filter(|column| !column.packets.is_empty())?;
         let names = names.iter().find(|names| names.id == columns.names)?;
-        Some(Self { column, flows: names.flows.get(shard)?, names: names.id })
+        let flows = names.flows.get(shard)?;
+        Some(Self { packets: &column.packets, flows, names: names.id })
+    }
+
+    /// Packets in order of the frames whose flows are numbered by `flows`; `names` tells this
+    /// numbering from others.
+    #[cfg(feature = "parts")]
+    pub(crate) fn new(packets: &'c [RtpPacket], flows: &'c [RtpFlow], names: u64) -> Self {
+        Self { packets, flows, names }
+    }
+
+    /// What the flows of its packets are called.
+    #[cfg(feature = "parts")]
+    pub(crate) fn flows(&self) -> &'c [RtpFlow] {
+        self.flows
     }
 
     /// The packets, in order of the frames.
     pub fn packets(&self) -> &'c [RtpPacket] {
-        &self.column.packets
+        self.packets
     }
 }
 
@@ -148,11 +162,22 @@ impl Streams {
         self.remember(feed, known);
     }
 
-    /// Takes the next packet in order of capture.
-    pub fn push(&mut self, feed: Feed<'_>, packet: &RtpPacket) {
-        let mut known = self.known(feed);
-        self.follow(&mut known, feed, packet);
-        self.remember(feed, known);
+    /// Takes packets of several feeds in this order.
+    pub fn take_in_turn(&mut self, packets: &[(Feed<'_>, &RtpPacket)]) {
+        for run in packets.chunk_by(|(one, _), (other, _)| one.names == other.names) {
+            let Some((feed, _)) = run.first() else { continue };
+            let mut known = self.known(*feed);
+            for (_, packet) in run {
+                self.follow(&mut known, *feed, packet);
+            }
+            self.remember(*feed, known);
+        }
+    }
+
+    /// Forgets names that are not in use any more.
+    #[cfg(feature = "parts")]
+    pub(crate) fn forget(&mut self, names: u64) {
+        self.known.retain(|known| known.names != names);
     }
 
     /// Forgets names that are not in use any more.
@@ -177,7 +202,7 @@ impl Streams {
 
     #[inline]
     fn follow(&mut self, known: &mut [u32], feed: Feed<'_>, packet: &RtpPacket) {
-        let index = known.get(Column::flow(packet)).copied().unwrap_or(UNKNOWN);
+        let index = known.get(packet.flow() as usize).copied().unwrap_or(UNKNOWN);
         if let Some(stream) = self.streams.get_mut(index as usize)
             && !stream.is_over(packet)
         {
@@ -193,7 +218,7 @@ impl Streams {
     /// Finds the stream of the packet in the table, or begins it.
     #[cold]
     fn look_up(&mut self, known: &mut [u32], feed: Feed<'_>, packet: &RtpPacket) {
-        let Some(flow) = feed.flows.get(Column::flow(packet)).copied() else { return };
+        let Some(flow) = feed.flows.get(packet.flow() as usize).copied() else { return };
         let index = self.by_key.get(&flow).copied();
         let index = match index.and_then(|index| Some((index, self.streams.get_mut(index)?))) {
             Some((index, stream)) if !stream.is_over(packet) => {
@@ -211,7 +236,7 @@ impl Streams {
                 self.begin(flow, packet)
             }
         };
-        if let Some(place) = known.get_mut(Column::flow(packet)) {
+        if let Some(place) = known.get_mut(packet.flow() as usize) {
             *place = u32::try_from(index).unwrap_or(UNKNOWN);
         }
     }

@@ -28,6 +28,7 @@ pub struct RtpFlow {
 
 /// An RTP packet, reduced to what a stream needs.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct RtpPacket {
     /// When it was captured.
     pub time: Time,
@@ -73,6 +74,18 @@ impl RtpPacket {
         }
     }
 
+    /// Which of its flows it belongs to, by the numbering of its column.
+    #[inline]
+    pub(crate) fn flow(&self) -> u32 {
+        self.flow
+    }
+
+    /// The same with another number of its flow.
+    #[cfg(feature = "parts")]
+    pub(crate) fn with_flow(self, flow: u32) -> Self {
+        Self { flow, ..self }
+    }
+
     /// The frame it came in.
     #[inline]
     pub fn frame(&self) -> FrameId {
@@ -90,14 +103,6 @@ impl RtpPacket {
 #[derive(Debug, Default)]
 pub struct Column {
     pub(super) packets: Vec<RtpPacket>,
-}
-
-impl Column {
-    /// Which of its flows the packet belongs to, by the [`FlowNames`] of the block.
-    #[inline]
-    pub(super) fn flow(packet: &RtpPacket) -> usize {
-        packet.flow as usize
-    }
 }
 
 /// The RTP packets of a block by shard.

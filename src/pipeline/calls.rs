@@ -185,6 +185,12 @@ impl CallShard {
         }
     }
 
+    /// No Call-ID that it has had so far comes again.
+    #[cfg(feature = "parts")]
+    pub(crate) fn forget(&mut self) {
+        self.judged.clear();
+    }
+
     /// What it has gathered so far.
     pub(crate) fn tally(&mut self) -> &mut Tally {
         &mut self.tally

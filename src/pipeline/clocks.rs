@@ -104,6 +104,23 @@ impl Clocks {
         }
     }
 
+    /// Adds the samples of a capture whose times are told by another clock than its own.
+    #[cfg(feature = "parts")]
+    pub(crate) fn add_ahead(&mut self, capture: u16, samples: &[Sample], ahead: Span) {
+        let own = |sample: &Sample| Sample { time: sample.time + ahead, ..*sample };
+        let samples: Vec<_> = samples.iter().map(own).collect();
+        self.add(capture, &samples);
+    }
+
+    /// Adds the samples of other captures.
+    #[cfg(feature = "parts")]
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for (capture, samples) in &other.captures {
+            let known = self.captures.entry(*capture).or_default();
+            known.extend(samples.iter().take(self.sample));
+        }
+    }
+
     /// For each capture that has messages in common with one before it, the one with most of them.
     pub(crate) fn links(&self) -> Vec<Link> {
         let mut holders: HashMap<u64, Vec<(u16, Seen)>> = HashMap::new();

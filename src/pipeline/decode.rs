@@ -61,6 +61,16 @@ impl Sighting<'_> {
     }
 }
 
+#[cfg(feature = "parts")]
+impl<'b> Sighting<'b> {
+    /// The first look at a message that has not been looked at.
+    pub(crate) fn seen(delivery: Delivery<'b>, order: Order) -> Self {
+        let head = sip::head(&delivery.bytes);
+        let look = Look::Places(head.map(|head| head.places(&delivery.bytes)));
+        Self { delivery, order, look, shard: 0 }
+    }
+}
+
 impl Sighting<'static> {
     /// A sighting that outlives the stream it was found in.
     pub(crate) fn owned(delivery: Delivery<'_>, order: Order, hash: &FixedState) -> Self {
@@ -172,6 +182,13 @@ pub(crate) struct Whole {
     order: Order,
     time: Time,
     packet: Reassembled,
+}
+
+#[cfg(feature = "parts")]
+impl Whole {
+    pub(crate) fn new(order: Order, time: Time, packet: Reassembled) -> Self {
+        Self { order, time, packet }
+    }
 }
 
 /// How frames are decoded, the same for all of a run.
@@ -294,9 +311,7 @@ impl Decoder<'_> {
             // A window of a pipe has any length: what came in fragments belongs to its last one.
             false => packets.sort_by_key(|(_, packet)| packet.frame()),
         }
-        for (feed, packet) in packets {
-            streams.push(feed, packet);
-        }
+        streams.take_in_turn(&packets);
     }
 }
 

@@ -14,15 +14,14 @@ use crate::analysis::{Analysis, Batch, Keep, Tally, Telling};
 use crate::capture::{self, FrameId, Secret, Source};
 use crate::limits::{FINDINGS_PER_SHARD_MIN, WINDOWS_PER_JUDGEMENT};
 use crate::media::{Media, Streams as RtpStreams};
-use crate::packet::{Defragmenter, Lost};
+use crate::packet::Defragmenter;
 use crate::rules::Profile;
-use crate::signaling::{Loss, LossKind};
-use crate::sip;
 use crate::time::Time;
-use crate::transport::{self, Disruption, Disruptions, GAP_PATIENCE, Hole, KeyLog, Turn};
+use crate::transport::{Disruption, Disruptions, GAP_PATIENCE, KeyLog, Turn};
 
 mod calls;
 mod clocks;
+mod counts;
 mod decode;
 mod desks;
 mod excerpt;
@@ -31,6 +30,8 @@ mod flows;
 mod merge;
 mod origin;
 mod pace;
+#[cfg(feature = "parts")]
+pub mod parts;
 
 use calls::{CallShard, Grounds};
 use clocks::{Clocks, Link};
@@ -51,11 +52,9 @@ pub(crate) const SHARDS: usize = 16;
 /// The kind of secrets that is a TLS key log.
 const TLS_KEY_LOG: u32 = 0x544c_534b;
 
-/// The number of UDP among the IP protocols.
-const UDP: u8 = 17;
-
 /// What a run does.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub struct Options {
     /// What is judged by.
     pub profile: Profile,
@@ -315,24 +314,12 @@ impl<'o> Run<'o> {
         let decoder = Decoder { media: self.options.media, is_several, hash, desks };
         let decoded: Vec<Decoded<'_>> =
             round.parts.par_iter().map(|part| decoder.part(part)).collect();
-        let mut until = Time::from_nanos(i64::MIN);
         for (part, of) in decoded.iter().zip(&round.parts) {
             if !part.samples.is_empty() {
                 self.clocks.add(of.block.first().capture, &part.samples);
             }
-            self.tally.add_frames(part.frames);
-            for (reason, count) in &part.unread {
-                *self.tally.unread.entry(*reason).or_default() += count;
-            }
-            self.tally.facts.unparsed.merge(&part.unparsed);
-            self.tally.facts.cut_rtp.merge(&part.cut_rtp);
-            for (source, destination) in &part.ways {
-                self.tally.facts.saw_way(*source, *destination);
-            }
-            until = until.max(part.until);
-            self.tally.facts.coverage.merge(&part.coverage);
         }
-        self.tally.facts.last_time = self.tally.facts.last_time.max(until);
+        let until = counts::frames(&mut self.tally, &decoded);
         let whole = decoder.reassemble(&mut self.defragmenter, &decoded);
         let whole = decoder.packets(&whole);
         let late: Vec<Vec<Sighting<'static>>> = self
@@ -432,7 +419,7 @@ impl<'o> Run<'o> {
         let late: Vec<Vec<Sighting<'static>>> =
             self.flows.par_iter_mut().map(|flows| flows.finish(&self.keys)).collect();
         self.push_late(&late);
-        self.take_fragments();
+        counts::fragments(&mut self.tally, &mut self.defragmenter);
         let last = self.tally.facts.last_time;
         let grounds = Grounds {
             media: Media::new(&self.rtp),
@@ -442,7 +429,12 @@ impl<'o> Run<'o> {
         };
         self.calls.par_iter_mut().for_each(|calls| calls.finish(last, grounds));
         self.tally.gather(self.calls.iter_mut().map(CallShard::tally));
-        self.count_streams();
+        self.flows.iter().for_each(|flows| counts::flows(&mut self.tally, flows));
+        let mut tallies: Vec<_> = self.calls.iter_mut().map(CallShard::tally).collect();
+        let claimed: Vec<_> = tallies.iter_mut().map(|tally| tally.claimed()).collect();
+        counts::streams(&mut self.tally, &self.rtp, &claimed);
+        counts::disruptions(&mut self.tally, &self.disruptions);
+        self.tally.facts.is_media_ignored = !self.options.media;
     }
 
     fn finish(self, teller: &mut Teller<'_, '_>) -> Analysis {
@@ -456,94 +448,6 @@ impl<'o> Run<'o> {
                     Telling::new(self.options.keep.clone(), false),
                 );
                 Tally::finish_after(parts, &self.options.profile, telling)
-            }
-        }
-    }
-
-    /// The datagrams that never became whole and may be SIP.
-    fn take_fragments(&mut self) {
-        self.defragmenter.finish();
-        let incomplete = self.defragmenter.incomplete();
-        self.tally.facts.later_fragments = incomplete.later;
-        self.tally.drop("fragmented-packets", incomplete.evicted);
-        self.tally.drop("fragments", incomplete.unkept);
-        let unlisted = incomplete.unlisted_from.map(|from| (from, LossKind::FragmentOfAny));
-        self.tally.facts.losses.add_unlisted(incomplete.unlisted(), unlisted);
-        for lost in &incomplete.lost {
-            let kind = match lost.beginning.is_empty() {
-                true => LossKind::FragmentOfAny,
-                false if transport::message_in_datagram(&lost.beginning).is_some() => {
-                    LossKind::Fragment
-                }
-                false => continue,
-            };
-            if lost.protocol != UDP {
-                continue;
-            }
-            let Lost { source, destination, frame, time, ref beginning, .. } = *lost;
-            let message = sip::Message::lex(beginning).0;
-            let call_id = message.call_id().unwrap_or_default().into();
-            let method = message.method().as_bytes().into();
-            let loss = Loss { kind, source, destination, call_id, method, frame, time };
-            self.tally.facts.losses.add(loss);
-        }
-    }
-
-    fn count_streams(&mut self) {
-        for flows in &self.flows {
-            let counts = flows.tcp.counts();
-            self.tally.drop("sctp-flows", flows.sctp.evicted());
-            self.tally.drop("sctp-unfinished", flows.sctp.unfinished());
-            self.tally.drop("tcp-flows", counts.evicted);
-            self.tally.drop("tcp-gaps", counts.gaps);
-            self.tally.drop("tcp-unfinished", counts.unfinished);
-            self.tally.drop("tcp-unread", counts.relieved);
-            self.tally.drop("encrypted-peers", counts.unlisted);
-            self.tally.drop("tcp-too-long", counts.too_long);
-            for encrypted in flows.tcp.encrypted() {
-                self.tally.facts.saw_encrypted(encrypted.clone());
-            }
-            for (server, client, own) in flows.tcp.handshakes() {
-                self.tally.facts.saw_handshakes(server, client, own.clone());
-            }
-            self.tally.facts.stream_copies += counts.copies;
-            let (holes, bytes, listed) = flows.tcp.holes();
-            let losses = &mut self.tally.facts.losses;
-            losses.holes += holes;
-            losses.bytes = losses.bytes.saturating_add(bytes);
-            let unlisted = flows.tcp.holes_unlisted_from().map(|from| (from, LossKind::Segment));
-            losses.add_unlisted(holes - listed.len() as u64, unlisted);
-            for Hole { source, destination, frame, time, .. } in listed {
-                let (source, destination, kind) = (*source, *destination, LossKind::Segment);
-                let (call_id, method) = (Box::default(), Box::default());
-                let (frame, time) = (*frame, *time);
-                let loss = Loss { kind, source, destination, call_id, method, frame, time };
-                self.tally.facts.losses.add(loss);
-            }
-        }
-        self.tally.drop("losses", self.tally.facts.losses.unlisted());
-        self.tally.facts.losses.moments = Media::new(&self.rtp).common_gaps();
-        self.tally.drop("disruptions", self.disruptions.evicted());
-        for failed in self.disruptions.failed_connects() {
-            self.tally.facts.saw_failed_connect(failed.clone());
-        }
-        let mut tallies: Vec<_> = self.calls.iter_mut().map(CallShard::tally).collect();
-        let claimed: Vec<_> = tallies.iter_mut().map(|tally| tally.claimed()).collect();
-        self.tally.add_streams(Media::new(&self.rtp), &claimed);
-        self.tally.facts.is_media_ignored = !self.options.media;
-        for streams in &self.rtp {
-            self.tally.add_rtp_streams(streams.count());
-            self.tally.facts.rtp_streams += streams.count();
-            self.tally.drop("rtp-streams", streams.evicted());
-            self.tally.drop("media-contacts", streams.contacts_dropped());
-            let dropped = streams.dropped();
-            self.tally.drop("rtp-spells", dropped.spells);
-            self.tally.drop("rtp-runs", dropped.runs);
-            self.tally.drop("telephone-events", dropped.events);
-            self.tally.drop("gap-moments", dropped.gaps);
-            self.tally.drop("rtcp-sources", dropped.rtcp);
-            for (source, destination, packets) in streams.ways() {
-                self.tally.facts.saw_media_way(source, destination, packets);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 /// The protocol that the first bytes of a payload speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub enum Kind {
     /// Media, or SRTP.
     Rtp,

@@ -18,6 +18,7 @@ const SIP_PORTS: std::ops::RangeInclusive<u16> = 5060..=5099;
 
 /// What a flow tells about its connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 pub enum Turn {
     /// It ended, or was not opened.
     Disrupted(Disruption),

@@ -53,6 +53,8 @@ mod sipp;
 mod smoke;
 mod spelling;
 mod stats;
+#[cfg(feature = "parts")]
+mod steps;
 mod stir;
 #[path = "../../fuzz/src/targets/mod.rs"]
 mod targets;

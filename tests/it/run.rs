@@ -11,7 +11,7 @@ use siptrace::signaling::Settings;
 use siptrace::{pipeline, report, rules};
 
 /// What `siptrace analyze` does with its defaults, with ladders.
-fn options(threads: Option<usize>) -> pipeline::Options {
+pub(crate) fn options(threads: Option<usize>) -> pipeline::Options {
     pipeline::Options {
         profile: Profile { rules: rules::ALL.to_vec(), ..Profile::default() },
         keep: Keep {
