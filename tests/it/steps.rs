@@ -32,7 +32,7 @@ impl Steps {
     fn scan(&mut self, path: &Path, index: u16, ahead: Span) -> Vec<u8> {
         let source = Source::open(path, index).expect("a capture");
         let mut scan = Scan::new(source, ahead, &self.options).expect("a thread");
-        while let Some(rows) = scan.next().expect("it can be read") {
+        while let Some(rows) = scan.next_rows().expect("it can be read") {
             self.take(rows);
         }
         scan.finish()

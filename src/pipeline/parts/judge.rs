@@ -1,5 +1,6 @@
 //! What calls are judged by, their judgement, and what they show together.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::analysis::{Analysis, CallSummary, Keep, Tally};
@@ -205,7 +206,7 @@ impl<'g> Judge<'g> {
         let call_id = head.and_then(|head| head.call_id).map(printable);
         if self.call_id.as_deref() != call_id.as_deref() {
             self.close();
-            self.call_id = call_id.map(|own| own.into_owned());
+            self.call_id = call_id.map(Cow::into_owned);
         }
         self.calls.push(&sighting, self.grounds.borrowed());
     }

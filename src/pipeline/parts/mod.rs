@@ -22,7 +22,7 @@ use crate::capture::FrameId;
 use crate::packet::Endpoint;
 use crate::pipeline::Options;
 use crate::pipeline::decode::{Decoded, Order, Sighting};
-use crate::sip::{self, Address, CSeq, HeaderName};
+use crate::sip::{self, Address, CSeq, HeaderName, Status};
 use crate::time::Time;
 use crate::transport::{Delivery, Transport};
 
@@ -145,7 +145,7 @@ impl MessageRow {
         Gist {
             call_id: message.call_id().map(shown).unwrap_or_default(),
             method: message.is_request().then(|| shown(message.method().as_bytes())),
-            status: message.status().map(|status| status.code()),
+            status: message.status().map(Status::code),
             reason: message.reason_phrase().map(|reason| shown(reason.as_bytes())),
             request_uri: message.request_uri().map(|uri| shown(uri.as_bytes())),
             cseq: cseq.map(|cseq| cseq.number),

@@ -73,7 +73,7 @@ impl Scan {
     /// # Errors
     ///
     /// When the capture cannot be read.
-    pub fn next(&mut self) -> Result<Option<Rows>, Error> {
+    pub fn next_rows(&mut self) -> Result<Option<Rows>, Error> {
         let Some(mut round) = self.merge.next()? else { return Ok(None) };
         let secrets = std::mem::take(&mut round.secrets);
         self.secrets.extend(secrets.into_iter().map(|(_, secret)| secret));
