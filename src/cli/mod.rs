@@ -26,6 +26,7 @@ mod files;
 mod format;
 mod help;
 mod hosts;
+mod lake;
 mod output;
 mod redact;
 mod report;
@@ -69,6 +70,7 @@ enum Command {
     Diff(Box<diff::DiffArgs>),
     Extract(Box<extract::ExtractArgs>),
     Redact(redact::RedactArgs),
+    Lake(lake::LakeArgs),
     Explain(explain::ExplainArgs),
     Compare(explain::CompareArgs),
     Rules(explain::RulesArgs),
@@ -93,6 +95,7 @@ impl Command {
             #[cfg(feature = "tui")]
             Self::Tui(args) => Some(&args.run),
             Self::Redact(_)
+            | Self::Lake(_)
             | Self::Explain(_)
             | Self::Compare(_)
             | Self::Rules(_)
@@ -128,7 +131,7 @@ impl Command {
             Self::Man(args) => args.plan(plan),
             #[cfg(feature = "tui")]
             Self::Tui(_) => plan,
-            Self::Completions(_) => plan,
+            Self::Lake(_) | Self::Completions(_) => plan,
         }
     }
 }
@@ -227,6 +230,7 @@ fn carry_out(command: &Command) -> Ending {
             Ok(()) => Ending::done("written"),
             Err(error) => fail(&error, error.hint().as_deref()),
         },
+        Command::Lake(args) => lake::lake(args).unwrap_or_else(|error| fail(&error, error.hint())),
         Command::Diff(args) => match diff::run(args, &config) {
             Ok(true) => Ending::fallen_short("the captures differ"),
             Ok(false) => Ending::done("no difference"),

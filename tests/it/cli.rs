@@ -339,3 +339,40 @@ fn the_page_of_the_documentation_is_that_of_the_program() {
     let written = fs::read_to_string(&path).expect("docs/catalogue.md");
     assert_eq!(written, page, "SIPTRACE_BLESS=1 writes it again");
 }
+
+/// Another program of the project does the work, beside this one or on the PATH.
+#[cfg(unix)]
+#[test]
+fn the_lake_is_handed_over() {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("lake-handed-over");
+    let (own, path) = (folder.join("own"), folder.join("path"));
+    let _ = fs::remove_dir_all(&folder);
+    [&own, &path].into_iter().for_each(|folder| fs::create_dir_all(folder).expect("room"));
+    let program = own.join("siptrace");
+    fs::copy(env!("CARGO_BIN_EXE_siptrace"), &program).expect("room");
+    let lake = |folder: &Path, says: &str| {
+        let script = folder.join("siptrace-lake");
+        fs::write(&script, format!("#!/bin/sh\necho {says} \"$@\"\nexit 7\n")).expect("room");
+        fs::set_permissions(&script, Permissions::from_mode(0o755)).expect("ours");
+    };
+    let run = || {
+        let arguments = ["lake", "query", "a lake", "--format", "json", "--help"];
+        let output = Command::new(&program).args(arguments).env("PATH", &path).output();
+        let output = output.expect("it starts");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (code, out, error) = run();
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert!(
+        error.starts_with("siptrace: siptrace-lake is not installed") && error.contains("hint")
+    );
+    lake(&path, "path");
+    assert_eq!(run(), (Some(7), "path query a lake --format json --help\n".into(), String::new()));
+    lake(&own, "beside");
+    assert_eq!(run().1, "beside query a lake --format json --help\n");
+    fs::remove_dir_all(&folder).expect("it was made here");
+}
