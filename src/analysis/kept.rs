@@ -663,9 +663,9 @@ mod tests {
         ]
     }
 
-    #[test]
-    fn gives_back_what_it_was_given_in_order() {
-        let mut all: Vec<Finding> = (0..2000).map(finding).collect();
+    /// Findings of all kinds.
+    fn varied(count: u64) -> Vec<Finding> {
+        let mut all: Vec<Finding> = (0..count).map(finding).collect();
         for (finding, visibility) in all.iter_mut().zip(visibilities().into_iter().cycle()) {
             finding.visibility = visibility;
         }
@@ -683,12 +683,74 @@ mod tests {
                 host: endpoint("192.0.2.1").address,
             });
         }
+        all
+    }
+
+    fn kept(all: &[Finding]) -> Kept {
         let mut kept = Kept::default();
         all.iter().cloned().for_each(|finding| kept.push(finding));
+        kept
+    }
+
+    fn text(all: &[Finding]) -> String {
+        format!("{all:?}")
+    }
+
+    #[test]
+    fn gives_back_what_it_was_given_in_order() {
+        let all = varied(2000);
+        let kept = kept(&all);
         assert_eq!(kept.len(), all.len());
         assert!(kept.blocks.len() > 2);
-        let text = |all: Vec<Finding>| format!("{all:?}");
-        assert_eq!(text(kept.into_iter().collect()), text(all));
+        assert_eq!(text(&kept.into_iter().collect::<Vec<_>>()), text(&all));
+    }
+
+    #[test]
+    #[cfg(feature = "parts")]
+    fn gives_back_on_another_machine_what_it_was_given() {
+        let mut all = varied(2000);
+        let linked = crate::finding::Linked {
+            call_id: "other".to_owned(),
+            reason: "session-id",
+            confidence: Confidence::Likely,
+            direction: Some(crate::finding::Direction::Upstream),
+            after: None,
+        };
+        for own in all.iter_mut().step_by(3) {
+            own.linked.push(linked.clone());
+            own.fallback.iter_mut().for_each(|own| own.linked.push(linked.clone()));
+        }
+        let bytes = borsh::to_vec(&kept(&all)).expect("it fits");
+        let mut back: Kept = borsh::from_slice(&bytes).expect("findings");
+        assert_eq!(back.len(), all.len());
+        // It goes on there.
+        let more = varied(20);
+        more.iter().cloned().for_each(|finding| back.push(finding));
+        all.extend(more);
+        assert_eq!(text(&back.into_iter().collect::<Vec<_>>()), text(&all));
+    }
+
+    #[test]
+    #[cfg(feature = "parts")]
+    fn damage_is_an_error_or_leaves_findings_that_can_be_read() {
+        let bytes = borsh::to_vec(&kept(&varied(40))).expect("it fits");
+        for own in crate::bytes::parts::damages(&bytes, 1500) {
+            let Ok(back) = borsh::from_slice::<Kept>(&own) else { continue };
+            let count = back.len();
+            assert_eq!(back.into_iter().count(), count);
+        }
+    }
+
+    #[test]
+    fn values_in_values_come_to_an_end() {
+        let words = Words::default();
+        let value = |lists: usize| {
+            let bytes = [[7, 1].repeat(lists), vec![6, 1]].concat();
+            Reader { bytes: &mut bytes.as_slice(), words: &words, depth: 0 }.value()
+        };
+        assert_eq!(value(1), Some(Value::List(vec![Value::Flag(true)])));
+        assert!(value(DEPTH_MAX).is_some());
+        assert_eq!((value(DEPTH_MAX + 1), value(1_000_000)), (None, None));
     }
 
     #[test]

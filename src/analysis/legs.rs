@@ -273,9 +273,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn gives_back_what_it_was_given_in_order() {
-        let mut all: Vec<Leg> = (0..2000).map(plain).collect();
+    /// Legs of all kinds.
+    fn varied(count: i64) -> Vec<Leg> {
+        let mut all: Vec<Leg> = (0..count).map(plain).collect();
         for leg in all.iter_mut().step_by(3) {
             (leg.id, leg.start, leg.settled) = (7, at(i64::MIN), Some(at(i64::MAX)));
             (leg.invited, leg.ended, leg.tags) = (None, None, None);
@@ -288,12 +288,50 @@ mod tests {
             let mark = |reason| Mark { role, reason, key: u64::MAX };
             leg.marks = [mark("icid"), mark("Replaces")].into();
         }
+        all
+    }
+
+    fn legs(all: &[Leg]) -> Legs {
         let mut legs = Legs::default();
         all.iter().for_each(|leg| legs.push(leg));
+        legs
+    }
+
+    fn text(all: &[Leg]) -> String {
+        format!("{all:?}")
+    }
+
+    #[test]
+    fn gives_back_what_it_was_given_in_order() {
+        let all = varied(2000);
+        let legs = legs(&all);
         assert_eq!(legs.len(), all.len());
         assert!(legs.blocks.len() > 2);
-        let text = |all: Vec<Leg>| format!("{all:?}");
-        assert_eq!(text(legs.into_iter().collect()), text(all));
+        assert_eq!(text(&legs.into_iter().collect::<Vec<_>>()), text(&all));
+    }
+
+    #[test]
+    #[cfg(feature = "parts")]
+    fn gives_back_on_another_machine_what_it_was_given() {
+        let mut all = varied(2000);
+        let bytes = borsh::to_vec(&legs(&all)).expect("it fits");
+        let mut back: Legs = borsh::from_slice(&bytes).expect("legs");
+        assert_eq!(back.len(), all.len());
+        // It goes on there.
+        back.push(&plain(7));
+        all.push(plain(7));
+        assert_eq!(text(&back.into_iter().collect::<Vec<_>>()), text(&all));
+    }
+
+    #[test]
+    #[cfg(feature = "parts")]
+    fn damage_is_an_error_or_leaves_legs_that_can_be_read() {
+        let bytes = borsh::to_vec(&legs(&varied(40))).expect("it fits");
+        for own in crate::bytes::parts::damages(&bytes, 1500) {
+            let Ok(back) = borsh::from_slice::<Legs>(&own) else { continue };
+            let count = back.len();
+            assert_eq!(back.into_iter().count(), count);
+        }
     }
 
     #[test]

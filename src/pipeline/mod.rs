@@ -22,6 +22,8 @@ use crate::transport::{Disruption, Disruptions, GAP_PATIENCE, KeyLog, Turn};
 mod calls;
 mod clocks;
 mod counts;
+#[cfg(all(test, feature = "parts"))]
+mod crossing;
 mod decode;
 mod desks;
 mod excerpt;

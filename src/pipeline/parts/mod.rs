@@ -266,7 +266,7 @@ fn read<T: BorshDeserialize>(bytes: &[u8]) -> Result<T, Unreadable> {
 
 /// What a step found as bytes, with a digest.
 fn sealed(found: &impl BorshSerialize) -> Vec<u8> {
-    parts::to_bytes(found).unwrap_or_default()
+    parts::to_bytes(found)
 }
 
 /// What [`sealed`] gave.
