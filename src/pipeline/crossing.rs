@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::analysis::{Analysis, Keep, Tally};
 use crate::bytes::parts::{damages, from_bytes, to_bytes};
-use crate::capture;
+use crate::capture::{self, FrameId};
 use crate::limits::{CALLS_MAX, FINDINGS_MAX};
 use crate::media::{Media, Streams};
 use crate::pipeline::calls::CallShard;
@@ -13,6 +13,7 @@ use crate::pipeline::merge::Merge;
 use crate::pipeline::{Options, Run};
 use crate::rules::{self, Profile};
 use crate::signaling::Settings;
+use crate::transport::KeyLog;
 
 /// What a run has before all is folded.
 struct Left {
@@ -141,4 +142,14 @@ fn damage_never_panics() {
         let read = borsh::from_slice::<Vec<Streams>>(&own);
         assert!(own.len() == bytes.len() || read.is_err(), "a beginning");
     }
+}
+
+#[test]
+fn secrets_are_the_same() {
+    let mut own = KeyLog::default();
+    let line = format!("CLIENT_RANDOM {} {}\n", "5a".repeat(32), "c3".repeat(48));
+    let from = FrameId { capture: 1, number: 7 };
+    assert_eq!(own.add(line.as_bytes(), Some(from)), 1);
+    let back: KeyLog = from_bytes(&to_bytes(&own)).expect("a key log");
+    assert_eq!(format!("{back:?}"), format!("{own:?}"));
 }
