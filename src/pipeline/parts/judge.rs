@@ -157,6 +157,13 @@ impl Grounds {
         Ok(Self::of(tally, events, media, options))
     }
 
+    /// The same, and what is judged by them keeps so much.
+    #[must_use]
+    pub fn keeping(mut self, keep: Keep) -> Self {
+        self.options.keep = keep;
+        self
+    }
+
     fn borrowed(&self) -> calls::Grounds<'_> {
         calls::Grounds {
             media: Media::new(&self.media),
@@ -236,6 +243,11 @@ impl Judged {
     /// The bytes of it, without the calls.
     pub fn to_bytes(&self) -> Vec<u8> {
         sealed(&self.0)
+    }
+
+    /// The calls that [`Judge::take_calls`] did not give; they are no longer in it.
+    pub fn take_calls(&mut self) -> Vec<CallSummary> {
+        self.0.take_calls()
     }
 
     /// The calls and nothing that counts, beside what a judge of the same calls found before.
