@@ -6,10 +6,41 @@
 
 use crate::analysis::kpi::Setup;
 use crate::analysis::timeline::Happening;
+#[cfg(feature = "parts")]
+use crate::analysis::{Analysis, BySeverity, Totals, tally};
 use crate::analysis::{CallSummary, ResponseSummary, Statistics, Timeline, TransactionSummary};
 use crate::signaling::{CallState, Kind, Outcome};
 use crate::sip::{Class, Method, Status};
 use crate::time::{Span, Time};
+
+#[cfg(feature = "parts")]
+impl Analysis {
+    /// Leaves the calls that are listed, what was found on them and on the captures as a whole. The
+    /// counts are those of what is left, but for frames and streams, which no call has alone.
+    pub fn leave_listed(&mut self) {
+        let listed: std::collections::HashSet<&str> =
+            self.calls.iter().map(|call| call.call_id.as_str()).collect();
+        self.findings.retain(|own| own.call_id.as_deref().is_none_or(|id| listed.contains(id)));
+        let until = self.captures.iter().filter_map(|capture| capture.last_time).max();
+        self.statistics = Statistics::of_calls(&self.calls, until, None);
+        self.incidents = tally::incidents(&self.findings, Vec::new(), &self.statistics.peers);
+        let (mut totals, mut findings) = (Totals::default(), BySeverity::default());
+        self.findings.iter().for_each(|own| findings.add(own.severity));
+        for call in &self.calls {
+            let repeats = call.transactions.iter().map(|own| own.retransmissions);
+            totals.sip_messages += call.messages;
+            totals.retransmissions += repeats.sum::<u64>();
+            totals.call_ids += 1;
+            totals.calls += u64::from(call.kind == Kind::Call);
+            totals.dialogs += call.dialogs;
+            totals.transactions += call.transactions.len() as u64;
+        }
+        totals.requests = self.statistics.methods.values().sum();
+        totals.responses = self.statistics.statuses.values().sum();
+        let Totals { frames, rtp_streams, .. } = self.totals;
+        self.totals = Totals { frames, rtp_streams, findings, ..totals };
+    }
+}
 
 impl Statistics {
     /// The figures of these calls, which were observed until then; with intervals of that width,
