@@ -1,7 +1,7 @@
 //! The client of a cluster: submits plans, watches over them, and fetches what they give.
 //!
-//! A job on a cluster without executors, or one whose scheduler is gone, ends with an error within a
-//! minute. Whoever stops waiting for a job cancels it.
+//! A job on a cluster without executors, or one whose scheduler is gone, ends with an error within
+//! a minute. Whoever stops waiting for a job cancels it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

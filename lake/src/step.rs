@@ -1,4 +1,4 @@
-//! The operator that runs a step of the core inside a plan, and how it goes from machine to machine.
+//! The operator that runs a step of the core inside a plan, and how it goes to other machines.
 //!
 //! It takes the rows of a partition in order and gives one row for each thing it made: which
 //! objects hold what came out. Rows themselves go from the step to objects, so that a result is

@@ -52,6 +52,10 @@ fn sources(below: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
+fn all_sources() -> impl Iterator<Item = (PathBuf, String)> {
+    ["src", "tests", "lake/src", "lake/tests"].into_iter().flat_map(sources)
+}
+
 /// The layers, lowest first, as ARCHITECTURE.md has them.
 fn layers() -> Vec<String> {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
@@ -108,7 +112,7 @@ fn every_layer_is_a_module_in_its_order() {
 #[test]
 fn files_open_with_their_purpose_and_keep_to_the_width() {
     let mut wrong = Vec::new();
-    for (path, text) in sources("src").into_iter().chain(sources("tests")) {
+    for (path, text) in all_sources() {
         if !text.starts_with("//!") && !text.starts_with("#![doc") {
             wrong.push(format!("{} does not say what it is for", path.display()));
         }
@@ -124,7 +128,7 @@ fn files_open_with_their_purpose_and_keep_to_the_width() {
 #[test]
 fn functions_fit_on_a_screen() {
     let mut wrong = Vec::new();
-    for (path, text) in sources("src") {
+    for (path, text) in sources("src").into_iter().chain(sources("lake/src")) {
         let lines: Vec<&str> = without_tests(&text).lines().collect();
         for (start, line) in lines.iter().enumerate() {
             let indent = line.len() - line.trim_start().len();
@@ -153,7 +157,7 @@ fn functions_fit_on_a_screen() {
 fn nothing_is_left_unfinished() {
     let marks = ["todo!(", "unimplemented!(", "dbg!(", "#[ignore"];
     let mut wrong = Vec::new();
-    for (path, text) in sources("src").into_iter().chain(sources("tests")) {
+    for (path, text) in all_sources() {
         if path.ends_with("tidy.rs") {
             continue;
         }
