@@ -172,9 +172,8 @@ struct EngineArgs {
 
 #[derive(Debug, Args)]
 struct LimitArgs {
-    /// Memory for rows that are sorted or joined; what does not fit is spilled [default: half of
-    /// 4GiB]
-    #[arg(long, value_name = "SIZE", default_value = "2GiB", hide_default_value = true)]
+    /// Memory for rows that are sorted or joined; what does not fit is spilled
+    #[arg(long, value_name = "SIZE", default_value = "2GiB")]
     memory: Size,
     /// Threads to use [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]

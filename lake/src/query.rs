@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use clap::ValueEnum;
 use datafusion::arrow::array::{Array, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
-use datafusion::arrow::json::ArrayWriter;
+use datafusion::arrow::json::LineDelimitedWriter;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::execution::context::SQLOptions;
 use futures::TryStreamExt as _;
@@ -158,19 +158,17 @@ impl<W: Write> Rows<W> {
     /// The batch as objects; what a terminal would take for an order is written as a number.
     fn json(&mut self, batch: &RecordBatch) -> Result<io::Result<()>, Fault> {
         let mut buffer = Vec::new();
-        let mut writer = ArrayWriter::new(&mut buffer);
+        let mut writer = LineDelimitedWriter::new(&mut buffer);
         let done = writer.write(batch).and_then(|()| writer.finish());
         done.map_err(|error| odd(&error))?;
-        let text = String::from_utf8_lossy(&buffer);
-        let text = text.trim().trim_start_matches('[').trim_end_matches(']');
-        if text.is_empty() {
-            return Ok(Ok(()));
+        for object in String::from_utf8_lossy(&buffer).lines() {
+            let before = if std::mem::replace(&mut self.is_begun, true) { ",\n" } else { "[\n" };
+            let written = write!(self.out, "{before}{}", escaped(object));
+            if written.is_err() {
+                return Ok(written);
+            }
         }
-        let before = match std::mem::replace(&mut self.is_begun, true) {
-            true => ",\n",
-            false => "[\n",
-        };
-        Ok(write!(self.out, "{before}{}", escaped(text)))
+        Ok(Ok(()))
     }
 
     /// Writes the lines that wait.
