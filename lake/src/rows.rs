@@ -23,6 +23,7 @@ use siptrace::finding::Finding;
 use siptrace::packet::Endpoint;
 use siptrace::pipeline::parts::{MessageRow, Piece, PieceKind};
 use siptrace::signaling::Side;
+use siptrace::sip::Status;
 use siptrace::time::{Span, Time};
 use siptrace::transport::Transport;
 
@@ -286,7 +287,7 @@ pub(crate) fn calls(rows: &[&CallSummary]) -> Result<RecordBatch, ArrowError> {
         .times(rows().map(|own| Some(own.end)))
         .frames(rows().map(|own| Some(own.first_frame)))
         .frames(rows().map(|own| Some(own.last_frame)))
-        .u16s(rows().map(|own| own.final_status.map(|status| status.code())))
+        .u16s(rows().map(|own| own.final_status.map(Status::code)))
         .millis(rows().map(|own| own.pdd))
         .millis(rows().map(|own| own.ring))
         .millis(rows().map(|own| own.talk))

@@ -75,9 +75,7 @@ impl Place {
 
     /// Where an object of that name lies in the store.
     pub(crate) fn path(&self, name: &str) -> Path {
-        name.split('/')
-            .filter(|part| !part.is_empty())
-            .fold(self.prefix.clone(), |path, part| path.join(part))
+        name.split('/').filter(|part| !part.is_empty()).fold(self.prefix.clone(), Path::join)
     }
 
     /// The bytes of an object; nothing where there is none.

@@ -37,15 +37,15 @@ pub(crate) enum Followed {
 
 /// The table at work.
 enum Table {
-    Flows(u8, Flows),
-    Media(u8, MediaTable),
+    Flows(u8, Box<Flows>),
+    Media(u8, Box<MediaTable>),
 }
 
 impl Table {
     fn begin(piece: &Piece, keys: &[u8], is_several: bool) -> Result<Self, Fault> {
         match piece.kind {
-            PieceKind::Flow => Ok(Self::Flows(piece.table, Flows::new(keys)?)),
-            PieceKind::Media => Ok(Self::Media(piece.table, MediaTable::new(is_several))),
+            PieceKind::Flow => Ok(Self::Flows(piece.table, Box::new(Flows::new(keys)?))),
+            PieceKind::Media => Ok(Self::Media(piece.table, Box::new(MediaTable::new(is_several)))),
             PieceKind::Fragment => Err(Fault::Job("a fragment went astray".to_owned())),
         }
     }

@@ -19,7 +19,7 @@ fn ingest(files: &[PathBuf], lake: &Path, cluster: &Cluster) -> Process {
 
 /// Captures that were scanned so far.
 fn scanned(lake: &Path) -> usize {
-    fs::read_dir(lake.join("scan")).map_or(0, |found| found.count())
+    fs::read_dir(lake.join("scan")).map_or(0, Iterator::count)
 }
 
 /// Every row of both lakes.

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use siptrace::analysis::Analysis;
+use siptrace::sip::Status;
+use siptrace::time::Span;
 use siptrace::{CallSummary, Finding, Options};
 
 use crate::make;
@@ -56,8 +58,9 @@ pub(crate) fn assert_same(own: &[String], other: &[String], what: &str) {
     assert!(own == other, "{what}: too much: {more:#?}, missing: {less:#?}");
 }
 
-const FINDINGS: &str = "SELECT code, severity, confidence, call_id, call_fate, capture, frames, \
-                        frame_captures, client, server, evidence, propagated, related FROM findings";
+const FINDINGS: &str = "\
+    SELECT code, severity, confidence, call_id, call_fate, capture, frames, frame_captures, \
+    client, server, evidence, propagated, related FROM findings";
 
 /// The findings of the plain program on these captures.
 pub(crate) fn expected(captures: &[PathBuf]) -> Vec<String> {
@@ -135,8 +138,8 @@ fn calls_of(analysis: &Analysis) -> Vec<String> {
         json!({
             "call_id": own.call_id, "fate": own.fate(), "messages": own.messages,
             "transactions": own.transactions.len(), "final_status":
-                own.final_status.map(|status| status.code()),
-            "pdd_ms": own.pdd.map(|span| span.millis()),
+                own.final_status.map(Status::code),
+            "pdd_ms": own.pdd.map(Span::millis),
         })
     };
     sorted(analysis.calls.iter().map(call))
