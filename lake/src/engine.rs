@@ -19,10 +19,17 @@ use crate::cluster::Cluster;
 use crate::fault::Fault;
 use crate::plans::PARTITIONS;
 use crate::steps;
-use crate::store::Stores;
+use crate::store::{Stores, random_name};
 
-/// Rows of a batch: messages with their payloads are large.
+/// Rows of a batch at most: messages with their payloads are large.
 const BATCH_ROWS: usize = 4096;
+
+/// Runs of sorted rows that a sort merges at a time. Each takes four batches of memory that cannot
+/// be spilled, in every partition, so it must not depend on how many there are.
+const MERGED: usize = 4;
+
+/// Bytes of memory for each row of a batch: what is merged takes half of it where rows have 2 KiB.
+const MEMORY_OF_ROW: usize = 2 * PARTITIONS * MERGED * 4 * (2 << 10);
 
 /// Bytes that each sort keeps to merge what it has spilled, at most.
 const MERGE_BYTES: usize = 8 << 20;
@@ -52,6 +59,8 @@ pub(crate) struct Engine {
     session: SessionContext,
     cluster: Option<Cluster>,
     threads: usize,
+    /// Goes with everything that was spilled.
+    _work: Work,
 }
 
 impl Engine {
@@ -67,9 +76,10 @@ impl Engine {
             None => limits.threads,
         };
         let config = config(limits.memory).with_target_partitions(partitions);
-        let state = state(config, runtime(limits)?);
+        let work = Work::within(limits.work.as_deref())?;
+        let state = state(config, runtime(limits.memory, Some(work.path()))?);
         let session = SessionContext::new_with_state(state);
-        Ok(Self { session, cluster, threads: limits.threads })
+        Ok(Self { session, cluster, threads: limits.threads, _work: work })
     }
 
     /// For plans that are made of SQL.
@@ -121,10 +131,11 @@ impl Engine {
 /// The settings of sessions, the same everywhere.
 pub(crate) fn config(memory: Option<usize>) -> SessionConfig {
     let merge = memory.map_or(MERGE_BYTES, |memory| (memory / SORTS).clamp(1 << 18, MERGE_BYTES));
+    let rows = memory.map_or(BATCH_ROWS, |memory| (memory / MEMORY_OF_ROW).clamp(64, BATCH_ROWS));
     // Strings have one type in both modes, and stages are those of the plan: what several
     // partitions hold is never put together because it is small.
     SessionConfig::new_with_ballista()
-        .with_batch_size(BATCH_ROWS)
+        .with_batch_size(rows)
         .with_sort_spill_reservation_bytes(merge)
         .set_bool("datafusion.execution.parquet.schema_force_view_types", false)
         .set_bool("datafusion.execution.parquet.pushdown_filters", true)
@@ -149,9 +160,12 @@ pub(crate) fn state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionS
 ///
 /// # Errors
 ///
-/// When the folder for what is spilled cannot be made.
-pub(crate) fn runtime(limits: &Limits) -> Result<Arc<RuntimeEnv>, Fault> {
-    let pool: Arc<dyn MemoryPool> = match limits.memory {
+/// Never for a folder that is there.
+pub(crate) fn runtime(
+    memory: Option<usize>,
+    work: Option<&Path>,
+) -> Result<Arc<RuntimeEnv>, Fault> {
+    let pool: Arc<dyn MemoryPool> = match memory {
         Some(bytes) => {
             let named =
                 std::num::NonZeroUsize::new(CONSUMERS).unwrap_or(std::num::NonZeroUsize::MIN);
@@ -159,15 +173,15 @@ pub(crate) fn runtime(limits: &Limits) -> Result<Arc<RuntimeEnv>, Fault> {
         }
         None => Arc::new(UnboundedMemoryPool::default()),
     };
-    let disk = match &limits.work {
-        Some(folder) => {
-            folder_made(folder)?;
-            DiskManagerMode::Directories(vec![folder.clone()])
-        }
+    let disk = match work {
+        Some(folder) => DiskManagerMode::Directories(vec![folder.to_owned()]),
         None => DiskManagerMode::OsTmpDirectory,
     };
     // What is spilled may take the disk that it is given; the system says when it is full.
-    let disk = DiskManagerBuilder::default().with_mode(disk).with_max_temp_directory_size(u64::MAX);
+    let disk = DiskManagerBuilder::default()
+        .with_mode(disk)
+        .with_max_temp_directory_size(u64::MAX)
+        .with_max_spill_merge_fan_in(MERGED);
     let builder = RuntimeEnvBuilder::new()
         .with_object_store_registry(Arc::new(Stores))
         .with_disk_manager_builder(disk)
@@ -175,14 +189,36 @@ pub(crate) fn runtime(limits: &Limits) -> Result<Arc<RuntimeEnv>, Fault> {
     Ok(builder.build_arc()?)
 }
 
-/// Makes the folder.
-///
-/// # Errors
-///
-/// When it cannot be made.
-pub(crate) fn folder_made(folder: &Path) -> Result<(), Fault> {
-    std::fs::create_dir_all(folder).map_err(|error| {
-        let hint = "name a folder that may be written to with `--work`";
-        Fault::usage(format!("could not use the folder {folder:?}: {error}"), hint)
-    })
+/// A folder of this process; it goes when this does, with what is in it.
+#[derive(Debug)]
+pub(crate) struct Work(PathBuf);
+
+impl Work {
+    /// A folder in the one that the user names, else in that of the system. Processes of one machine
+    /// may be given the same one.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made.
+    pub(crate) fn within(named: Option<&Path>) -> Result<Self, Fault> {
+        let above = named.map_or_else(std::env::temp_dir, Path::to_owned);
+        let folder = above.join(format!("siptrace-lake-{}", random_name()));
+        std::fs::create_dir_all(&folder).map_err(|error| {
+            let hint = "name a folder that may be written to with `--work`";
+            Fault::usage(format!("could not use the folder {above:?}: {error}"), hint)
+        })?;
+        Ok(Self(folder))
+    }
+
+    /// The folder.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        // What stopped us matters more.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }

@@ -16,7 +16,7 @@ use clap::Args;
 use datafusion::prelude::SessionConfig;
 
 use crate::cluster::{MESSAGE_BYTES, PORT};
-use crate::engine::{self, Limits};
+use crate::engine::{self, Work};
 use crate::fault::{Fault, chain};
 use crate::size::Size;
 use crate::steps;
@@ -94,7 +94,7 @@ fn config() -> ConfigProducer {
 /// When it cannot listen.
 pub(crate) async fn scheduler(args: &SchedulerArgs) -> Result<(), Fault> {
     let session = |config: SessionConfig| {
-        let runtime = engine::runtime(&Limits::default())
+        let runtime = engine::runtime(None, None)
             .map_err(|fault| datafusion::error::DataFusionError::Execution(chain(&fault)))?;
         Ok(engine::state(config, runtime))
     };
@@ -144,11 +144,11 @@ pub(crate) async fn executor(args: &ExecutorArgs) -> Result<(), Fault> {
     };
     let (host, port) = args.scheduler.rsplit_once(':').ok_or_else(wrong)?;
     let port = port.parse().map_err(|_| wrong())?;
-    let (work, _own) = work_folder(args)?;
-    let limits = Limits { memory: None, threads: cores, work: Some(work.clone()) };
+    let work = Work::within(args.work.as_deref())?;
+    let folder = work.path().to_owned();
     let runtime: RuntimeProducer = Arc::new(move |_| {
         // Ballista gives each task its share of memory.
-        engine::runtime(&limits)
+        engine::runtime(None, Some(&folder))
             .map_err(|fault| datafusion::error::DataFusionError::Execution(chain(&fault)))
     });
     let process = ExecutorProcessConfig {
@@ -160,7 +160,7 @@ pub(crate) async fn executor(args: &ExecutorArgs) -> Result<(), Fault> {
         scheduler_port: port,
         scheduler_connect_timeout_seconds: 30,
         vcores: cores,
-        work_dir: Some(work.to_string_lossy().into_owned()),
+        work_dir: Some(work.path().to_string_lossy().into_owned()),
         job_data_ttl_seconds: KEPT,
         job_data_clean_up_interval_seconds: 60,
         executor_heartbeat_interval_seconds: HEARTBEAT,
@@ -178,23 +178,4 @@ pub(crate) async fn executor(args: &ExecutorArgs) -> Result<(), Fault> {
         let hint = "the scheduler has to run, and the ports of the executor must be free";
         Fault::usage(format!("{problem}: {}", chain(&error)), hint)
     })
-}
-
-/// A folder that goes when the executor does.
-struct Own(PathBuf);
-
-impl Drop for Own {
-    fn drop(&mut self) {
-        // What stopped us matters more.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A folder in the one that the user names, else in that of the system: executors of one machine
-/// may be given the same one.
-fn work_folder(args: &ExecutorArgs) -> Result<(PathBuf, Own), Fault> {
-    let above = args.work.clone().unwrap_or_else(std::env::temp_dir);
-    let folder = above.join(format!("siptrace-lake-{}", crate::store::random_name()));
-    engine::folder_made(&folder)?;
-    Ok((folder.clone(), Own(folder)))
 }

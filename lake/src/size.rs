@@ -9,7 +9,7 @@ pub(crate) struct Size(usize);
 
 impl Size {
     /// The least that jobs can do with.
-    const MIN: usize = 64 << 20;
+    const MIN: usize = 128 << 20;
 
     /// The bytes.
     pub(crate) const fn bytes(self) -> usize {
@@ -39,7 +39,7 @@ impl FromStr for Size {
         };
         // Saturates, as a cast does.
         match (number * unit as f64) as usize {
-            bytes if bytes < Self::MIN => Err("less than 64MiB is too little".to_owned()),
+            bytes if bytes < Self::MIN => Err("less than 128MiB is too little".to_owned()),
             bytes => Ok(Self(bytes)),
         }
     }
@@ -60,7 +60,7 @@ mod tests {
         let size = |text: &str| text.parse::<Size>().map(Size::bytes);
         assert_eq!(size("2GiB"), Ok(2 << 30));
         assert_eq!(size("1.5g"), Ok(3 << 29));
-        assert_eq!(size("100 MB"), Ok(100_000_000));
+        assert_eq!(size("200 MB"), Ok(200_000_000));
         assert_eq!(size("1073741824"), Ok(1 << 30));
         for wrong in ["", "GiB", "1.2.3G", "5 apples", "1KiB", "-1G"] {
             assert!(size(wrong).is_err(), "{wrong}");

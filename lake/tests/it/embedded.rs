@@ -154,7 +154,7 @@ fn two_hundred_files_in_any_order_are_one_capture() {
     let merged = folder.join("merged.pcap");
     make::write(&merged, &packets);
     let lake = folder.join("lake");
-    let told = ingest(&files, &lake, &["--memory", "64MiB", "--threads", "2"]);
+    let told = ingest(&files, &lake, &["--memory", "128MiB", "--threads", "2"]);
     assert!(told.starts_with("200 captures scanned"), "{told}");
 
     let whole = siptrace::analyze([&merged], &Options::default()).expect("an analysis");
