@@ -6,3 +6,4 @@ mod cluster;
 mod embedded;
 mod make;
 mod run;
+mod s3;
