@@ -41,6 +41,9 @@ use crate::writer::Writer;
 /// Findings of one rule that keep their ladder, as in the reports of the plain program.
 pub(crate) const LADDERS: usize = 32;
 
+/// Tasks of a scan on a cluster, at most; of more captures, a task has several.
+const TASKS_MAX: usize = 4096;
+
 /// How often captures are scanned again because one clock moved another.
 const CLOCKS_TRIES: usize = 3;
 
@@ -229,7 +232,7 @@ impl Run<'_> {
         self.progress.scanning(tasks.len(), bytes, self.engine.threads().is_some());
         let spec = self.spec(Job::Scan { options: options.to_owned(), threads });
         // On a cluster more tasks than cores: what an executor takes with it is less.
-        let groups = self.engine.threads().map_or(tasks.len(), |_| groups);
+        let groups = self.engine.threads().map_or(tasks.len().min(TASKS_MAX), |_| groups);
         let plan = plans::scan(spec, &tasks, groups)?;
         for scanned in self.made::<Scanned>(plan).await? {
             let Scanned { index, scan, messages, fragments, pieces } = scanned;

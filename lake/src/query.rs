@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use clap::ValueEnum;
 use datafusion::arrow::array::{Array, RecordBatch};
 use datafusion::arrow::datatypes::{DataType, SchemaRef};
-use datafusion::arrow::json::LineDelimitedWriter;
+use datafusion::arrow::json::WriterBuilder;
+use datafusion::arrow::json::writer::LineDelimited;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::execution::context::SQLOptions;
 use futures::TryStreamExt as _;
@@ -158,7 +159,8 @@ impl<W: Write> Rows<W> {
     /// The batch as objects; what a terminal would take for an order is written as a number.
     fn json(&mut self, batch: &RecordBatch) -> Result<io::Result<()>, Fault> {
         let mut buffer = Vec::new();
-        let mut writer = LineDelimitedWriter::new(&mut buffer);
+        let builder = WriterBuilder::new().with_explicit_nulls(true);
+        let mut writer = builder.build::<_, LineDelimited>(&mut buffer);
         let done = writer.write(batch).and_then(|()| writer.finish());
         done.map_err(|error| odd(&error))?;
         for object in String::from_utf8_lossy(&buffer).lines() {
@@ -313,6 +315,7 @@ mod tests {
         assert_eq!(list.as_array().map(Vec::len), Some(6));
         assert_eq!(list[0]["text"], "\u{1b}[2J\u{9b}31m", "the text itself is whole");
         assert_eq!(list[4]["text"], "=1+1, \"x\"");
+        assert_eq!(list[5].as_object().map(serde_json::Map::len), Some(3), "null is there");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The ports have no authentication of their own: they belong on a network that is trusted, and are
 //! bound to this machine unless the user says otherwise.
 
+use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -87,6 +88,11 @@ fn config() -> ConfigProducer {
     Arc::new(|| engine::config(None))
 }
 
+/// Says in whose logs this is.
+fn begins(role: &str) {
+    let _ = writeln!(std::io::stderr(), "siptrace-lake: {role}");
+}
+
 /// Runs a scheduler until it is stopped.
 ///
 /// # Errors
@@ -122,6 +128,7 @@ pub(crate) async fn scheduler(args: &SchedulerArgs) -> Result<(), Fault> {
         let hint = "another program may listen there; `--port` takes another one";
         Fault::usage(format!("{problem}: {}", chain(&error)), hint)
     };
+    begins(&format!("scheduler of df://{}", SocketAddr::new(args.bind, args.port)));
     let cluster = BallistaCluster::new_from_config(&config).await.map_err(failed)?;
     let server = start_server(cluster, SocketAddr::new(args.bind, args.port), Arc::new(config));
     tokio::select! {
@@ -172,6 +179,7 @@ pub(crate) async fn executor(args: &ExecutorArgs) -> Result<(), Fault> {
         override_physical_codec: Some(Arc::new(crate::step::Codec::default())),
         ..ExecutorProcessConfig::default()
     };
+    begins(&format!("executor of df://{} with {cores} cores", args.scheduler));
     let result = start_executor_process(Arc::new(process)).await;
     result.map_err(|error| {
         let problem = format!("could not run the executor for {}", args.scheduler);

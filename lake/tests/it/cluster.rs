@@ -96,3 +96,27 @@ fn without_its_scheduler_the_client_ends() {
     let told = fault(&output(args));
     assert!(told.contains("cannot be reached") && told.lines().count() == 2, "{told}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_interrupted_leaves_the_lake_and_the_cluster_as_they_were() {
+    let folder = Folder::new();
+    let cluster = Cluster::start(&folder.join("work"));
+    let files = make::ring(&folder.join("ring"), &make::calls(598));
+    let lake = folder.join("lake");
+    let mut client = ingest(&files, &lake, &cluster);
+    wait_until("some captures are scanned", || scanned(&lake) >= 3);
+    client.interrupt();
+    assert_eq!(client.ended_within(Duration::from_secs(10)), Some(2));
+    assert!(!lake.join("manifest.json").exists());
+    // The tasks that were left are cancelled: soon nothing is scanned any more.
+    let so_far = || (scanned(&lake), std::thread::sleep(Duration::from_secs(2)), scanned(&lake));
+    wait_until("the job is over", || {
+        let (before, (), after) = so_far();
+        before == after
+    });
+    assert!(scanned(&lake) < files.len(), "it went on");
+    let capture = recorded().join("busy-486.pcap");
+    done(["ingest", text(&capture), "-o", text(&lake), "--cluster", &cluster.url]);
+    assert_eq!(findings(&lake).len(), 1);
+}

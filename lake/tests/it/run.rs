@@ -102,6 +102,13 @@ impl Process {
         let _ = self.0.wait();
     }
 
+    /// As a user who presses Ctrl-C.
+    #[cfg(unix)]
+    pub(crate) fn interrupt(&self) {
+        let status = Command::new("kill").args(["-INT", &self.0.id().to_string()]).status();
+        assert!(status.expect("kill runs").success());
+    }
+
     /// How it ended, within that time.
     pub(crate) fn ended_within(&mut self, time: Duration) -> Option<i32> {
         let begun = Instant::now();
