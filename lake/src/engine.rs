@@ -194,8 +194,8 @@ pub(crate) fn runtime(
 pub(crate) struct Work(PathBuf);
 
 impl Work {
-    /// A folder in the one that the user names, else in that of the system. Processes of one machine
-    /// may be given the same one.
+    /// A folder in the one that the user names, else in that of the system. Processes of one
+    /// machine may be given the same one.
     ///
     /// # Errors
     ///
