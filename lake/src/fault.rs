@@ -15,7 +15,7 @@ use siptrace::{bytes, capture, pipeline};
 const TEXT_CHARS_MAX: usize = 400;
 
 /// Prefixes that the libraries put before the text that matters.
-const PREFIXES: [&str; 9] = [
+const PREFIXES: [&str; 12] = [
     "DataFusion error: ",
     "Execution error: ",
     "External error: ",
@@ -24,6 +24,10 @@ const PREFIXES: [&str; 9] = [
     "Parquet error: ",
     "Object Store error: ",
     "IO error: ",
+    "Io error: ",
+    // Our own, where a step told it that ran elsewhere.
+    "out of memory: ",
+    "out of disk space: ",
     "Error during planning: ",
 ];
 
@@ -100,7 +104,9 @@ impl Fault {
                 "give more with `--memory`, on executors too; what does not fit is \
                                 spilled to the folder of `--work`, but every task needs some"
             }
-            Self::Disk(_) => "make room, or name a folder on another disk with `--work`",
+            Self::Disk(_) => {
+                "make room for the lake, or name another folder for what is spilled, with `--work`"
+            }
             Self::Cluster(_) => {
                 "look at the scheduler and the executors and run the command again; without \
                  `--cluster` it runs on this machine"
