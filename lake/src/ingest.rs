@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 use siptrace::analysis::{Analysis, Keep};
 use siptrace::limits::{CALLS_MAX, CAPTURES_MAX, FINDINGS_MAX};
 use siptrace::pipeline::Options;
-use siptrace::pipeline::parts::{self, Grounds, Judged, Mend, Rows, Survey, conclude};
+use siptrace::pipeline::parts::{self, Conclusion, Grounds, Mend, Rows, Survey};
 use siptrace::rules::{self, Profile};
 use siptrace::{KeyLog, Settings};
 
@@ -31,7 +31,7 @@ use crate::progress::Progress;
 use crate::rows;
 use crate::step::{Job, Spec};
 use crate::steps::follow::Followed;
-use crate::steps::judge::Judgement;
+use crate::steps::judge::{self, Judgement};
 use crate::steps::scan::{self, Out, Scanned, Task};
 use crate::steps::{odd, read_line};
 use crate::store::{Place, random_name};
@@ -158,9 +158,9 @@ impl Run<'_> {
         self.place.write(&name, grounds.to_bytes()).await?;
         self.manifest.grounds = Some(name.clone());
         self.judge(&name).await?;
+        judge::forget();
         self.progress.at("folding what was found");
-        let judged = judged(self.place, &self.manifest, &grounds).await?;
-        let analysis = conclude(grounds, judged);
+        let analysis = conclusion(self.place, &self.manifest, grounds).await?.finish();
         self.conclude(&analysis).await
     }
 
@@ -376,21 +376,21 @@ impl Run<'_> {
     }
 }
 
-/// What the judges of the lake found.
+/// What the judges of the lake found, folded one after another.
 ///
 /// # Errors
 ///
 /// When an object is missing or damaged.
-pub(crate) async fn judged(
+pub(crate) async fn conclusion(
     place: &Place,
     manifest: &Manifest,
-    grounds: &Grounds,
-) -> Result<Vec<Judged>, Fault> {
-    let mut judged = Vec::new();
+    grounds: Grounds,
+) -> Result<Conclusion, Fault> {
+    let mut conclusion = Conclusion::new(grounds);
     for name in &manifest.judged {
-        judged.push(Judged::from_bytes(&place.read(name).await?, grounds)?);
+        conclusion.add_bytes(&place.read(name).await?)?;
     }
-    Ok(judged)
+    Ok(conclusion)
 }
 
 /// Takes away old objects that nobody names. That it fails is nobody's concern: the next run tries

@@ -11,11 +11,11 @@ use datafusion::prelude::DataFrame;
 use futures::TryStreamExt as _;
 use siptrace::analysis::{Analysis, Keep, TranscriptsOf};
 use siptrace::limits::{CALLS_MAX, FINDINGS_MAX, TRANSCRIPT_BYTES_PER_SHARD_MAX};
-use siptrace::pipeline::parts::{Grounds, Judge, Judged, conclude};
+use siptrace::pipeline::parts::{Grounds, Judge, Judged};
 
 use crate::engine::Engine;
 use crate::fault::Fault;
-use crate::ingest::{LADDERS, judged};
+use crate::ingest::{LADDERS, conclusion};
 use crate::manifest::Manifest;
 use crate::rows;
 use crate::steps::odd;
@@ -71,9 +71,10 @@ pub(crate) async fn analysis(
         ..Keep::default()
     };
     let grounds = Grounds::from_bytes(&place.read(name).await?)?.keeping(keep);
-    let mut parts = judged(place, manifest, &grounds).await?;
-    parts.push(again(engine, manifest, &grounds, choice).await?.calls_only());
-    let mut analysis = conclude(grounds, parts);
+    let calls = again(engine, manifest, &grounds, choice).await?.calls_only();
+    let mut conclusion = conclusion(place, manifest, grounds).await?;
+    conclusion.add(calls);
+    let mut analysis = conclusion.finish();
     analysis.leave_listed();
     Ok(analysis)
 }

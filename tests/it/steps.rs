@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use siptrace::analysis::Analysis;
 use siptrace::capture::{Note, Source};
 use siptrace::pipeline::parts::{
-    Flows, Grounds, Judge, Judged, MediaTable, Mend, MessageRow, Piece, PieceKind, Rows, Scan,
-    Survey, TABLES, conclude, options_from_bytes, options_to_bytes,
+    Conclusion, Flows, Grounds, Judge, MediaTable, Mend, MessageRow, Piece, PieceKind, Rows, Scan,
+    Survey, TABLES, options_from_bytes, options_to_bytes,
 };
 use siptrace::pipeline::{self, Options};
 use siptrace::time::Span;
@@ -107,13 +107,12 @@ impl Steps {
         for message in &self.messages {
             judges[message.gist().call_id.len() % JUDGES].push(message);
         }
-        let mut judged = Vec::new();
-        for judge in judges {
-            let own = judge.finish();
-            judged.push(Judged::from_bytes(&own.to_bytes(), &grounds).expect("what was written"));
-            judged.push(own.calls_only());
+        let mut conclusion = Conclusion::new(grounds);
+        for own in judges.into_iter().map(Judge::finish) {
+            conclusion.add_bytes(&own.to_bytes()).expect("what was written");
+            conclusion.add(own.calls_only());
         }
-        conclude(grounds, judged)
+        conclusion.finish()
     }
 }
 
@@ -173,6 +172,16 @@ fn recorded_captures_in_steps() {
             assert!(is_the_same(&[path]).is_some());
         }
     }
+}
+
+#[test]
+fn all_recorded_captures_together_in_steps() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/captures");
+    let entries = fs::read_dir(folder).expect("the captures are there");
+    let paths = entries.map(|entry| entry.expect("the folder is readable").path());
+    let mut paths: Vec<_> = paths.filter(|path| path.to_string_lossy().contains(".pcap")).collect();
+    paths.sort();
+    assert!(is_the_same(&paths).is_some_and(|analysis| analysis.captures.len() > 50));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Judges calls, one after another, and writes what became of them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use siptrace::CallSummary;
@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use crate::fault::Fault;
 use crate::manifest::Object;
 use crate::rows;
-use crate::steps::{Feed, line, odd, slot};
+use crate::steps::{Feed, line, odd, slot, turn};
 use crate::store::{Place, random_name};
 use crate::tables::{CALLS, STREAMS, TRANSACTIONS};
 use crate::writer::Writer;
@@ -45,6 +45,9 @@ pub(crate) fn run(
 ) -> Result<Vec<String>, Fault> {
     // A partition without a message has no judge.
     let Some(first) = feed.next()? else { return Ok(Vec::new()) };
+    // What a judge gathers and writes stays until its end. Its rows are sorted by now, so that it
+    // waits for nobody who waits for it.
+    let _turn = turn();
     let grounds = grounds_of(place, grounds, handle)?;
     let mut judge = Judge::new(&grounds);
     let mut out = Out::new(place);
@@ -70,13 +73,19 @@ pub(crate) fn run(
     Ok(vec![line(&made)?])
 }
 
+type Known = HashMap<String, Arc<Grounds>>;
+
+/// The grounds that this process has, by lake and object.
+fn known() -> MutexGuard<'static, Known> {
+    static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The grounds in that object, which all judges of a process share.
 fn grounds_of(place: &Place, name: &str, handle: &Handle) -> Result<Arc<Grounds>, Fault> {
-    type Known = Mutex<HashMap<String, Arc<Grounds>>>;
-    static KNOWN: LazyLock<Known> = LazyLock::new(Mutex::default);
     let key = format!("{} {name}", place.url());
     // Held while they are read: the others wait for the same.
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut known = known();
     if let Some(grounds) = known.get(&key) {
         return Ok(Arc::clone(grounds));
     }
@@ -86,6 +95,11 @@ fn grounds_of(place: &Place, name: &str, handle: &Handle) -> Result<Arc<Grounds>
     }
     known.insert(key, Arc::clone(&grounds));
     Ok(grounds)
+}
+
+/// Lets go of all grounds.
+pub(crate) fn forget() {
+    known().clear();
 }
 
 /// Where calls go, with what belongs to them.

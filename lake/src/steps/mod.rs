@@ -115,29 +115,45 @@ struct Slots {
     given_back: Condvar,
 }
 
+/// How many judges may have calls at a time.
+static TURNS: Slots = Slots { free: Mutex::new(None), given_back: Condvar::new() };
+
 /// Leave to compute, until it is dropped.
-pub(crate) struct Slot(());
+pub(crate) struct Slot(&'static Slots);
 
 /// From now on so many steps of this process compute at a time.
 pub(crate) fn bound(threads: usize) {
-    *SLOTS.free.lock().unwrap_or_else(PoisonError::into_inner) = Some(threads.max(1));
+    for slots in [&SLOTS, &TURNS] {
+        *slots.free.lock().unwrap_or_else(PoisonError::into_inner) = Some(threads.max(1));
+    }
 }
 
 /// Waits for leave to compute. Nobody may wait for rows while he has it.
 pub(crate) fn slot() -> Slot {
-    let free = SLOTS.free.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut free = SLOTS
-        .given_back
-        .wait_while(free, |free| *free == Some(0))
-        .unwrap_or_else(PoisonError::into_inner);
-    *free = free.map(|free| free.saturating_sub(1));
-    Slot(())
+    SLOTS.take()
+}
+
+/// Waits for leave to have calls. Who has it may wait for rows that nobody holds back.
+pub(crate) fn turn() -> Slot {
+    TURNS.take()
+}
+
+impl Slots {
+    fn take(&'static self) -> Slot {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = self
+            .given_back
+            .wait_while(free, |free| *free == Some(0))
+            .unwrap_or_else(PoisonError::into_inner);
+        *free = free.map(|free| free.saturating_sub(1));
+        Slot(self)
+    }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut free = SLOTS.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = self.0.free.lock().unwrap_or_else(PoisonError::into_inner);
         *free = free.map(|free| free.saturating_add(1));
-        SLOTS.given_back.notify_one();
+        self.0.given_back.notify_one();
     }
 }

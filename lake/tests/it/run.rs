@@ -37,16 +37,12 @@ pub(crate) fn recorded() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/captures")
 }
 
-/// All of them but one, as one set.
-///
-/// FIXME: several were recorded on the same addresses and overlap in time. For `dtls-ice-call` a
-/// packet of another recording is the example that a finding shows; which one depends on windows.
+/// All of them, as one set.
 pub(crate) fn recorded_together() -> Vec<PathBuf> {
     let entries = std::fs::read_dir(recorded()).expect("the captures are there");
     let mut paths: Vec<PathBuf> = entries
         .map(|entry| entry.expect("the folder is readable").path())
         .filter(|path| path.to_string_lossy().contains(".pcap"))
-        .filter(|path| !path.ends_with("dtls-ice-call.pcap"))
         .collect();
     paths.sort();
     paths

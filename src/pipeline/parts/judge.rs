@@ -240,7 +240,7 @@ impl<'g> Judge<'g> {
 pub struct Judged(Tally);
 
 impl Judged {
-    /// The bytes of it, without the calls.
+    /// The bytes of it for [`Conclusion::add_bytes`], without the calls.
     pub fn to_bytes(&self) -> Vec<u8> {
         sealed(&self.0)
     }
@@ -255,15 +255,6 @@ impl Judged {
     pub fn calls_only(mut self) -> Self {
         Self(Tally::of_calls(self.0.take_calls()))
     }
-
-    /// Those that [`Self::to_bytes`] gave.
-    ///
-    /// # Errors
-    ///
-    /// When they are damaged or of another version.
-    pub fn from_bytes(bytes: &[u8], grounds: &Grounds) -> Result<Self, Unreadable> {
-        Tally::from_bytes(bytes, part_of(&grounds.options)).map(Self).ok_or(Unreadable)
-    }
 }
 
 /// What a part of the run keeps.
@@ -271,16 +262,49 @@ fn part_of(options: &Options) -> Keep {
     Keep { findings: share_of(options.keep.findings), ..options.keep.clone() }
 }
 
-/// Folds what the judges found. The calls are those that nobody took.
-pub fn conclude(grounds: Grounds, mut judged: Vec<Judged>) -> Analysis {
-    let Grounds { mut tally, disruptions, media, options, .. } = grounds;
-    tally.set_keep(options.keep.clone());
-    tally.gather(judged.iter_mut().map(|part| &mut part.0));
-    let claimed: Vec<_> = judged.iter().map(|part| part.0.claimed()).collect();
-    counts::streams(&mut tally, &media, &claimed);
-    counts::disruptions(&mut tally, &disruptions);
-    tally.facts.is_media_ignored = !options.media;
-    let mut parts = vec![tally];
-    parts.extend(judged.into_iter().map(|part| part.0));
-    Tally::finish(parts, &options.profile)
+/// Folds what the judges found, one after another, so that there is one table of hosts.
+#[derive(Debug)]
+pub struct Conclusion {
+    tally: Tally,
+    disruptions: Disruptions,
+    media: Vec<Streams>,
+    options: Options,
+    parts: Vec<Tally>,
+}
+
+impl Conclusion {
+    /// Nothing folded yet.
+    pub fn new(grounds: Grounds) -> Self {
+        let Grounds { mut tally, disruptions, media, options, .. } = grounds;
+        tally.set_keep(options.keep.clone());
+        Self { tally, disruptions, media, options, parts: Vec::new() }
+    }
+
+    /// Adds what a judge found.
+    pub fn add(&mut self, judged: Judged) {
+        let Judged(mut part) = judged;
+        self.tally.gather(std::iter::once(&mut part));
+        self.parts.push(part);
+    }
+
+    /// Adds what [`Judged::to_bytes`] gave.
+    ///
+    /// # Errors
+    ///
+    /// When it is damaged or of another version.
+    pub fn add_bytes(&mut self, judged: &[u8]) -> Result<(), Unreadable> {
+        let part = Tally::from_bytes(judged, part_of(&self.options)).ok_or(Unreadable)?;
+        self.add(Judged(part));
+        Ok(())
+    }
+
+    /// The analysis. Its calls are those that nobody took from the judges.
+    pub fn finish(self) -> Analysis {
+        let Self { mut tally, disruptions, media, options, parts } = self;
+        let claimed: Vec<_> = parts.iter().map(Tally::claimed).collect();
+        counts::streams(&mut tally, &media, &claimed);
+        counts::disruptions(&mut tally, &disruptions);
+        tally.facts.is_media_ignored = !options.media;
+        Tally::finish(std::iter::once(tally).chain(parts).collect(), &options.profile)
+    }
 }

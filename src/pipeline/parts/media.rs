@@ -160,7 +160,8 @@ impl MediaTable {
             *at = [at[0] + due, at[1] + due_others];
         }
         if self.is_several {
-            packets.sort_by_key(|(_, packet)| packet.time);
+            // Of one moment, those of the first capture first.
+            packets.sort_by_key(|(_, packet)| (packet.time, packet.frame()));
             beside.sort_by_key(|beside| (beside.order, beside.frame));
         }
         for own in beside {

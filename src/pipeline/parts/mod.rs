@@ -7,7 +7,7 @@
 //!    the media of one table.
 //! 4. [`Grounds`] is what all calls are judged by; [`Judge`] takes messages, those of a Call-ID one
 //!    after another and in order.
-//! 5. [`conclude`] folds what the judges found.
+//! 5. [`Conclusion`] folds what the judges found.
 //!
 //! What a step found besides rows is bytes for the next one. Rows are in order by
 //! [`MessageRow::place`] and [`Piece::place`] where there are several captures, by their frames
@@ -32,7 +32,7 @@ mod media;
 mod scan;
 
 pub use flows::{Flows, Mend};
-pub use judge::{Grounds, Judge, Judged, Survey, conclude};
+pub use judge::{Conclusion, Grounds, Judge, Judged, Survey};
 pub use media::MediaTable;
 pub use scan::Scan;
 
