@@ -235,6 +235,8 @@ pub(crate) fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads.max(2))
         .thread_stack_size(STACK_BYTES)
+        // What an idle thread has freed is nobody's.
+        .thread_keep_alive(std::time::Duration::from_secs(1))
         .enable_all()
         .build();
     let runtime = match runtime {

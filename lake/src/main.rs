@@ -27,6 +27,10 @@ mod store;
 mod tables;
 mod writer;
 
+/// Rows are made on one thread and freed on another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match stack::again_with_room() {
         Some(code) => code,

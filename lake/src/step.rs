@@ -82,6 +82,11 @@ impl Job {
         }
     }
 
+    /// Its rows are sorted before it gets the first one.
+    const fn is_sorted(&self) -> bool {
+        !matches!(self, Self::Scan { .. })
+    }
+
     /// The columns by which rows are in order.
     pub(crate) fn order(&self) -> Vec<&'static str> {
         let is_several = match self {
@@ -213,9 +218,20 @@ impl ExecutionPlan for StepExec {
 
 /// Runs the step on a thread of its own, which may block, and feeds it.
 async fn run(spec: Spec, mut input: SendableRecordBatchStream) -> Result<RecordBatch> {
+    let mut first = None;
+    let mut _turn = None;
+    if spec.job.is_sorted() {
+        // What such a step gathers stays until its end. It begins on a thread that another one has
+        // left, whose memory it takes over.
+        first = input.next().await.transpose()?;
+        _turn = steps::turn().await;
+    }
     let (give, take) = mpsc::channel(WAITING);
     let handle = Handle::current();
     let step = tokio::task::spawn_blocking(move || steps::run(&spec, &handle, take));
+    if let Some(batch) = first {
+        let _ = give.send(Some(batch)).await;
+    }
     while let Some(batch) = input.next().await {
         // A step that ended before its rows did has failed, and tells why.
         if give.send(Some(batch?)).await.is_err() {

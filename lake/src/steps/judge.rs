@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use crate::fault::Fault;
 use crate::manifest::Object;
 use crate::rows;
-use crate::steps::{Feed, line, odd, slot, turn};
+use crate::steps::{Feed, line, odd, slot};
 use crate::store::{Place, random_name};
 use crate::tables::{CALLS, STREAMS, TRANSACTIONS};
 use crate::writer::Writer;
@@ -45,9 +45,6 @@ pub(crate) fn run(
 ) -> Result<Vec<String>, Fault> {
     // A partition without a message has no judge.
     let Some(first) = feed.next()? else { return Ok(Vec::new()) };
-    // What a judge gathers and writes stays until its end. Its rows are sorted by now, so that it
-    // waits for nobody who waits for it.
-    let _turn = turn();
     let grounds = grounds_of(place, grounds, handle)?;
     let mut judge = Judge::new(&grounds);
     let mut out = Out::new(place);

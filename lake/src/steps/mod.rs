@@ -4,7 +4,7 @@
 //! many of them compute at a time is bounded for the process.
 
 use std::error::Error;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::error::{DataFusionError, Result as DfResult};
@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::Receiver;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use url::Url;
 
 use crate::fault::{Fault, chain};
@@ -115,45 +116,44 @@ struct Slots {
     given_back: Condvar,
 }
 
-/// How many judges may have calls at a time.
-static TURNS: Slots = Slots { free: Mutex::new(None), given_back: Condvar::new() };
-
 /// Leave to compute, until it is dropped.
-pub(crate) struct Slot(&'static Slots);
+pub(crate) struct Slot(());
 
 /// From now on so many steps of this process compute at a time.
 pub(crate) fn bound(threads: usize) {
-    for slots in [&SLOTS, &TURNS] {
-        *slots.free.lock().unwrap_or_else(PoisonError::into_inner) = Some(threads.max(1));
-    }
+    *SLOTS.free.lock().unwrap_or_else(PoisonError::into_inner) = Some(threads.max(1));
+    // Set once in a process; who asks again wants the same.
+    let _ = TURNS.set(Semaphore::new(threads.max(1)));
 }
 
 /// Waits for leave to compute. Nobody may wait for rows while he has it.
 pub(crate) fn slot() -> Slot {
-    SLOTS.take()
+    let free = SLOTS.free.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut free = SLOTS
+        .given_back
+        .wait_while(free, |free| *free == Some(0))
+        .unwrap_or_else(PoisonError::into_inner);
+    *free = free.map(|free| free.saturating_sub(1));
+    Slot(())
 }
 
-/// Waits for leave to have calls. Who has it may wait for rows that nobody holds back.
-pub(crate) fn turn() -> Slot {
-    TURNS.take()
-}
+/// How many steps may hold what they gather.
+static TURNS: OnceLock<Semaphore> = OnceLock::new();
 
-impl Slots {
-    fn take(&'static self) -> Slot {
-        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut free = self
-            .given_back
-            .wait_while(free, |free| *free == Some(0))
-            .unwrap_or_else(PoisonError::into_inner);
-        *free = free.map(|free| free.saturating_sub(1));
-        Slot(self)
+/// Waits for leave to gather, for a step whose first rows are there: what comes before it is done
+/// with all rows by then, so nobody waits for this step while this one waits.
+pub(crate) async fn turn() -> Option<SemaphorePermit<'static>> {
+    match TURNS.get() {
+        // Never closed.
+        Some(turns) => turns.acquire().await.ok(),
+        None => None,
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut free = self.0.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = SLOTS.free.lock().unwrap_or_else(PoisonError::into_inner);
         *free = free.map(|free| free.saturating_add(1));
-        self.0.given_back.notify_one();
+        SLOTS.given_back.notify_one();
     }
 }
