@@ -112,13 +112,15 @@ fn rtcp_fault(passage: &Passage<'_, '_>, media: Media<'_>) -> Option<Fault> {
     let passage = passage.without_begin(CHANGE)?;
     let rtp = passage.destination()?;
     let next = Endpoint { port: rtp.port.checked_add(1)?, ..rtp };
-    let within = |contact: &&Contact| {
-        let rtcp = contact.rtcp.as_deref();
-        rtcp.is_some_and(|own| own.last.time > passage.from && own.first.time < passage.until)
+    // The same ports may have been used before, and are used again later.
+    let within = |contact: &Contact| {
+        let rtcp = contact.rtcp.as_deref()?;
+        let is_own = |seen: &Seen| passage.from < seen.time && seen.time < passage.until;
+        [rtcp.first, rtcp.last].into_iter().find(is_own)
     };
     let to = |place: Endpoint| {
         let contacts = media.contacts_at(place).filter(move |own| own.destination == place);
-        contacts.filter(within).find_map(|own| Some(own.rtcp.as_deref()?.last))
+        contacts.filter_map(within).min()
     };
     let wanted = passage.line.rtcp(passage.receiver());
     match passage.line.is_muxed() {
