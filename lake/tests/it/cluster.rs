@@ -67,30 +67,29 @@ fn an_executor_that_is_lost_changes_nothing() {
     is_the_same(&there, &here);
 }
 
-#[test]
-fn without_executors_the_client_ends() {
+/// The lake and its cluster after an `ingest` during which a part of the cluster was lost.
+fn ended_without(lost: impl Fn(&mut Cluster)) -> (Folder, Cluster) {
     let folder = Folder::new();
     let mut cluster = Cluster::start(&folder.join("work"));
     let files = make::ring(&folder.join("ring"), &make::calls(598));
     let lake = folder.join("lake");
     let mut client = ingest(&files, &lake, &cluster);
     wait_until("some captures are scanned", || scanned(&lake) >= 3);
-    cluster.executors.iter_mut().for_each(Process::kill);
+    lost(&mut cluster);
     assert_eq!(client.ended_within(Duration::from_secs(60)), Some(2));
     assert!(!lake.join("manifest.json").exists());
+    (folder, cluster)
+}
+
+#[test]
+fn without_executors_the_client_ends() {
+    ended_without(|cluster| cluster.executors.iter_mut().for_each(Process::kill));
 }
 
 #[test]
 fn without_its_scheduler_the_client_ends() {
-    let folder = Folder::new();
-    let mut cluster = Cluster::start(&folder.join("work"));
-    let files = make::ring(&folder.join("ring"), &make::calls(598));
+    let (folder, cluster) = ended_without(|cluster| cluster.scheduler.kill());
     let lake = folder.join("lake");
-    let mut client = ingest(&files, &lake, &cluster);
-    wait_until("some captures are scanned", || scanned(&lake) >= 3);
-    cluster.scheduler.kill();
-    assert_eq!(client.ended_within(Duration::from_secs(60)), Some(2));
-    assert!(!lake.join("manifest.json").exists());
     let capture = recorded().join("busy-486.pcap");
     let args = ["ingest", text(&capture), "-o", text(&lake), "--cluster", &cluster.url];
     let told = fault(&output(args));

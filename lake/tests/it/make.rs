@@ -30,8 +30,8 @@ fn call(number: u64) -> Vec<Packet> {
         down(10, answer(number, "100 Trying", "INVITE", 1, "")),
     ];
     if number % 7 == 3 {
-        packets.push(down(900, answer(number, "503 Service Unavailable", "INVITE", 1, ";tag=b")));
-        packets.push(up(910, request(number, "ACK", 1, ";tag=b")));
+        packets.push(down(1990, answer(number, "503 Service Unavailable", "INVITE", 1, ";tag=b")));
+        packets.push(up(2000, request(number, "ACK", 1, ";tag=b")));
         return packets;
     }
     packets.push(down(200, answer(number, "180 Ringing", "INVITE", 1, ";tag=b")));
@@ -105,8 +105,8 @@ pub(crate) fn write(path: &Path, packets: &[Packet]) {
     fs::write(path, bytes).expect("written");
 }
 
-/// The packets in files of ten seconds each, in an order that has nothing to do with time. A fifth
-/// of calls that are two seconds long cross from one file to the next.
+/// The packets in files of ten seconds each, in an order that has nothing to do with time. Two of
+/// ten calls that are two seconds long cross from one file to the next.
 pub(crate) fn ring(folder: &Path, packets: &[Packet]) -> Vec<PathBuf> {
     fs::create_dir_all(folder).expect("made");
     let last = packets.last().map_or(0, |(time, _)| *time);
