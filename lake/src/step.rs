@@ -218,14 +218,12 @@ impl ExecutionPlan for StepExec {
 
 /// Runs the step on a thread of its own, which may block, and feeds it.
 async fn run(spec: Spec, mut input: SendableRecordBatchStream) -> Result<RecordBatch> {
-    let mut first = None;
-    let mut _turn = None;
-    if spec.job.is_sorted() {
-        // What such a step gathers stays until its end. It begins on a thread that another one has
-        // left, whose memory it takes over.
-        first = input.next().await.transpose()?;
-        _turn = steps::turn().await;
-    }
+    // What a step over sorted rows gathers stays until its end. It begins on a thread that another
+    // one has left, whose memory it takes over.
+    let (first, _turn) = match spec.job.is_sorted() {
+        true => (input.next().await.transpose()?, Some(steps::turn().await)),
+        false => (None, None),
+    };
     let (give, take) = mpsc::channel(WAITING);
     let handle = Handle::current();
     let step = tokio::task::spawn_blocking(move || steps::run(&spec, &handle, take));
