@@ -38,9 +38,6 @@ use crate::store::{Place, random_name};
 use crate::tables::{FINDINGS, MESSAGES, PIECES, STREAMS};
 use crate::writer::Writer;
 
-/// Findings of one rule that keep their ladder, as in the reports of the plain program.
-pub(crate) const LADDERS: usize = 32;
-
 /// Tasks of a scan on a cluster, at most; of more captures, a task has several.
 const TASKS_MAX: usize = 4096;
 
@@ -66,8 +63,12 @@ pub(crate) struct Outcome {
 
 /// What calls are judged by where the user says nothing.
 pub(crate) fn options() -> Options {
-    let keep =
-        Keep { calls: CALLS_MAX, findings: FINDINGS_MAX, ladders: LADDERS, ..Keep::default() };
+    let keep = Keep {
+        calls: CALLS_MAX,
+        findings: FINDINGS_MAX,
+        ladders: Keep::LADDERS,
+        ..Keep::default()
+    };
     Options {
         profile: Profile { rules: rules::ALL.to_vec(), settings: Settings::default() },
         keep,

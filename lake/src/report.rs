@@ -9,21 +9,17 @@ use datafusion::common::{JoinType, ScalarValue};
 use datafusion::logical_expr::{col, lit};
 use datafusion::prelude::DataFrame;
 use futures::TryStreamExt as _;
-use siptrace::analysis::{Analysis, Keep, TranscriptsOf};
-use siptrace::limits::{CALLS_MAX, FINDINGS_MAX, TRANSCRIPT_BYTES_PER_SHARD_MAX};
+use siptrace::analysis::{Analysis, Keep};
 use siptrace::pipeline::parts::{Grounds, Judge, Judged};
 
 use crate::engine::Engine;
 use crate::fault::Fault;
-use crate::ingest::{LADDERS, conclusion};
+use crate::ingest::conclusion;
 use crate::manifest::Manifest;
 use crate::rows;
 use crate::steps::odd;
 use crate::store::Place;
 use crate::tables::UTC;
-
-/// Calls that show a fault whose messages are in the report, as in that of the plain program.
-const EXAMPLES: usize = 3;
 
 /// Which calls the report is about.
 #[derive(Clone, Debug, Default)]
@@ -62,15 +58,7 @@ pub(crate) async fn analysis(
         problem: "it has nothing that calls are judged by".to_owned(),
     };
     let name = manifest.grounds.as_deref().ok_or_else(missing)?;
-    let keep = Keep {
-        calls: CALLS_MAX,
-        transcripts: TRANSCRIPT_BYTES_PER_SHARD_MAX,
-        transcripts_of: TranscriptsOf::Examples(EXAMPLES),
-        findings: FINDINGS_MAX,
-        ladders: LADDERS,
-        ..Keep::default()
-    };
-    let grounds = Grounds::from_bytes(&place.read(name).await?)?.keeping(keep);
+    let grounds = Grounds::from_bytes(&place.read(name).await?)?.keeping(Keep::for_report());
     let calls = again(engine, manifest, &grounds, choice).await?.calls_only();
     let mut conclusion = conclusion(place, manifest, grounds).await?;
     conclusion.add(calls);

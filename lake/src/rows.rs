@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of files.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ use siptrace::pipeline::parts::{MessageRow, Piece, PieceKind};
 use siptrace::signaling::Side;
 use siptrace::sip::Status;
 use siptrace::time::{Span, Time};
-use siptrace::transport::Transport;
+use siptrace::transport::{Delivery, Transport};
 
 use crate::tables::{CALLS, FINDINGS, MESSAGES, PIECES, STREAMS, TRANSACTIONS, Table, UTC};
 
@@ -142,10 +143,11 @@ impl Batch {
 pub(crate) fn messages(rows: &[MessageRow]) -> Result<RecordBatch, ArrowError> {
     let gists: Vec<_> = rows.iter().map(MessageRow::gist).collect();
     let gists = || gists.iter();
-    let rows = || rows.iter();
+    let orders = rows.iter().map(|own| Some(own.order));
+    let rows = || rows.iter().map(|own| &own.delivery);
     Batch::of(&MESSAGES)
         .times(rows().map(|own| Some(own.time)))
-        .times(rows().map(|own| Some(own.order)))
+        .times(orders)
         .frames(rows().map(|own| Some(own.frame)))
         .endpoints(rows().map(|own| own.source))
         .endpoints(rows().map(|own| own.destination))
@@ -163,7 +165,7 @@ pub(crate) fn messages(rows: &[MessageRow]) -> Result<RecordBatch, ArrowError> {
         .u16s(rows().map(|own| Some(own.ip_id)))
         .flags(rows().map(|own| own.is_cut))
         .flags(rows().map(|own| own.is_fragmented))
-        .bytes(rows().map(|own| own.bytes.as_slice()))
+        .bytes(rows().map(|own| &*own.bytes))
         .finish()
 }
 
@@ -203,18 +205,19 @@ pub(crate) fn read_messages(batch: &RecordBatch) -> Result<Vec<MessageRow>, Arro
     let is_fragmented = flag(batch, "is_fragmented")?;
     let payload = bytes(batch, "payload")?;
     let row = |at: usize| -> Result<MessageRow, ArrowError> {
-        Ok(MessageRow {
-            order: Time::from_nanos(order.value(at)),
-            time: Time::from_nanos(time.value(at)),
+        let delivery = Delivery {
             frame: FrameId { capture: capture.value(at), number: frame.value(at) },
+            time: Time::from_nanos(time.value(at)),
             source: source(at)?,
             destination: destination(at)?,
             transport: transport_of(transport.value(at))?,
             ip_id: ip_id.value(at),
             is_cut: is_cut.value(at),
             is_fragmented: is_fragmented.value(at),
-            bytes: payload.value(at).to_vec(),
-        })
+            bytes: Cow::Owned(payload.value(at).to_vec()),
+            place: None,
+        };
+        Ok(MessageRow { order: Time::from_nanos(order.value(at)), delivery })
     };
     (0..batch.num_rows()).map(row).collect()
 }

@@ -18,7 +18,8 @@ use crate::analysis::{
 use crate::capture::FrameId;
 use crate::finding::{Confidence, Finding, Rule, Severity, Value, Visibility};
 use crate::limits::{
-    CALL_BYTES_PER_SHARD_MAX, CALLS_MAX, LEGS_PER_SHARD_MAX, RTP_STREAMS_MAX, STREAMS_LISTED_MAX,
+    CALL_BYTES_PER_SHARD_MAX, CALLS_MAX, FINDINGS_MAX, LEGS_PER_SHARD_MAX, RTP_STREAMS_MAX,
+    STREAMS_LISTED_MAX, TRANSCRIPT_BYTES_PER_SHARD_MAX,
 };
 use crate::media::{Media, Stream};
 use crate::packet::Unread;
@@ -63,6 +64,25 @@ impl Default for Keep {
 }
 
 impl Keep {
+    /// Findings of one rule, in one shard of the calls, that keep their ladder in a report.
+    pub const LADDERS: usize = 32;
+
+    /// Calls with findings of one rule, in one shard of the calls, whose messages are kept for a
+    /// report that shows examples.
+    pub const EXAMPLES: usize = 3;
+
+    /// What the incident report needs.
+    pub fn for_report() -> Self {
+        Self {
+            calls: CALLS_MAX,
+            transcripts: TRANSCRIPT_BYTES_PER_SHARD_MAX,
+            transcripts_of: TranscriptsOf::Examples(Self::EXAMPLES),
+            findings: FINDINGS_MAX,
+            ladders: Self::LADDERS,
+            ..Self::default()
+        }
+    }
+
     /// The messages of a call are to be kept if there is room for them.
     fn wants_transcript(
         &self,

@@ -19,13 +19,6 @@ use crate::report::{self, Outcome};
 /// Calls that the text report may list.
 const LISTED_CALLS: usize = 64;
 
-/// Findings of one rule, in one shard of the calls, that keep their ladder.
-pub(super) const LADDERS: usize = 32;
-
-/// Calls with findings of one rule, in one shard of the calls, whose messages are kept for a report
-/// that shows examples.
-pub(super) const EXAMPLES: usize = 3;
-
 /// Formats, each with the file that it goes to.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct FormatArgs {
@@ -253,7 +246,7 @@ impl Outputs {
         let has_messages = has(Format::Csv) && self.table == Table::Messages;
         let has_examples = has(Format::Html);
         let transcripts_of = match has_examples && !has_messages {
-            true => TranscriptsOf::Examples(EXAMPLES),
+            true => TranscriptsOf::Examples(Keep::EXAMPLES),
             false => TranscriptsOf::All,
         };
         let wants_messages = has_messages || has_examples;
@@ -262,7 +255,7 @@ impl Outputs {
             transcripts: if wants_messages { TRANSCRIPT_BYTES_PER_SHARD_MAX } else { 0 },
             transcripts_of,
             findings: FINDINGS_MAX,
-            ladders: if has_ladders { LADDERS } else { 0 },
+            ladders: if has_ladders { Keep::LADDERS } else { 0 },
             ..Keep::default()
         }
     }

@@ -5,12 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::analysis::{Keep, TranscriptsOf};
+use crate::analysis::Keep;
 use crate::cli::config::Config;
-use crate::cli::format::{EXAMPLES, LADDERS};
 use crate::cli::output::{OutputArgs, WriteError};
 use crate::cli::run::{RunArgs, RunError};
-use crate::limits::{CALLS_MAX, FINDINGS_MAX, TRANSCRIPT_BYTES_PER_SHARD_MAX};
 use crate::report::{Outcome, page};
 
 /// Write the incident report: one HTML page to hand over, or Markdown
@@ -95,15 +93,7 @@ impl ReportError {
 /// When the captures cannot be analysed, or the report could not be written.
 pub(super) fn report(args: &ReportArgs, config: &Config) -> Result<(), ReportError> {
     let format = args.format()?;
-    let keep = Keep {
-        calls: CALLS_MAX,
-        transcripts: TRANSCRIPT_BYTES_PER_SHARD_MAX,
-        transcripts_of: TranscriptsOf::Examples(EXAMPLES),
-        findings: FINDINGS_MAX,
-        ladders: LADDERS,
-        ..Keep::default()
-    };
-    let analysis = args.run.analysis(config, keep, None)?;
+    let analysis = args.run.analysis(config, Keep::for_report(), None)?;
     let outcome = Outcome::of(&analysis);
     let lang = args.output.lang(config);
     let title = args.title.as_deref();

@@ -10,7 +10,7 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 
-use crate::capture::Note;
+use crate::capture::{Description, Note};
 use crate::limits::CLOCK_SAMPLES_MAX;
 use crate::packet::Path;
 use crate::signaling::ClockDifference;
@@ -196,6 +196,21 @@ impl Link {
         let Self { from, messages, ahead, .. } = self;
         let clock = ahead.map(|ahead| Note::ClockOffset { from, ahead, is_corrected });
         [Note::Overlap { with: from, messages }].into_iter().chain(clock)
+    }
+}
+
+/// Says of captures what they have in common, and describes each by its own clock where its times
+/// were corrected by what that is `ahead`; nothing is ahead where none was.
+pub(crate) fn describe(captures: &mut [Description], links: &[Link], ahead: &BTreeMap<u16, Span>) {
+    for (capture, index) in captures.iter_mut().zip(0..) {
+        let ahead = ahead.get(&index).copied().unwrap_or_default();
+        capture.first_time = capture.first_time.map(|time| time + ahead);
+        capture.last_time = capture.last_time.map(|time| time + ahead);
+    }
+    for link in links {
+        if let Some(capture) = captures.get_mut(usize::from(link.to)) {
+            capture.notes.extend(link.notes(!ahead.is_empty()));
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashSet;
 
 use crate::analysis::Tally;
-use crate::capture::FrameId;
+use crate::capture::{Description, FrameId};
 use crate::media::{Media, Streams as RtpStreams};
 use crate::packet::{Defragmenter, Lost};
 use crate::pipeline::decode::Decoded;
@@ -34,6 +34,14 @@ pub(crate) fn frames(tally: &mut Tally, decoded: &[Decoded<'_>]) -> Time {
     }
     tally.facts.last_time = tally.facts.last_time.max(until);
     until
+}
+
+/// What the inputs turned out to be.
+pub(crate) fn captures(tally: &mut Tally, captures: Vec<Description>) {
+    for (bound, count) in captures.iter().flat_map(|capture| &capture.dropped) {
+        tally.drop(bound, *count);
+    }
+    tally.facts.captures = captures;
 }
 
 /// The datagrams that never became whole and may be SIP.

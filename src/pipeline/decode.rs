@@ -78,26 +78,7 @@ impl Sighting<'static> {
         let call_id = head.and_then(|head| head.call_id);
         let shard = shard(hash, call_id.unwrap_or_default());
         let look = Look::Places(head.map(|head| head.places(&delivery.bytes)));
-        let Delivery { frame, time, source, destination, transport, .. } = delivery;
-        let Delivery { ip_id, is_cut, is_fragmented, bytes, .. } = delivery;
-        let bytes = Cow::Owned(bytes.into_owned());
-        Self {
-            order,
-            delivery: Delivery {
-                frame,
-                time,
-                source,
-                destination,
-                transport,
-                ip_id,
-                is_cut,
-                is_fragmented,
-                bytes,
-                place: None,
-            },
-            look,
-            shard,
-        }
+        Self { order, delivery: delivery.into_owned(), look, shard }
     }
 }
 

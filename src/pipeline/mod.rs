@@ -6,6 +6,7 @@
 //! a window of a file is the same number of bytes, a call belongs to one shard, and results are
 //! folded in order of the frames. A window of a pipe is what its frames say (`pace`).
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use rayon::prelude::*;
@@ -17,7 +18,7 @@ use crate::media::{Media, Streams as RtpStreams};
 use crate::packet::Defragmenter;
 use crate::rules::Profile;
 use crate::time::Time;
-use crate::transport::{Disruption, Disruptions, GAP_PATIENCE, KeyLog, Turn};
+use crate::transport::{Disruption, Disruptions, GAP_PATIENCE, KeyLog};
 
 mod calls;
 mod clocks;
@@ -169,17 +170,8 @@ fn compared(
         outcome = run.drive(sources, progress, teller, Some(outcome.links))?;
     }
     let mut analysis = outcome.analysis;
-    for (capture, index) in analysis.captures.iter_mut().zip(0..) {
-        // A capture is described by its own clock.
-        let ahead = ahead.get(&index).copied().filter(|_| is_corrected).unwrap_or_default();
-        capture.first_time = capture.first_time.map(|time| time + ahead);
-        capture.last_time = capture.last_time.map(|time| time + ahead);
-    }
-    for link in outcome.links {
-        if let Some(capture) = analysis.captures.get_mut(usize::from(link.to)) {
-            capture.notes.extend(link.notes(is_corrected));
-        }
-    }
+    let ahead = if is_corrected { ahead } else { BTreeMap::new() };
+    clocks::describe(&mut analysis.captures, &outcome.links, &ahead);
     Ok(analysis)
 }
 
@@ -284,10 +276,7 @@ impl<'o> Run<'o> {
         if let Some(rest) = pace.rest() {
             self.work(&rest);
         }
-        self.tally.facts.captures = merge.into_descriptions();
-        let captures = self.tally.facts.captures.iter();
-        let dropped: Vec<_> = captures.flat_map(|capture| capture.dropped.clone()).collect();
-        dropped.into_iter().for_each(|(bound, count)| self.tally.drop(bound, count));
+        counts::captures(&mut self.tally, merge.into_descriptions());
         self.tally.drop("key-lines", self.keys.dropped());
         let is_corrected = corrected.is_some();
         let links = corrected.unwrap_or_else(|| self.clocks.links());
@@ -470,10 +459,7 @@ fn take_disruptions(
         disruptions.push(disruption.clone());
     }
     for turn in flows.iter_mut().flat_map(|flows| flows.tcp.take_turns()) {
-        match turn {
-            Turn::Disrupted(disruption) => disruptions.push(disruption),
-            Turn::Opened(client, server) => disruptions.withdraw(client, server),
-        }
+        disruptions.take(turn);
     }
 }
 

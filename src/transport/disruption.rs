@@ -14,6 +14,7 @@ use crate::capture::FrameId;
 use crate::limits::{DISRUPTION_BYTES_MAX, DISRUPTIONS_MAX};
 use crate::packet::{Endpoint, IcmpKind};
 use crate::time::{Span, Time};
+use crate::transport::ending::Turn;
 use crate::transport::tls::Alert;
 
 /// The same report again within this time is a capture copy.
@@ -245,6 +246,14 @@ impl Disruptions {
         let own = self.by_key.entry(key).or_default();
         let place = own.partition_point(|known| known.first() <= disruption.first());
         own.insert(place, Box::new(disruption));
+    }
+
+    /// Takes what a flow tells about its connection.
+    pub fn take(&mut self, turn: Turn) {
+        match turn {
+            Turn::Disrupted(disruption) => self.push(disruption),
+            Turn::Opened(client, server) => self.withdraw(client, server),
+        }
     }
 
     /// Takes back that a connection was not opened: the answer came late.

@@ -118,6 +118,18 @@ pub struct Delivery<'a> {
     pub place: Option<Box<InStream>>,
 }
 
+impl Delivery<'_> {
+    /// The same, whose bytes stay where they are.
+    pub fn borrowed(&self) -> Delivery<'_> {
+        Delivery { bytes: Cow::Borrowed(&self.bytes), place: None, ..*self }
+    }
+
+    /// One that outlives what it was found in, and does not know its place there.
+    pub fn into_owned(self) -> Delivery<'static> {
+        Delivery { bytes: Cow::Owned(self.bytes.into_owned()), place: None, ..self }
+    }
+}
+
 /// Where in a TCP stream a message lies: as a part of a unit, which is a WebSocket frame, a HEP
 /// packet or the message itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -99,7 +99,7 @@ impl Steps {
         let is_several = self.is_several;
         self.messages.sort_by_cached_key(|message| {
             let order = if is_several { message.order } else { siptrace::time::Time::default() };
-            (message.gist().call_id, order, message.frame)
+            (message.gist().call_id, order, message.delivery.frame)
         });
         let bytes = grounds.to_bytes();
         let far = Grounds::from_bytes(&bytes).expect("what was written");
@@ -131,7 +131,7 @@ fn in_steps(paths: &[PathBuf]) -> Analysis {
     let mut scanned: Vec<_> =
         captures().map(|(path, index)| steps.scan(path, index, Span::ZERO)).collect();
     for (index, ahead) in survey(&scanned).ahead() {
-        steps.messages.retain(|message| message.frame.capture != index);
+        steps.messages.retain(|message| message.delivery.frame.capture != index);
         steps.pieces.retain(|piece| piece.frame.capture != index);
         scanned[usize::from(index)] = steps.scan(&paths[usize::from(index)], index, ahead);
     }

@@ -161,7 +161,7 @@ impl Out {
 
     pub(crate) async fn write(&mut self, rows: Rows) -> Result<(), Fault> {
         let Rows { messages, pieces } = rows;
-        let time = |own: &MessageRow| Some(own.time);
+        let time = |own: &MessageRow| Some(own.delivery.time);
         self.messages.write(messages, time, rows::messages).await?;
         let is_fragment = |own: &Piece| own.kind == PieceKind::Fragment;
         let (fragments, pieces): (Vec<_>, Vec<_>) = pieces.into_iter().partition(is_fragment);

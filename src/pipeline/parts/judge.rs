@@ -15,7 +15,7 @@ use crate::pipeline::parts::scan::Scanned;
 use crate::pipeline::parts::{MessageRow, Unreadable, given, sealed};
 use crate::pipeline::{Options, SHARDS, TLS_KEY_LOG, counts, share_of};
 use crate::time::Span;
-use crate::transport::{Disruptions, KeyLog, Turn};
+use crate::transport::{Disruptions, KeyLog};
 
 /// What all scans found.
 #[derive(Debug)]
@@ -125,19 +125,16 @@ impl Grounds {
             *tables.get_mut(usize::from(*table)).ok_or(Unreadable)? = given(streams)?;
         }
         tally.drop("key-lines", keys.dropped());
-        describe(&mut tally, &links, &ahead);
+        clocks::describe(&mut tally.facts.captures, &links, &ahead);
+        let apart = links.iter().filter_map(|link| link.difference(!ahead.is_empty()));
+        tally.facts.clocks = apart.collect();
         events.sort_by_key(|(order, _)| *order);
         Ok(Self::of(tally, events, tables, options))
     }
 
     fn of(tally: Tally, events: Vec<Event>, media: Vec<Streams>, options: Options) -> Self {
         let mut disruptions = Disruptions::default();
-        for (_, turn) in &events {
-            match turn {
-                Turn::Disrupted(disruption) => disruptions.push(disruption.clone()),
-                Turn::Opened(client, server) => disruptions.withdraw(*client, *server),
-            }
-        }
+        events.iter().for_each(|(_, turn)| disruptions.take(turn.clone()));
         Self { tally, events, disruptions, media, options }
     }
 
@@ -174,22 +171,6 @@ impl Grounds {
     }
 }
 
-/// Says of the captures how their clocks differ.
-fn describe(tally: &mut Tally, links: &[Link], ahead: &BTreeMap<u16, Span>) {
-    let is_corrected = !ahead.is_empty();
-    for (capture, index) in tally.facts.captures.iter_mut().zip(0..) {
-        let ahead = ahead.get(&index).copied().unwrap_or_default();
-        capture.first_time = capture.first_time.map(|time| time + ahead);
-        capture.last_time = capture.last_time.map(|time| time + ahead);
-    }
-    tally.facts.clocks = links.iter().filter_map(|link| link.difference(is_corrected)).collect();
-    for link in links {
-        if let Some(capture) = tally.facts.captures.get_mut(usize::from(link.to)) {
-            capture.notes.extend(link.notes(is_corrected));
-        }
-    }
-}
-
 /// Judges calls.
 #[derive(Debug)]
 pub struct Judge<'g> {
@@ -208,7 +189,7 @@ impl<'g> Judge<'g> {
     /// Takes the next message; those with the same [`Gist::call_id`](super::Gist::call_id) come
     /// one after another, in order.
     pub fn push(&mut self, message: &MessageRow) {
-        let sighting = Sighting::seen(message.delivery(), message.place());
+        let sighting = Sighting::seen(message.delivery.borrowed(), message.place());
         let head = sighting.head();
         let call_id = head.and_then(|head| head.call_id).map(printable);
         if self.call_id.as_deref() != call_id.as_deref() {
@@ -242,7 +223,7 @@ pub struct Judged(Tally);
 impl Judged {
     /// The bytes of it for [`Conclusion::add_bytes`], without the calls.
     pub fn to_bytes(&self) -> Vec<u8> {
-        sealed(&self.0)
+        self.0.to_bytes()
     }
 
     /// The calls that [`Judge::take_calls`] did not give; they are no longer in it.

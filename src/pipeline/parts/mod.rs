@@ -13,18 +13,15 @@
 //! [`MessageRow::place`] and [`Piece::place`] where there are several captures, by their frames
 //! where there is one.
 
-use std::borrow::Cow;
-
 use borsh::{BorshDeserialize, BorshSerialize};
 
 use crate::bytes::{parts, printable};
 use crate::capture::FrameId;
-use crate::packet::Endpoint;
 use crate::pipeline::Options;
 use crate::pipeline::decode::{Decoded, Order, Sighting};
 use crate::sip::{self, Address, CSeq, HeaderName, Status};
 use crate::time::Time;
-use crate::transport::{Delivery, Transport};
+use crate::transport::Delivery;
 
 mod flows;
 mod judge;
@@ -43,28 +40,12 @@ pub const TABLES: u8 = crate::pipeline::SHARDS as u8;
 pub type Place = (Time, FrameId);
 
 /// A SIP message as it was captured.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct MessageRow {
     /// The latest time of its capture up to its frame.
     pub order: Time,
-    /// When it was captured.
-    pub time: Time,
-    /// The frame that it, or its end, came in.
-    pub frame: FrameId,
-    /// The sender.
-    pub source: Endpoint,
-    /// The receiver.
-    pub destination: Endpoint,
-    /// What carried it.
-    pub transport: Transport,
-    /// Identification of the IPv4 header, 0 where there is none.
-    pub ip_id: u16,
-    /// Bytes of it are missing from the capture.
-    pub is_cut: bool,
-    /// It came in IP fragments.
-    pub is_fragmented: bool,
     /// The message.
-    pub bytes: Vec<u8>,
+    pub delivery: Delivery<'static>,
 }
 
 /// What the start line and a few header fields of a message say, safe to show.
@@ -94,44 +75,18 @@ pub struct Gist {
 
 impl MessageRow {
     fn of(sighting: &Sighting<'_>) -> Self {
-        let Delivery { frame, time, source, destination, transport, ip_id, .. } = sighting.delivery;
-        Self {
-            order: sighting.order.0,
-            time,
-            frame,
-            source,
-            destination,
-            transport,
-            ip_id,
-            is_cut: sighting.delivery.is_cut,
-            is_fragmented: sighting.delivery.is_fragmented,
-            bytes: sighting.delivery.bytes.to_vec(),
-        }
-    }
-
-    fn delivery(&self) -> Delivery<'_> {
-        Delivery {
-            frame: self.frame,
-            time: self.time,
-            source: self.source,
-            destination: self.destination,
-            transport: self.transport,
-            ip_id: self.ip_id,
-            is_cut: self.is_cut,
-            is_fragmented: self.is_fragmented,
-            bytes: Cow::Borrowed(&self.bytes),
-            place: None,
-        }
+        let delivery = sighting.delivery.borrowed().into_owned();
+        Self { order: sighting.order.0, delivery }
     }
 
     /// Its place among the others.
     pub fn place(&self) -> Place {
-        (self.order, self.frame)
+        (self.order, self.delivery.frame)
     }
 
     /// What it says of itself.
     pub fn gist(&self) -> Gist {
-        let message = sip::Message::lex(&self.bytes).0;
+        let message = sip::Message::lex(&self.delivery.bytes).0;
         let shown = |bytes: &[u8]| printable(bytes).into_owned();
         let uri = |name| {
             let value = message.value(name)?;

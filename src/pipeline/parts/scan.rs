@@ -118,10 +118,7 @@ impl Scan {
 
     /// What it found besides rows.
     pub fn finish(mut self) -> Vec<u8> {
-        self.tally.facts.captures = self.merge.into_descriptions();
-        let captures = self.tally.facts.captures.iter();
-        let dropped: Vec<_> = captures.flat_map(|capture| capture.dropped.clone()).collect();
-        dropped.into_iter().for_each(|(bound, count)| self.tally.drop(bound, count));
+        counts::captures(&mut self.tally, self.merge.into_descriptions());
         sealed(&Scanned {
             capture: self.capture,
             ahead: self.ahead,
