@@ -50,11 +50,11 @@ pub const BLOCK_BYTES: usize = 512 << 10;
 
 /// Blocks decoded as one window, small enough that a window and the one that is being read are in
 /// the cache. Fixed, so that results do not depend on the number of threads.
-pub const WINDOW_BLOCKS: usize = 16;
+pub const WINDOW_BLOCKS: usize = 8;
 
 /// Windows after which the calls that are over are looked for, if there were so few messages that
 /// it was not worth it before.
-pub const WINDOWS_PER_JUDGEMENT: usize = 4;
+pub const WINDOWS_PER_JUDGEMENT: usize = 8;
 
 /// Blocks of a pipe, 64 KiB each, that wait for their turn; a larger one counts as several.
 pub const PIPE_BLOCKS: usize = 256;

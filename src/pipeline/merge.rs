@@ -448,15 +448,15 @@ mod tests {
 
     #[test]
     fn joins_what_a_pipe_has_at_hand() {
-        let mut merge = merge(Cursor::new(capture(5000)));
+        let mut merge = merge(Cursor::new(capture(4000)));
         let Some(Lane { input: Input::Piped(pipe), .. }) = merge.lanes.first() else { panic!() };
         while !pipe.thread.is_finished() {
             std::thread::yield_now();
         }
         let round = merge.next().expect("no error").expect("a round");
-        assert_eq!((frames(&round), round.parts.len() > 50), (5000, true));
+        assert_eq!((frames(&round), round.parts.len() > 50), (4000, true));
         assert!(merge.next().expect("no error").is_none());
-        assert_eq!(merge.into_descriptions()[0].frames, 5000);
+        assert_eq!(merge.into_descriptions()[0].frames, 4000);
     }
 
     /// A pcapng file with blocks of 15 MiB that are no packets.
