@@ -184,8 +184,8 @@ impl Options {
         self
     }
 
-    /// How many threads work; one for each core unless it is told, at least one. The result is the
-    /// same for any number.
+    /// How many threads work, at least one. Unless it is told, one for each core, or the caller's
+    /// where it is in a pool of rayon of one thread. The result is the same for any number.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.inner.threads = Some(threads.max(1));

@@ -384,6 +384,11 @@ impl Source {
         Ok(Some(Block::new(buffer, filled, records, first)))
     }
 
+    /// Bytes that are still to be read, of a file that is read as it stands.
+    pub(crate) const fn left(&self) -> Option<u64> {
+        self.input.expected
+    }
+
     /// A pipe, which may make its reader wait: what it has given should be worked on at once.
     pub fn is_live(&self) -> bool {
         !self.input.is_file

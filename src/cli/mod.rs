@@ -23,6 +23,7 @@ mod explain;
 mod extract;
 mod fault;
 mod files;
+mod footing;
 mod format;
 mod help;
 mod hosts;
@@ -140,6 +141,7 @@ impl Command {
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     fault::tell_in_one_line();
     signals::outlive_limits();
+    footing::begin();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let (ending, is_explained) = match parse(&arguments) {
         Ok(arguments) => {
@@ -204,6 +206,9 @@ fn carry_out(command: &Command) -> Ending {
     };
     if let Err(error) = command.plan(&config).check() {
         return fail(&error, error.hint().as_deref());
+    }
+    if command.run().is_none() {
+        footing::expect_much();
     }
     match command {
         Command::Analyze(args) => analyze::analyze(args, &config)

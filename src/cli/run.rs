@@ -11,6 +11,7 @@ use crate::analysis::{Analysis, Baseline, BySeverity, Keep, Policy, Screen};
 use crate::capture::{self, Source};
 use crate::cli::config::Config;
 use crate::cli::files::Plan;
+use crate::cli::footing;
 use crate::cli::hosts::{self, Hosts};
 use crate::cli::selection::{SelectionArgs, SelectionError};
 use crate::cli::signals;
@@ -252,7 +253,22 @@ impl RunArgs {
     ///
     /// When one of them cannot be.
     pub(super) fn sources(&self) -> Result<Vec<Source>, RunError> {
-        Ok(capture::open(&self.captures)?)
+        let sources = capture::open(&self.captures)?;
+        footing::expect(&sources);
+        Ok(sources)
+    }
+
+    /// The same for a command that reads nothing else, on this thread.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot be opened.
+    pub(super) fn only_sources(&self) -> Result<Vec<Source>, RunError> {
+        let sources = self.sources()?;
+        if self.threads.is_none() {
+            footing::start_no_threads_for_little(&sources);
+        }
+        Ok(sources)
     }
 
     /// What a run does that keeps so much; the command line goes before the configuration.
@@ -310,7 +326,7 @@ impl RunArgs {
         keep: Keep,
         baseline: Option<&mut Baseline>,
     ) -> Result<Analysis, RunError> {
-        self.judged(self.sources()?, config, keep, baseline)
+        self.judged(self.only_sources()?, config, keep, baseline)
     }
 
     /// The same for some of the captures.
@@ -325,6 +341,7 @@ impl RunArgs {
         keep: Keep,
         baseline: Option<&mut Baseline>,
     ) -> Result<Analysis, RunError> {
+        footing::expect(&sources);
         if sources.iter().any(Source::is_live) {
             signals::let_input_end();
         }

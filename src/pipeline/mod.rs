@@ -67,7 +67,8 @@ pub struct Options {
     pub media: bool,
     /// Secrets that open encrypted connections, besides those that captures carry.
     pub keys: KeyLog,
-    /// Threads to use; one for each core by default.
+    /// Threads to use. By default one for each core, or the caller's where it is in a pool of rayon
+    /// of one thread.
     pub threads: Option<usize>,
 }
 
@@ -105,7 +106,7 @@ pub fn run(
     options: &Options,
     progress: &Progress<'_>,
 ) -> Result<Analysis, Error> {
-    pool(options)?.install(|| compared(sources, options, progress, &mut Teller::Silent))
+    on_threads(options, || compared(sources, options, progress, &mut Teller::Silent))
 }
 
 /// The same, and `tell` is given calls and findings while the captures are still being read; the
@@ -130,15 +131,23 @@ pub fn follow(
             Teller::Telling(Box::new(telling), tell)
         }
     };
-    pool(options)?.install(|| compared(sources, options, progress, &mut teller))
+    on_threads(options, || compared(sources, options, progress, &mut teller))
 }
 
-fn pool(options: &Options) -> Result<rayon::ThreadPool, Error> {
-    rayon::ThreadPoolBuilder::new()
+fn on_threads(
+    options: &Options,
+    run: impl FnOnce() -> Result<Analysis, Error> + Send,
+) -> Result<Analysis, Error> {
+    // A caller that is in a pool of one thread wants no others. In a larger pool a thread that waits
+    // for a part of this run might begin something of the caller's that waits for this run.
+    let is_alone = rayon::current_thread_index().is_some() && rayon::current_num_threads() == 1;
+    if options.threads.is_none() && is_alone {
+        return run();
+    }
+    let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads.unwrap_or(0))
-        .thread_name(|index| format!("siptrace-{index}"))
-        .build()
-        .map_err(Error::Threads)
+        .thread_name(|index| format!("siptrace-{index}"));
+    pool.build().map_err(Error::Threads)?.install(run)
 }
 
 /// Whether results are told on the way.

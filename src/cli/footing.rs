@@ -1,0 +1,78 @@
+//! What a run costs before it has read anything.
+//!
+//! For a capture of a few packets, threads and large pages cost more than the work itself: a large
+//! page is cleared as a whole when its first byte is written. For a gigabyte both pay.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::capture::Source;
+
+/// Captures of so many bytes together take less time than the start of threads.
+const LITTLE: u64 = 128 << 10;
+
+/// The process is the program itself, so its thread and its memory are ours.
+static IS_PROGRAM: AtomicBool = AtomicBool::new(false);
+
+/// Large pages are off because we wanted it, not whoever started the program.
+static HAS_SMALL_PAGES: AtomicBool = AtomicBool::new(false);
+
+/// The program begins. It takes memory in small pages until there is much to read.
+pub(super) fn begin() {
+    IS_PROGRAM.store(true, Ordering::Relaxed);
+    if pages::are_large() && pages::let_be_large(false) {
+        HAS_SMALL_PAGES.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Takes memory as whoever started the program had it.
+pub(super) fn expect_much() {
+    if HAS_SMALL_PAGES.swap(false, Ordering::Relaxed) {
+        pages::let_be_large(true);
+    }
+}
+
+/// Takes memory as it fits these captures.
+pub(super) fn expect(sources: &[Source]) {
+    if !are_little(sources) {
+        expect_much();
+    }
+}
+
+/// Stays on this thread if the captures are little. This is for the whole program, so they are all
+/// that it will read. In a process that goes on without this thread, whoever asks rayon for its
+/// threads would wait for ever.
+pub(super) fn start_no_threads_for_little(sources: &[Source]) {
+    if IS_PROGRAM.load(Ordering::Relaxed) && are_little(sources) {
+        // Where it cannot be, threads are started.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global();
+    }
+}
+
+fn are_little(sources: &[Source]) -> bool {
+    let bytes: Option<u64> = sources.iter().map(Source::left).sum();
+    bytes.is_some_and(|bytes| bytes <= LITTLE)
+}
+
+#[cfg(target_os = "linux")]
+mod pages {
+    use rustix::thread::{disable_transparent_huge_pages, transparent_huge_pages_are_disabled};
+
+    pub(super) fn are_large() -> bool {
+        transparent_huge_pages_are_disabled().is_ok_and(|are_disabled| !are_disabled)
+    }
+
+    pub(super) fn let_be_large(are_large: bool) -> bool {
+        disable_transparent_huge_pages(!are_large).is_ok()
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod pages {
+    pub(super) fn are_large() -> bool {
+        false
+    }
+
+    pub(super) fn let_be_large(_: bool) -> bool {
+        false
+    }
+}
