@@ -138,8 +138,8 @@ fn on_threads(
     options: &Options,
     run: impl FnOnce() -> Result<Analysis, Error> + Send,
 ) -> Result<Analysis, Error> {
-    // A caller that is in a pool of one thread wants no others. In a larger pool a thread that waits
-    // for a part of this run might begin something of the caller's that waits for this run.
+    // A caller that is in a pool of one thread wants no others. In a larger pool a thread that
+    // waits for a part of this run might begin something of the caller's that waits for this run.
     let is_alone = rayon::current_thread_index().is_some() && rayon::current_num_threads() == 1;
     if options.threads.is_none() && is_alone {
         return run();
