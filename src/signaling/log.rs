@@ -51,10 +51,7 @@ pub struct CallLog {
     /// missing before.
     full_since: Option<Time>,
     copies: u64,
-    /// The capture of its first message.
-    capture: Option<u16>,
-    /// It has messages of several captures.
-    is_several: bool,
+    look_back: usize,
 }
 
 /// A message and where it was seen.
@@ -130,8 +127,7 @@ impl CallLog {
             dropped: 0,
             full_since: None,
             copies: 0,
-            capture: None,
-            is_several: false,
+            look_back: COPY_LOOK_BACK,
         }
     }
 
@@ -226,18 +222,11 @@ impl CallLog {
     /// that has them as well.
     fn copy_of(&mut self, delivery: &Delivery<'_>) -> Option<u16> {
         let own = delivery.frame.capture;
-        self.is_several |= *self.capture.get_or_insert(own) != own;
-        let (look_back, window) = match self.is_several {
-            true => (COPY_LOOK_BACK_OTHER, COPY_WINDOW_OTHER_SAME_ID),
-            false => (COPY_LOOK_BACK, COPY_WINDOW_SAME_ID),
-        };
-        // Mostly the call was silent for longer than that, and its messages are no longer in any
-        // cache.
-        if delivery.time.since(self.last) > window {
-            return None;
+        if self.entries.first().is_some_and(|entry| entry.frame.capture != own) {
+            self.look_back = COPY_LOOK_BACK_OTHER;
         }
         let length = delivery.bytes.len();
-        let original = self.entries.iter().rev().take(look_back).find(|entry| {
+        let original = self.entries.iter().rev().take(self.look_back).find(|entry| {
             (entry.bytes.len() == length || entry.frame.capture != own)
                 && delivery.time.since(entry.time).abs() <= entry.copy_window(delivery)
                 && entry.source == delivery.source
