@@ -384,9 +384,13 @@ impl Source {
         Ok(Some(Block::new(buffer, filled, records, first)))
     }
 
-    /// Bytes that are still to be read, of a file that is read as it stands.
-    pub(crate) const fn left(&self) -> Option<u64> {
-        self.input.expected
+    /// Bytes that are still to be read, of a file that is read as it stands, or of frames that were
+    /// made.
+    pub(crate) fn left(&self) -> Option<u64> {
+        match &self.format {
+            Format::Made(block) => block.as_ref().map(|block| block.bytes() as u64),
+            Format::Pcap(_) | Format::Pcapng(_) | Format::Snoop(_) => self.input.expected,
+        }
     }
 
     /// A pipe, which may make its reader wait: what it has given should be worked on at once.

@@ -8,6 +8,7 @@ use crate::analysis::diff::{DiffOptions, diff};
 use crate::analysis::{Analysis, Keep};
 use crate::capture;
 use crate::cli::config::{Config, span};
+use crate::cli::footing;
 use crate::cli::output::{OutputArgs, WriteError};
 use crate::cli::run::{RunArgs, RunError};
 use crate::limits::{CALLS_MAX, FINDINGS_MAX, TRANSCRIPT_BYTES_PER_SHARD_MAX};
@@ -159,6 +160,7 @@ fn analysis(args: &DiffArgs, config: &Config, path: &PathBuf) -> Result<Analysis
         ..Keep::default()
     };
     let sources = capture::open(std::slice::from_ref(path)).map_err(RunError::from)?;
+    footing::expect(&sources);
     let analysis = args.run.judged(sources, config, keep, None)?;
     match analysis.totals.sip_messages {
         0 => Err(DiffError::NoSip { path: path.clone() }),

@@ -341,7 +341,6 @@ impl RunArgs {
         keep: Keep,
         baseline: Option<&mut Baseline>,
     ) -> Result<Analysis, RunError> {
-        footing::expect(&sources);
         if sources.iter().any(Source::is_live) {
             signals::let_input_end();
         }
