@@ -4,15 +4,16 @@
 mod traffic;
 
 use std::fs;
+use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
-use siptrace::analysis::{Analysis, Detail, Keep, Statistics, judge};
+use siptrace::analysis::{Analysis, Case, Keep, Tally};
 use siptrace::capture::{Block, FrameId, Source};
 use siptrace::media::{Columns, Feed, FlowNames, Media, RtpFlow, RtpPacket, Stream, Streams};
 use siptrace::packet::{self, Endpoint, Packet};
 use siptrace::rules::{self, Profile};
 use siptrace::sdp::Session;
-use siptrace::signaling::{CallLog, Coverage, Facts, Settings, Surroundings};
+use siptrace::signaling::{CallLog, Coverage, Settings, Surroundings};
 use siptrace::sip::{self, Message};
 use siptrace::time::{Span, Time};
 use siptrace::transport::{self, Arrival, Delivery, Disruptions, KeyLog, Transport};
@@ -167,52 +168,52 @@ pub(crate) fn follow(packets: &(Columns<1>, FlowNames<1>)) -> u64 {
     Media::new(&[streams]).streams().map(Stream::packets).sum()
 }
 
-/// Builds and judges every call by all rules; returns the number of findings.
+/// Builds and judges every call by all rules, and keeps no more than one finding; returns the
+/// number of calls.
 pub(crate) fn judge_calls(material: &Material) -> u64 {
     let (coverage, settings) = (Coverage::default(), Settings::default());
     let disruptions = Disruptions::default();
-    let (mut facts, mut statistics) = (Facts::default(), Statistics::default());
+    let network = disruptions.network();
     let hosts = [1, 2].map(|host| Endpoint { address: [192, 0, 2, host].into(), port: 5060 });
-    let mut findings = 0;
-    for (messages, number) in material.calls.iter().zip(0_u64..) {
-        let begin = Time::from_parts(1_700_000_000, 0) + Span::from_millis(number as i64);
-        let mut log = CallLog::new(begin);
-        for (bytes, at) in messages.iter().zip(0_u64..) {
-            let is_back = matches!(at, 1 | 2 | 3 | 6);
-            let [source, destination] = if is_back { [hosts[1], hosts[0]] } else { hosts };
-            let delivery = Delivery {
-                frame: FrameId { capture: 0, number: number * 8 + at + 1 },
-                time: begin + Span::from_millis(at as i64 * 500),
-                source,
-                destination,
-                transport: Transport::Udp,
-                ip_id: 0,
-                is_cut: false,
-                is_fragmented: false,
-                place: None,
-                bytes: bytes.into(),
-            };
-            log.push(&delivery, &sip::head(bytes).expect("a message"));
-        }
-        let surroundings = Surroundings {
-            observed_until: begin + Span::from_secs(3600),
-            coverage: &coverage,
-            settings: &settings,
-            network: disruptions.network(),
-        };
-        let detail = Detail {
-            has_summary: false,
-            has_transcript: &|_, _| false,
-            has_leg: true,
-            has_ladder: &|_| false,
-        };
-        let (messages, media) = (log.messages(), Media::new(&[]));
-        let rules = &rules::ALL;
-        let judged =
-            judge(&messages, surroundings, media, rules, &mut facts, &mut statistics, detail);
-        findings += judged.findings.len() as u64;
-    }
-    findings
+    let begins =
+        |number: u64| Time::from_parts(1_700_000_000, 0) + Span::from_millis(number as i64);
+    let logs: Vec<_> = material
+        .calls
+        .iter()
+        .zip(0_u64..)
+        .map(|(messages, number)| {
+            let begin = begins(number);
+            let mut log = CallLog::new(begin);
+            for (bytes, at) in messages.iter().zip(0_u64..) {
+                let is_back = matches!(at, 1 | 2 | 3 | 6);
+                let [source, destination] = if is_back { [hosts[1], hosts[0]] } else { hosts };
+                let delivery = Delivery {
+                    frame: FrameId { capture: 0, number: number * 8 + at + 1 },
+                    time: begin + Span::from_millis(at as i64 * 500),
+                    source,
+                    destination,
+                    transport: Transport::Udp,
+                    ip_id: 0,
+                    is_cut: false,
+                    is_fragmented: false,
+                    place: None,
+                    bytes: bytes.into(),
+                };
+                log.push(&delivery, &sip::head(bytes).expect("a message"));
+            }
+            (log, number)
+        })
+        .collect();
+    let cases = logs.iter().map(|(log, number)| {
+        let observed_until = begins(*number) + Span::from_secs(3600);
+        let (coverage, settings) = (&coverage, &settings);
+        let surroundings = Surroundings { observed_until, coverage, settings, network };
+        Case { log, surroundings, is_continuation: false }
+    });
+    let mut tally = Tally::new(Keep { findings: 1, ..Keep::default() });
+    tally.judge_all(cases, Media::new(&[]), rules::ALL);
+    black_box(tally);
+    logs.len() as u64
 }
 
 /// The whole way, by so many threads.

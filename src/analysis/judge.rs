@@ -1,7 +1,5 @@
 //! From the messages of one call to its result.
 
-use std::fmt;
-
 use crate::analysis::ladder::ladder;
 use crate::analysis::leg::Leg;
 use crate::analysis::owners;
@@ -19,45 +17,37 @@ use crate::signaling::{Call, Facts, Message, Surroundings};
 
 /// What of the result of a call is wanted; the rest is not made.
 #[derive(Clone, Copy)]
-pub struct Detail<'d> {
+pub(super) struct Detail<'d> {
     /// The entry in the list of calls.
-    pub has_summary: bool,
+    pub(super) has_summary: bool,
     /// The messages in that entry, by the Call-ID and by what was found.
-    pub has_transcript: &'d dyn Fn(&str, &[Finding]) -> bool,
-    /// What ties it to other calls.
-    pub has_leg: bool,
+    pub(super) has_transcript: &'d dyn Fn(&str, &[Finding]) -> bool,
+    /// Its streams, and what ties it to other calls.
+    pub(super) has_leg: bool,
     /// The ladder of this finding.
-    pub has_ladder: &'d dyn Fn(&Finding) -> bool,
-}
-
-impl fmt::Debug for Detail<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Detail").field("has_summary", &self.has_summary).finish_non_exhaustive()
-    }
+    pub(super) has_ladder: &'d dyn Fn(&Finding) -> bool,
 }
 
 /// The result of one call.
 #[derive(Debug)]
-pub struct Judged {
+pub(super) struct Judged {
     /// What reports tell of it, if it was wanted.
-    pub summary: Option<CallSummary>,
+    pub(super) summary: Option<CallSummary>,
     /// What the rules found in it.
-    pub findings: Vec<Finding>,
-    /// Rules that panicked on it.
-    pub failures: Vec<rules::Failure>,
+    pub(super) findings: Vec<Finding>,
     /// The tool that names itself as its sender, where the user does not trust that one and the
     /// rules look for it.
-    pub(crate) tool: Option<&'static str>,
+    pub(super) tool: Option<&'static str>,
     /// What it shows of its place in a conversation.
-    pub(crate) leg: Option<Leg>,
+    pub(super) leg: Option<Leg>,
     /// What it adds to the statistics.
-    pub(crate) counts: CallCounts,
+    pub(super) counts: CallCounts,
     /// The first frame of each of its RTP streams.
-    pub(crate) claimed: Vec<FrameId>,
+    pub(super) claimed: Vec<FrameId>,
     /// It has no streams beside these.
-    pub(crate) has_all_streams: bool,
+    pub(super) has_all_streams: bool,
     /// Other Call-IDs that it names beyond the bound.
-    pub(crate) links_dropped: u64,
+    pub(super) links_dropped: u64,
 }
 
 /// What is the same for every finding of a call.
@@ -82,56 +72,77 @@ fn complete(call: &Call<'_>, known: &Known<'_>, finding: &mut Finding, detail: D
     }
 }
 
-/// Judges a call: a pure function of its messages, of the time up to which it was observed, and of
-/// the media around it. What it shows about the capture itself is added to `facts`,
-/// what it adds to the figures of the capture to `statistics`.
-/// `detail` says what of the result is wanted.
-pub fn judge(
-    messages: &[Message<'_>],
-    surroundings: Surroundings<'_>,
+/// A call with what was found in it.
+#[derive(Debug)]
+pub(super) struct Heard<'c> {
+    call: Call<'c>,
+    findings: Vec<Finding>,
+    leg: Option<Leg>,
+}
+
+/// Messages that belong together: those of one Call-ID, or of one of several calls under it.
+#[derive(Debug)]
+pub(super) struct Use<'c> {
+    pub(super) messages: &'c [Message<'c>],
+    pub(super) surroundings: Surroundings<'c>,
+}
+
+/// Hears calls: a pure function of their messages, of the time up to which they were observed, and
+/// of the media around them. What they show about the capture itself is added to `facts`, what
+/// they add to the figures of the capture to `statistics`.
+///
+/// What is done is done with all of them before the next thing is: the code for a call as a whole
+/// is several times what the cache next to the processor holds, a few calls are less.
+pub(super) fn hear<'c>(
+    uses: &[Use<'c>],
     media: Media<'_>,
     rules: &[&'static Rule],
-    facts: &mut Facts,
-    statistics: &mut Statistics,
-    detail: Detail<'_>,
-) -> Judged {
-    let call = Call::build(messages, surroundings);
-    let mut failures = Vec::new();
-    let mut findings = rules::judge(rules, &call, media, &mut failures);
-    let counts = CallCounts::of(&call);
-    let call_id = printable(call.call_id);
-    let known = Known { call_id: &call_id, fate: counts.fate };
-    for finding in &mut findings {
-        complete(&call, &known, finding, detail);
+    (facts, statistics): (&mut Facts, &mut Statistics),
+    failures: &mut Vec<rules::Failure>,
+    has_leg: bool,
+) -> Vec<Heard<'c>> {
+    let calls = Call::build(uses.iter().map(|own| (own.messages, own.surroundings)));
+    let found = rules::judge(rules, &calls, media, failures);
+    facts.add_calls(&calls);
+    for silence in calls.iter().filter_map(|call| media::silence(call, media)) {
+        if let Some(message) = silence.passage.answer() {
+            facts.saw_silent(silence.ways, message);
+        }
     }
-    facts.add_call(&call);
-    let silence = media::silence(&call, media);
-    if let Some((ways, message)) = silence.and_then(|own| Some((own.ways, own.passage.answer()?))) {
-        facts.saw_silent(ways, message);
-    }
-    statistics.add_call(&call);
-    let (listed, has_all_streams) =
-        if detail.has_leg { streams(&call, media) } else { (Vec::new(), true) };
-    let claimed = listed.iter().map(|stream| stream.first.frame).collect();
-    let summary = detail.has_summary.then(|| summarize(&call, listed)).flatten();
-    let (mut summary, links_dropped) = summary.unzip();
-    if let Some(summary) = &mut summary
-        && (detail.has_transcript)(&call_id, &findings)
-    {
-        summary.transcript = transcript(&call);
-    }
-    let leg = if detail.has_leg { Leg::of(&call) } else { None };
-    let tool = if findings.is_empty() { None } else { owners::tool_of(&call, rules) };
-    let links_dropped = links_dropped.unwrap_or_default();
-    Judged {
-        summary,
-        findings,
-        failures,
-        tool,
-        leg,
-        counts,
-        claimed,
-        has_all_streams,
-        links_dropped,
+    calls.iter().for_each(|call| statistics.add_call(call));
+    let legs: Vec<_> =
+        calls.iter().map(|call| if has_leg { Leg::of(call) } else { None }).collect();
+    let heard = calls.into_iter().zip(found).zip(legs);
+    heard.map(|((call, findings), leg)| Heard { call, findings, leg }).collect()
+}
+
+impl Heard<'_> {
+    /// The result, of which `detail` says what is wanted.
+    pub(super) fn told(
+        self,
+        media: Media<'_>,
+        rules: &[&'static Rule],
+        detail: Detail<'_>,
+    ) -> Judged {
+        let Self { call, mut findings, leg } = self;
+        let counts = CallCounts::of(&call);
+        let call_id = printable(call.call_id);
+        let known = Known { call_id: &call_id, fate: counts.fate };
+        for finding in &mut findings {
+            complete(&call, &known, finding, detail);
+        }
+        let (listed, has_all_streams) =
+            if detail.has_leg { streams(&call, media) } else { (Vec::new(), true) };
+        let claimed = listed.iter().map(|stream| stream.first.frame).collect();
+        let summary = detail.has_summary.then(|| summarize(&call, listed)).flatten();
+        let (mut summary, links_dropped) = summary.unzip();
+        if let Some(summary) = &mut summary
+            && (detail.has_transcript)(&call_id, &findings)
+        {
+            summary.transcript = transcript(&call);
+        }
+        let tool = if findings.is_empty() { None } else { owners::tool_of(&call, rules) };
+        let links_dropped = links_dropped.unwrap_or_default();
+        Judged { summary, findings, tool, leg, counts, claimed, has_all_streams, links_dropped }
     }
 }

@@ -70,7 +70,7 @@ impl Row<'_, '_> {
             destination: message.destination,
             transport: message.transport,
             label: label(message),
-            has_sdp: message.bytes_after_headers() > 0 && message.sdp().is_some(),
+            has_sdp: message.sdp().is_some(),
             is_evidence: self.is_evidence,
             repeats: self.repeats,
             last_repeat: self.last_repeat,

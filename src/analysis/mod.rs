@@ -1,6 +1,6 @@
 //! The result as plain data.
 //!
-//! A call is reduced to its result by [`judge()`], a pure function; [`Tally`] gathers results in
+//! A call is reduced to its result by a pure function of its messages; [`Tally`] gathers results in
 //! any order and [`Tally::finish`] folds them into the [`Analysis`], in order of the frames. Knows
 //! no output format.
 
@@ -54,7 +54,6 @@ pub use delays::Delays;
 pub use filter::{Filter, FilterError};
 pub use gather::gather;
 pub use incident::Incident;
-pub use judge::{Detail, Judged, judge};
 pub use kpi::Kpi;
 pub use named::NotNamed;
 pub use rtp_stream::{DigitSummary, RtcpSummary, StreamSummary};
@@ -62,7 +61,7 @@ pub use screen::{HostPattern, Ignore, Ignored, Policy, Screen, Screened};
 pub use statistics::{MessageCounts, Peer, Statistics};
 pub use stream::{Batch, Telling, Told};
 pub use summary::summarize;
-pub use tally::{Keep, Tally, TranscriptsOf};
+pub use tally::{Case, Keep, Tally, TranscriptsOf};
 pub use timeline::{Interval, Timeline};
 pub use transcript::Step;
 

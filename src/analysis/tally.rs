@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 
+use crate::analysis::judge::{Detail, Heard, Judged, Use, hear};
 use crate::analysis::kept::Kept;
 use crate::analysis::legs::Legs;
 use crate::analysis::order;
 use crate::analysis::owners::NamedSigns;
 use crate::analysis::stream::gist;
 use crate::analysis::{
-    Analysis, CallSummary, Detail, Host, Incident, Judged, MessageCounts, Peer, Statistics,
-    StreamSummary, Telling, Totals, incident, judge, owners, replaced, roots, rtp_stream,
+    Analysis, CallSummary, Host, Incident, MessageCounts, Peer, Statistics, StreamSummary, Telling,
+    Totals, incident, owners, replaced, roots, rtp_stream,
 };
 use crate::capture::FrameId;
 use crate::finding::{Confidence, Finding, Rule, Severity, Value, Visibility};
@@ -27,6 +28,10 @@ use crate::rules::{self, Profile};
 use crate::signaling::{self, CallLog, Facts, LossKind, Message, Surroundings};
 use crate::sip::timers;
 use crate::time::{Span, Time};
+
+/// Messages of calls that are judged side by side, if there is more than one call: with all that is
+/// read of them they stay in the second level of the cache.
+const BATCH_MESSAGES: usize = 96;
 
 /// How long a moment without packets of nearly all streams may last.
 const MOMENT: Span = Span::from_millis(100);
@@ -83,6 +88,11 @@ impl Keep {
         }
     }
 
+    /// What ties calls to others is asked for.
+    const fn has_legs(&self) -> bool {
+        self.calls > 0 || self.findings > 0
+    }
+
     /// The messages of a call are to be kept if there is room for them.
     fn wants_transcript(
         &self,
@@ -112,6 +122,17 @@ pub enum TranscriptsOf {
     Chosen(Arc<BTreeSet<String>>),
     /// The first calls with a finding, so many for each rule and part of the run.
     Examples(usize),
+}
+
+/// The messages of a Call-ID, to be judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'c> {
+    /// The messages.
+    pub log: &'c CallLog,
+    /// What the calls cannot know of themselves.
+    pub surroundings: Surroundings<'c>,
+    /// The same Call-ID has had a result before.
+    pub is_continuation: bool,
 }
 
 /// What one part of the run gathered.
@@ -177,9 +198,8 @@ impl Tally {
         }
     }
 
-    /// Judges a call and takes its result; where one Call-ID was used for several, each of them by
-    /// itself. `is_continuation` when the same Call-ID has had a result
-    /// before.
+    /// Judges the calls of one Call-ID, like [`Tally::judge_all`]. `is_continuation` when the same
+    /// Call-ID has had a result before.
     pub fn judge(
         &mut self,
         log: &CallLog,
@@ -188,30 +208,68 @@ impl Tally {
         rules: &[&'static Rule],
         is_continuation: bool,
     ) {
-        let surroundings = match log.full_since() {
-            // What came after that is not among the messages, and so not missing.
-            Some(full) => Surroundings {
-                observed_until: surroundings.observed_until.min(full),
-                ..surroundings
-            },
-            None => surroundings,
-        };
-        if log.full_since().is_some() {
-            self.facts.saw_part_only(&log.messages());
-        }
-        for (messages, number) in signaling::uses(log.messages()).iter().zip(0_u64..) {
-            let is_continuation = is_continuation || number > 0;
-            if number > 0 || (is_continuation && signaling::is_used_again(messages)) {
-                self.facts.add_reuse(messages);
+        self.judge_all([Case { log, surroundings, is_continuation }], media, rules);
+    }
+
+    /// Judges calls and takes their results in this order; where one Call-ID was used for several,
+    /// each of them by itself.
+    pub fn judge_all<'c>(
+        &mut self,
+        cases: impl IntoIterator<Item = Case<'c>>,
+        media: Media<'_>,
+        rules: &[&'static Rule],
+    ) {
+        let mut batch: Vec<Case<'c>> = Vec::new();
+        let mut messages = 0;
+        for case in cases {
+            let length = case.log.len();
+            if messages + length > BATCH_MESSAGES {
+                self.judge_batch(&batch, media, rules);
+                batch.clear();
+                messages = 0;
             }
-            self.judge_use(messages, surroundings, media, rules, is_continuation);
+            messages += length;
+            batch.push(case);
+        }
+        self.judge_batch(&batch, media, rules);
+    }
+
+    fn judge_batch(&mut self, batch: &[Case<'_>], media: Media<'_>, rules: &[&'static Rule]) {
+        let read: Vec<_> = batch.iter().map(|case| signaling::uses(case.log.messages())).collect();
+        let mut uses = Vec::with_capacity(read.len());
+        let mut are_continuations = Vec::with_capacity(read.len());
+        for (case, read) in batch.iter().zip(&read) {
+            let mut surroundings = case.surroundings;
+            if let Some(full) = case.log.full_since() {
+                // What came after that is not among the messages, and so not missing.
+                surroundings.observed_until = surroundings.observed_until.min(full);
+                self.facts.saw_part_only(&case.log.messages());
+            }
+            for (messages, number) in read.iter().zip(0_u64..) {
+                let is_continuation = case.is_continuation || number > 0;
+                if number > 0 || (is_continuation && signaling::is_used_again(messages)) {
+                    self.facts.add_reuse(messages);
+                }
+                uses.push(Use { messages, surroundings });
+                are_continuations.push(is_continuation);
+            }
+        }
+        let mut failures = Vec::new();
+        let gathered = (&mut self.facts, &mut self.statistics);
+        let heard = hear(&uses, media, rules, gathered, &mut failures, self.keep.has_legs());
+        for failure in failures {
+            *self.failed_rules.entry(failure.rule).or_default() += 1;
+        }
+        for ((own, heard), is_continuation) in uses.iter().zip(heard).zip(are_continuations) {
+            self.take(own.messages, heard, media, rules, is_continuation);
         }
     }
 
-    fn judge_use(
+    /// Takes the result of a call that was heard.
+    fn take(
         &mut self,
         messages: &[Message<'_>],
-        surroundings: Surroundings<'_>,
+        heard: Heard<'_>,
         media: Media<'_>,
         rules: &[&'static Rule],
         is_continuation: bool,
@@ -231,20 +289,12 @@ impl Tally {
                 is_wanted.set(keep.wants_transcript(examples, call_id, found));
                 is_wanted.get() && has_room
             },
-            has_leg: keep.calls > 0 || keep.findings > 0,
+            has_leg: keep.has_legs(),
             has_ladder: &|finding| {
                 ladders.get(finding.rule.code).copied().unwrap_or_default() < keep.ladders
             },
         };
-        let judged = judge(
-            messages,
-            surroundings,
-            media,
-            rules,
-            &mut self.facts,
-            &mut self.statistics,
-            detail,
-        );
+        let judged = heard.told(media, rules, detail);
         let has_transcript = judged.summary.as_ref().is_some_and(|own| !own.transcript.is_empty());
         if has_transcript {
             self.transcripts += bytes;
@@ -268,9 +318,6 @@ impl Tally {
         if let Some(fate) = counts.fate.filter(|_| !is_continuation) {
             self.totals.calls += 1;
             *self.statistics.fates.entry(fate).or_default() += 1;
-        }
-        for failure in judged.failures {
-            *self.failed_rules.entry(failure.rule).or_default() += 1;
         }
         let tool = judged.tool;
         for finding in judged.findings {
@@ -683,6 +730,39 @@ mod tests {
     fn judged(tally: &mut Tally, invite: &str) {
         let log = log(&[(0, 1, 2, invite)]);
         surrounded(|own| tally.judge(&log, own, Media::new(&[]), &[], false));
+    }
+
+    #[test]
+    fn calls_side_by_side_are_judged_like_each_by_itself() {
+        let refusal = INVITE.replace("INVITE sip:b@h SIP/2.0", "SIP/2.0 503 Gone");
+        let kinds = [
+            vec![(0, 1, 2, format!("{INVITE}\n"))],
+            vec![(0, 1, 2, format!("{INVITE}\n")), (900, 2, 1, format!("{refusal}\n"))],
+            vec![(0, 1, 2, format!("{}\n", INVITE.replace("CSeq: 1", "CSeq: x")))],
+        ];
+        let logs: Vec<CallLog> = (0..2 * BATCH_MESSAGES)
+            .map(|number| {
+                let own = kinds.get(number % kinds.len()).expect("a kind").iter();
+                let text = |text: &str| text.replace("Call-ID: 1", &format!("Call-ID: {number}"));
+                let own: Vec<_> =
+                    own.map(|(at, from, to, own)| (*at, *from, *to, text(own))).collect();
+                let samples: Vec<_> =
+                    own.iter().map(|(at, from, to, own)| (*at, *from, *to, &**own)).collect();
+                log(&samples)
+            })
+            .collect();
+        let keep = || Tally::new(Keep { calls: 40, ladders: 3, ..Keep::for_report() });
+        let (mut together, mut alone) = (keep(), keep());
+        let media = Media::new(&[]);
+        surrounded(|surroundings| {
+            let case = |log| Case { log, surroundings, is_continuation: false };
+            together.judge_all(logs.iter().map(case), media, rules::ALL);
+            logs.iter().for_each(|log| alone.judge(log, surroundings, media, rules::ALL, false));
+        });
+        let told = |tally| format!("{:?}", Tally::finish(vec![tally], &Profile::default()));
+        let (together, alone) = (told(together), told(alone));
+        assert!(together.contains("TXN1"), "rules find something");
+        assert!(together == alone);
     }
 
     #[test]

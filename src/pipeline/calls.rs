@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 
-use crate::analysis::{Keep, MessageCounts, Tally};
+use crate::analysis::{Case, Keep, MessageCounts, Tally};
 use crate::capture::FrameId;
 use crate::limits::{CALL_IDS_MAX, OPEN_BYTES_MAX, OPEN_CALLS_MAX};
 use crate::media::Media;
@@ -111,9 +111,8 @@ impl CallShard {
             self.make_room(grounds);
             return;
         }
-        if let Some((call_id, open)) = self.open.remove_entry(call_id) {
-            let until = open.log.closes_at();
-            self.judge(&call_id, &open, until, grounds);
+        if let Some(before) = self.open.remove_entry(call_id) {
+            self.judge(&[before], |open| open.log.closes_at(), grounds);
         }
         let mut log = CallLog::new(delivery.time);
         let pushed = log.push(delivery, &head);
@@ -169,20 +168,14 @@ impl CallShard {
         let mut over: Vec<_> =
             self.open.extract_if(|_, open| open.log.closes_at() < reached).collect();
         in_order(&mut over);
-        for (call_id, open) in over {
-            let until = open.log.closes_at();
-            self.judge(&call_id, &open, until, grounds);
-        }
+        self.judge(&over, |open| open.log.closes_at(), grounds);
     }
 
     /// Judges all that is left at the end of the captures.
     pub(crate) fn finish(&mut self, last: Time, grounds: Grounds<'_>) {
         let mut left: Vec<_> = self.open.drain().collect();
         in_order(&mut left);
-        for (call_id, open) in left {
-            let until = last.min(open.log.closes_at());
-            self.judge(&call_id, &open, until, grounds);
-        }
+        self.judge(&left, |open| last.min(open.log.closes_at()), grounds);
     }
 
     /// No Call-ID that it has had so far comes again.
@@ -201,9 +194,30 @@ impl CallShard {
         self.tally
     }
 
-    /// Judges a call that is no longer among the open ones.
-    fn judge(&mut self, call_id: &[u8], open: &Open, observed_until: Time, grounds: Grounds<'_>) {
-        self.held = self.held.saturating_sub(open.room());
+    /// Judges calls that are no longer among the open ones, each as far as it was observed.
+    fn judge(
+        &mut self,
+        over: &[(Box<[u8]>, Open)],
+        observed_until: impl Fn(&Open) -> Time,
+        grounds: Grounds<'_>,
+    ) {
+        let Grounds { media, network, profile, coverage } = grounds;
+        let settings = &profile.settings;
+        let cases: Vec<_> = over
+            .iter()
+            .map(|(call_id, open)| {
+                self.held = self.held.saturating_sub(open.room());
+                let observed_until = observed_until(open);
+                let surroundings = Surroundings { observed_until, coverage, settings, network };
+                let is_continuation = !self.is_first(call_id);
+                Case { log: &open.log, surroundings, is_continuation }
+            })
+            .collect();
+        self.tally.judge_all(cases, media, &profile.rules);
+    }
+
+    /// The Call-ID has no result yet; from now on it has.
+    fn is_first(&mut self, call_id: &[u8]) -> bool {
         let digest = self.digest.hash_one(call_id);
         let is_first = if self.judged.len() < self.known_max {
             self.judged.insert(digest)
@@ -214,10 +228,7 @@ impl CallShard {
             !is_known
         };
         self.tally.add_call_ids(u64::from(is_first));
-        let Grounds { media, network, profile, coverage } = grounds;
-        let surroundings =
-            Surroundings { observed_until, coverage, settings: &profile.settings, network };
-        self.tally.judge(&open.log, surroundings, media, &profile.rules, !is_first);
+        is_first
     }
 
     /// Judges a tenth of the open calls, those that were silent longest, as long as there are too
@@ -241,10 +252,7 @@ impl CallShard {
             self.open.extract_if(|_, open| (open.log.last(), open.first) <= limit).collect();
         in_order(&mut over);
         self.tally.drop("open-calls", over.len() as u64);
-        for (call_id, open) in over {
-            let until = open.log.last();
-            self.judge(&call_id, &open, until, grounds);
-        }
+        self.judge(&over, |open| open.log.last(), grounds);
     }
 }
 

@@ -156,42 +156,71 @@ pub struct Failure {
     pub rule: &'static str,
 }
 
-/// What the rules find in one call: one root finding for each fault, by precedence.
+/// What the rules find in each of the calls: one root finding for each fault, by precedence.
+///
+/// A rule is asked of all calls before the next one is, so that its code is at hand.
 pub fn judge(
     rules: &[&'static Rule],
-    call: &Call<'_>,
+    calls: &[Call<'_>],
     media: Media<'_>,
     failures: &mut Vec<Failure>,
-) -> Vec<Finding> {
-    let mut traits = Traits::of(call);
-    traits.set_if(!media.is_empty(), Traits::RTP);
-    traits.set_if(media.has_contacts(), Traits::CONTACTS);
-    let mut found = Vec::new();
-    let open: Vec<&'static Rule> =
-        rules.iter().copied().filter(|rule| rule.gate.lets(traits)).collect();
-    let mut open = open.into_iter();
-    // Which rule is at work, and how much was found before it.
-    let mut at_work: (Option<&Rule>, usize) = (None, 0);
+) -> Vec<Vec<Finding>> {
+    let mut cases: Vec<Case<'_, '_>> = calls.iter().map(|call| Case::of(call, media)).collect();
+    for rule in rules {
+        rule_on(rule, &mut cases, media, failures);
+    }
+    let settled = cases.into_iter().map(|case| precedence::settle(case.call, case.found));
+    settled.collect()
+}
+
+/// A call before the rules.
+struct Case<'m, 'c> {
+    call: &'m Call<'c>,
+    traits: Traits,
+    found: Vec<Finding>,
+    /// How much was found by the rules before the one at work.
+    known: usize,
+}
+
+impl<'m, 'c> Case<'m, 'c> {
+    fn of(call: &'m Call<'c>, media: Media<'_>) -> Self {
+        let mut traits = Traits::of(call);
+        traits.set_if(!media.is_empty(), Traits::RTP);
+        traits.set_if(media.has_contacts(), Traits::CONTACTS);
+        Self { call, traits, found: Vec::new(), known: 0 }
+    }
+}
+
+/// Asks one rule of every call whose traits open its gate.
+fn rule_on(
+    rule: &'static Rule,
+    cases: &mut [Case<'_, '_>],
+    media: Media<'_>,
+    failures: &mut Vec<Failure>,
+) {
+    if cfg!(debug_assertions) {
+        let shut = cases.iter().filter(|case| !rule.gate.lets(case.traits));
+        shut.for_each(|case| assert_silent(rule, case.call, media));
+    }
+    let mut open = cases.iter_mut().filter(|case| rule.gate.lets(case.traits));
+    let mut at_work = None;
     loop {
         let run = || {
-            open.by_ref().for_each(|rule| {
-                at_work = (Some(rule), found.len());
-                ask(rule, call, media, &mut found);
-            });
+            for case in open.by_ref() {
+                let case = at_work.insert(case);
+                case.known = case.found.len();
+                ask(rule, case.call, media, &mut case.found);
+            }
         };
         // A panic is a bug of ours, and costs no more than this rule on this call.
         if catch_unwind(AssertUnwindSafe(run)).is_ok() {
             break;
         }
-        let (rule, known) = at_work;
-        found.truncate(known);
-        failures.extend(rule.map(|rule| Failure { rule: rule.name }));
+        if let Some(case) = &mut at_work {
+            case.found.truncate(case.known);
+        }
+        failures.push(Failure { rule: rule.name });
     }
-    if cfg!(debug_assertions) {
-        let shut = rules.iter().filter(|rule| !rule.gate.lets(traits));
-        shut.for_each(|rule| assert_silent(rule, call, media));
-    }
-    precedence::settle(call, found)
 }
 
 /// What one rule finds in the call.
@@ -291,6 +320,8 @@ pub fn find(name: &str) -> Option<&'static Rule> {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
     use crate::finding::{Gate, Report, Severity};
     use crate::signaling::samples::with_call;
@@ -309,8 +340,8 @@ mod tests {
     fn judge_invite(rules: &[&'static Rule]) -> (usize, Vec<Failure>) {
         with_call(&[(0, 1, 2, INVITE)], |call| {
             let mut failures = Vec::new();
-            let found = judge(rules, call, Media::new(&[]), &mut failures);
-            (found.len(), failures)
+            let found = judge(rules, slice::from_ref(call), Media::new(&[]), &mut failures);
+            (found.iter().map(Vec::len).sum(), failures)
         })
     }
 

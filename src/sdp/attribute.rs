@@ -277,24 +277,27 @@ fn without_blanks(mut bytes: &[u8]) -> &[u8] {
 /// So many `a=rtpmap` are kept by themselves.
 const FEW: usize = 5;
 
-/// The `a=rtpmap` of one media description. Those of most are so few that their values are kept, of
-/// others the lines are.
+/// The `a=rtpmap` of one media description that make sense. Those of most are so few that they are
+/// kept as they were read, of others the lines are.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RtpMaps<'a> {
-    few: [&'a [u8]; FEW],
+    few: [RtpMap<'a>; FEW],
     count: u8,
     /// All of them stand here, if there are more.
     lines: &'a [u8],
 }
 
 impl<'a> RtpMaps<'a> {
-    pub(crate) const NONE: Self = Self { few: [&[]; FEW], count: 0, lines: &[] };
+    pub(crate) const NONE: Self = {
+        let none = RtpMap { payload_type: 0, encoding: &[], clock_rate: 0, channels: 1 };
+        Self { few: [none; FEW], count: 0, lines: &[] }
+    };
 
-    /// Adds the one with this value; false where there is no room.
+    /// Adds one; false where there is no room.
     #[inline]
-    pub(crate) fn push(&mut self, value: &'a [u8]) -> bool {
+    pub(crate) fn push(&mut self, map: RtpMap<'a>) -> bool {
         let Some(place) = self.few.get_mut(usize::from(self.count)) else { return false };
-        *place = value;
+        *place = map;
         self.count += 1;
         true
     }
@@ -314,28 +317,22 @@ impl<'a> RtpMaps<'a> {
         self.lines.is_empty()
     }
 
+    /// Those that are kept.
+    #[inline]
+    pub(crate) fn kept(&self) -> &[RtpMap<'a>] {
+        self.few.get(..usize::from(self.count)).unwrap_or_default()
+    }
+
     pub(crate) fn iter(self) -> impl Iterator<Item = RtpMap<'a>> {
         let of_lines = attributes(self.lines).filter(|(name, _)| *name == b"rtpmap");
         let few = self.few.into_iter().take(usize::from(self.count));
-        few.chain(of_lines.map(|(_, value)| value)).filter_map(RtpMap::parse)
-    }
-
-    /// Those of this encoding, in any case.
-    pub(crate) fn named(&self, encoding: &str) -> impl Iterator<Item = RtpMap<'a>> {
-        let few = self.few.iter().take(usize::from(self.count));
-        let own = few.filter(move |value| {
-            let (_, codec) = until_blank(value);
-            until_slash(without_blanks(codec)).0.eq_ignore_ascii_case(encoding.as_bytes())
-        });
-        own.filter_map(|value| RtpMap::parse(value))
+        few.chain(of_lines.filter_map(|(_, value)| RtpMap::parse(value)))
     }
 
     /// The first one of the payload type, of those that are kept.
     #[inline]
     pub(crate) fn of(&self, number: u8) -> Option<RtpMap<'a>> {
-        let few = self.few.iter().take(usize::from(self.count));
-        let mut own = few.filter(|value| payload_type(until_blank(value).0) == Some(number));
-        own.find_map(|value| RtpMap::parse(value))
+        self.kept().iter().find(|own| own.payload_type == number).copied()
     }
 }
 

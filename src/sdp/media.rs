@@ -217,10 +217,11 @@ impl<'a> Media<'a> {
         if !self.maps.are_few() {
             return self.event_clock_rates().any(|rate| rate == clock_rate);
         }
-        self.maps.named("telephone-event").any(|event| {
+        self.maps.kept().iter().any(|event| {
             event.clock_rate == clock_rate
+                && event.is("telephone-event")
                 && self.payload_types().any(|own| own == event.payload_type)
-                && self.maps.of(event.payload_type) == Some(event)
+                && self.maps.of(event.payload_type) == Some(*event)
         })
     }
 

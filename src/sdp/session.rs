@@ -1,9 +1,9 @@
 //! A whole description: the session part, and the media descriptions after it.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use super::anomaly::{Anomalies, Anomaly};
-use super::attribute::{Direction, Names, RtpMaps, attributes, name_and_value};
+use super::attribute::{Direction, Names, RtpMap, RtpMaps, attributes, name_and_value};
 use super::line::{Line, Lines};
 use super::media::{Media, MediaPart};
 use crate::limits::MEDIA_PER_SDP_MAX;
@@ -76,8 +76,7 @@ impl<'a> Connection<'a> {
         let is_three = !address.is_empty() && rest.is_empty();
         let end = address.iter().position(|byte| *byte == b'/').unwrap_or(address.len());
         let host = Host::of(address.get(..end).unwrap_or_default());
-        let dotted = || dotted(host.as_bytes()).map(IpAddr::V4);
-        let connection = Self { address_type, host, address: dotted().or_else(|| host.address()) };
+        let connection = Self { address_type, host, address: host.address() };
         let is_sane = connection.address.is_some() || connection.host.is_valid();
         (connection, is_three && is_sane)
     }
@@ -92,21 +91,6 @@ impl<'a> Connection<'a> {
     pub fn is_unspecified(&self) -> bool {
         self.address().is_some_and(|address| address.is_unspecified())
     }
-}
-
-/// Four numbers with dots, as nearly all addresses are; sooner than [`Host::address`] finds it.
-fn dotted(bytes: &[u8]) -> Option<Ipv4Addr> {
-    let mut octets = [0_u8; 4];
-    let mut parts = bytes.split(|byte| *byte == b'.');
-    for octet in &mut octets {
-        let digits = parts.next().filter(|digits| (1..=3).contains(&digits.len()))?;
-        // Nobody knows whether a zero before a number makes it an octal one.
-        if digits.len() > 1 && digits.first() == Some(&b'0') {
-            return None;
-        }
-        *octet = u8::try_from(number(digits)?).ok()?;
-    }
-    parts.next().is_none().then_some(Ipv4Addr::from(octets))
 }
 
 /// A session description in its parts.
@@ -298,9 +282,9 @@ struct Part<'a> {
     connection: Option<Connection<'a>>,
     direction: Option<Direction>,
     names: Names,
-    /// Every `a=rtpmap`, or from where to where they stand.
+    /// Every `a=rtpmap` that makes sense, or from where to where they stand.
     maps: Result<RtpMaps<'a>, (usize, usize)>,
-    /// The first `a=rtpmap` stands here.
+    /// The first of them stands here.
     first_map: usize,
     /// The first `a=ptime`.
     ptime: Option<&'a [u8]>,
@@ -353,12 +337,13 @@ impl<'a> Part<'a> {
 
 impl<'a> Part<'a> {
     fn take_map(&mut self, value: &'a [u8], (at, end): (usize, usize)) {
+        let Some(map) = RtpMap::parse(value) else { return };
         match &mut self.maps {
             Ok(maps) => {
                 if maps.is_empty() {
                     self.first_map = at;
                 }
-                if !maps.push(value) {
+                if !maps.push(map) {
                     self.maps = Err((self.first_map, end));
                 }
             }
@@ -420,20 +405,6 @@ mod tests {
         for (text, expected) in cases {
             let anomalies = Session::parse(text.as_bytes()).1;
             assert_eq!(anomalies, expected.iter().copied().collect(), "{text}");
-        }
-    }
-
-    #[test]
-    fn dotted_addresses_are_those_that_others_take() {
-        for text in ["192.0.2.1", "0.0.0.0", "255.255.255.255", "10.1.2.30"] {
-            assert_eq!(dotted(text.as_bytes()), text.parse().ok(), "{text}");
-            assert!(dotted(text.as_bytes()).is_some());
-        }
-        for text in
-            ["", "1.2.3", "1.2.3.4.5", "1.2.3.256", "01.2.3.4", "1..2.3", "1.2.3.4 ", "a.b.c.d"]
-        {
-            assert_eq!(dotted(text.as_bytes()), None, "{text}");
-            assert!(text.parse::<Ipv4Addr>().is_err());
         }
     }
 

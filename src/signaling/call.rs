@@ -5,6 +5,7 @@ use crate::signaling::attempt::Attempt;
 use crate::signaling::challenge::Chain;
 use crate::signaling::coverage::Coverage;
 use crate::signaling::dialog::Dialog;
+use crate::signaling::lately::Lately;
 use crate::signaling::log::CallLog;
 use crate::signaling::lookup::Lookup;
 use crate::signaling::message::Message;
@@ -150,8 +151,15 @@ impl CallLog {
     /// The messages, parsed and in order: by time, with the frame as tie-break; in order of capture
     /// where time runs backwards inside one capture by more than a millisecond (guard G10).
     pub fn messages(&self) -> Vec<Message<'_>> {
-        let mut messages: Vec<_> =
-            self.entries().map(|(entry, bytes)| Message::new(entry, bytes)).collect();
+        let mut lately = Lately::default();
+        let mut messages = Vec::with_capacity(self.len());
+        for (entry, bytes) in self.entries() {
+            // A message is large, so it is read where it stays.
+            messages.push(Message::unread(entry, bytes));
+            if let Some(message) = messages.last_mut() {
+                message.read(&mut lately);
+            }
+        }
         let is_disordered = messages.windows(2).any(|pair| match pair {
             [a, b] => {
                 a.frame.capture == b.frame.capture
@@ -168,8 +176,19 @@ impl CallLog {
 }
 
 impl<'c> Call<'c> {
-    /// Sorts out the messages of one Call-ID; pure, whatever the messages are.
-    pub fn build(messages: &'c [Message<'c>], surroundings: Surroundings<'c>) -> Self {
+    /// Sorts out the messages of each Call-ID; pure, whatever the messages are. One step of all of
+    /// them is done after the other, so that the code for it is at hand.
+    pub fn build(calls: impl Iterator<Item = (&'c [Message<'c>], Surroundings<'c>)>) -> Vec<Self> {
+        let mut calls: Vec<Self> =
+            calls.map(|(messages, around)| Self::arranged(messages, around)).collect();
+        for call in &mut calls {
+            call.negotiations = Negotiations::of(call);
+        }
+        calls
+    }
+
+    /// All but the offers and answers.
+    fn arranged(messages: &'c [Message<'c>], surroundings: Surroundings<'c>) -> Self {
         let call_id = messages.iter().find_map(|message| message.call_id()).unwrap_or_default();
         let (transactions, lookup) = transactions(messages);
         let mut call = Self {
@@ -198,7 +217,6 @@ impl<'c> Call<'c> {
         call.collect_attempts();
         call.collect_dialogs();
         call.find_answers();
-        call.negotiations = Negotiations::of(&call);
         call
     }
 

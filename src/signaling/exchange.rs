@@ -4,6 +4,8 @@
 //! ACK or PRACK the answer (RFC 3261, section 13.2.1). UPDATE and PRACK carry offers of their own
 //! (RFC 3311, RFC 3262).
 
+use std::rc::Rc;
+
 use crate::sdp::{self, Session};
 use crate::signaling::message::Message;
 use crate::signaling::transaction::Transaction;
@@ -52,7 +54,7 @@ pub struct Description<'c> {
     /// The message, the first time that it was sent.
     pub message: &'c Message<'c>,
     /// What it says.
-    pub session: Session<'c>,
+    pub session: Rc<Session<'c>>,
     /// What is wrong with it.
     pub anomalies: sdp::Anomalies,
 }
@@ -60,7 +62,7 @@ pub struct Description<'c> {
 impl<'c> Description<'c> {
     /// The description in the message, if it has one.
     pub fn of(message: &'c Message<'c>) -> Option<Self> {
-        let (session, anomalies) = Session::parse(sdp_of(message)?);
+        let (session, anomalies) = message.session()?;
         Some(Self { message, session, anomalies })
     }
 
@@ -135,15 +137,6 @@ impl<'c> Exchange<'c> {
     }
 }
 
-/// The description in a message, sooner than [`Message::sdp`](crate::sip::Message::sdp) where it
-/// has no body, as most have none.
-pub(super) fn sdp_of<'c>(message: &Message<'c>) -> Option<&'c [u8]> {
-    if message.bytes_after_headers() == 0 {
-        return None;
-    }
-    message.sdp()
-}
-
 /// The response must be acknowledged by PRACK (RFC 3262, section 3).
 pub(super) fn is_reliable(response: &Message<'_>) -> bool {
     response.rseq().is_some() && response.has_option(HeaderName::Require, "100rel")
@@ -156,7 +149,7 @@ pub(super) fn forks<'c>(hop: &Transaction<'c>) -> Vec<(Option<&'c [u8]>, Vec<&'c
     for response in hop.progress().chain(successes(hop)) {
         let tag = response.to_tag();
         // Without a tag there is no fork to tell, unless it brings a description.
-        if tag.is_none() && sdp_of(response).is_none() {
+        if tag.is_none() && response.sdp().is_none() {
             continue;
         }
         let is_full = forks.len() >= FORKS_MAX;
@@ -182,7 +175,7 @@ fn refusal<'c>(hop: &Transaction<'c>) -> Option<&'c Message<'c>> {
 
 /// The INVITE leaves the offer to the other side. One that was cut may have had it.
 pub(super) fn has_no_offer(invite: &Message<'_>) -> bool {
-    sdp_of(invite).is_none() && !invite.is_cut
+    invite.sdp().is_none() && !invite.is_cut
 }
 
 /// What acknowledges the responses of an INVITE in one dialog.
@@ -276,7 +269,7 @@ fn described<'c>(
     let mut described: Vec<&Message<'_>> = Vec::new();
     let mut last = None;
     for response in responses.iter().copied() {
-        let Some(body) = sdp_of(response) else { continue };
+        let Some(body) = response.sdp() else { continue };
         let is_older = !described.is_empty() && renegotiated.is_some_and(|at| at < response.time);
         let is_known = last == Some(body);
         if !is_older && !is_known && described.len() < ANSWERS_MAX {

@@ -613,23 +613,30 @@ impl Facts {
         self.registrations.add_part(messages);
     }
 
-    /// Takes in what one call shows about the capture.
-    pub fn add_call(&mut self, call: &Call<'_>) {
-        self.add_invited(call);
-        self.add_lenient(call);
-        self.add_open_ends(call);
-        self.add_explained(call);
-        self.add_one_sided(call);
-        self.add_answered(call);
-        self.traffic.add_call(call);
-        self.talks.add_call(call);
-        self.pings.add_call(call);
-        self.dates.add_call(call);
-        self.registrations.add_call(call);
-        self.suspects.add_call(call);
-        self.loads.add_call(call);
-        self.dialled.add_call(call);
-        self.bounded.add_call(call);
+    /// Takes in what calls show about the capture: one thing of all of them after the other, so
+    /// that the code for it is at hand.
+    pub fn add_calls(&mut self, calls: &[Call<'_>]) {
+        for call in calls {
+            self.add_invited(call);
+            self.add_lenient(call);
+            self.add_open_ends(call);
+            self.add_explained(call);
+            self.add_one_sided(call);
+            self.add_answered(call);
+        }
+        calls.iter().for_each(|call| self.traffic.add_call(call));
+        for call in calls {
+            self.talks.add_call(call);
+            self.pings.add_call(call);
+            self.dates.add_call(call);
+        }
+        calls.iter().for_each(|call| self.registrations.add_call(call));
+        calls.iter().for_each(|call| self.suspects.add_call(call));
+        for call in calls {
+            self.loads.add_call(call);
+            self.dialled.add_call(call);
+            self.bounded.add_call(call);
+        }
     }
 
     fn add_invited(&mut self, call: &Call<'_>) {

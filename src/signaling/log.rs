@@ -192,6 +192,11 @@ impl CallLog {
         self.full_since
     }
 
+    /// How many messages it keeps.
+    pub(crate) const fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Messages that were captured twice.
     pub fn copies(&self) -> u64 {
         self.copies

@@ -1,11 +1,12 @@
 //! One SIP message at one place of its way.
 
-use std::cell::OnceCell;
 use std::ops::Deref;
+use std::rc::Rc;
 
 use crate::capture::FrameId;
 use crate::packet::Endpoint;
-use crate::sdp;
+use crate::sdp::{self, Session};
+use crate::signaling::lately::Lately;
 use crate::signaling::log::Entry;
 use crate::sip::{self, Anomalies, CSeq, Method, Start, Status};
 use crate::time::Time;
@@ -40,12 +41,25 @@ pub struct Message<'c> {
     branch: Option<&'c [u8]>,
     from_tag: Option<&'c [u8]>,
     to_tag: Option<&'c [u8]>,
-    audio_endpoint: OnceCell<Option<Endpoint>>,
+    described: Described<'c>,
+}
+
+/// The session description of a message.
+#[derive(Debug)]
+pub(super) enum Described<'c> {
+    /// There is none.
+    No,
+    /// Read once, for this message and those after it that say the same.
+    Read(Rc<Session<'c>>, sdp::Anomalies),
+    /// To be read whenever it is asked for: others of the call take enough memory.
+    Unread,
 }
 
 impl<'c> Message<'c> {
-    pub(crate) fn new(entry: &Entry, bytes: &'c [u8]) -> Self {
-        let mut message = Self {
+    /// A message that nothing is known of but its bytes and where they come from.
+    #[inline]
+    pub(super) fn unread(entry: &Entry, bytes: &'c [u8]) -> Self {
+        Self {
             frame: entry.frame,
             time: entry.time,
             source: entry.source,
@@ -61,25 +75,26 @@ impl<'c> Message<'c> {
             branch: None,
             from_tag: None,
             to_tag: None,
-            audio_endpoint: OnceCell::new(),
+            described: Described::No,
             sip: sip::Message::unread(bytes),
-        };
-        message.read();
-        message
+        }
     }
 
-    fn read(&mut self) {
+    /// Reads a message that is [`Message::unread`]; those of the call before it have said the rest
+    /// `lately`.
+    pub(super) fn read(&mut self, lately: &mut Lately<'c>) {
         self.anomalies = self.sip.read();
-        let (cseq_method, cseq) = self.sip.cseq_parts();
+        let (cseq_method, cseq) = lately.cseq(&self.sip);
         self.method = match self.sip.start() {
             Start::Request { method, .. } => method,
             Start::Response { .. } | Start::Invalid(_) => cseq_method.unwrap_or(Method::Other(&[])),
         };
         self.status = self.sip.status();
         self.cseq = cseq;
-        self.branch = self.sip.branch();
-        self.from_tag = self.sip.from_tag();
-        self.to_tag = self.sip.to_tag();
+        self.branch = lately.branch(&self.sip);
+        self.from_tag = lately.tag_of_from(&self.sip);
+        self.to_tag = lately.tag_of_to(&self.sip);
+        self.described = lately.described(&self.sip);
     }
 
     /// The method of the request, of a response that in `CSeq`.
@@ -112,13 +127,37 @@ impl<'c> Message<'c> {
         self.to_tag
     }
 
+    /// The first SDP in the body, as [`sip::Message::sdp`] finds it.
+    pub fn sdp(&self) -> Option<&'c [u8]> {
+        match &self.described {
+            Described::No => None,
+            Described::Read(session, _) => Some(session.bytes()),
+            Described::Unread => self.sip.sdp(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) const fn described(&self) -> &Described<'c> {
+        &self.described
+    }
+
+    /// What its SDP says, and what is wrong with that.
+    pub fn session(&self) -> Option<(Rc<Session<'c>>, sdp::Anomalies)> {
+        match &self.described {
+            Described::No => None,
+            Described::Read(session, anomalies) => Some((Rc::clone(session), *anomalies)),
+            Described::Unread => {
+                let (session, anomalies) = Session::parse(self.sip.sdp()?);
+                Some((Rc::new(session), anomalies))
+            }
+        }
+    }
+
     /// Where its SDP wants audio to go.
     pub fn audio_endpoint(&self) -> Option<Endpoint> {
-        *self.audio_endpoint.get_or_init(|| {
-            let (session, _) = sdp::Session::parse(self.sdp()?);
-            let address = session.audio()?.rtp_endpoint()?;
-            Some(Endpoint { address: address.ip(), port: address.port() })
-        })
+        let (session, _) = self.session()?;
+        let address = session.audio()?.rtp_endpoint()?;
+        Some(Endpoint { address: address.ip(), port: address.port() })
     }
 
     /// The two responses may come from one fork: they have the same To-tag, or one has none.

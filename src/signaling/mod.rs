@@ -1,7 +1,7 @@
 //! From SIP messages to transactions, attempts, dialogs and calls.
 //!
 //! Messages of one Call-ID are kept in a [`CallLog`] while they come in. When the call is over,
-//! [`Call::build`] makes the whole picture of it in one pure step, which the rules then judge.
+//! [`Call::build`] makes the whole picture of it in a pure step, which the rules then judge.
 //! Knows nothing of rules.
 
 mod accounts;
@@ -24,6 +24,7 @@ mod firsts;
 
 mod hold;
 mod in_dialog;
+mod lately;
 mod load;
 mod log;
 mod lookup;

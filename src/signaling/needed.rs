@@ -61,22 +61,12 @@ impl Needed {
 
     /// The names of the fields.
     pub fn names(self) -> impl Iterator<Item = HeaderName> {
-        NAMES.into_iter().filter(move |name| self.0 & bit(*name) != 0)
-    }
-
-    /// The fields that the message has.
-    pub(super) fn present(message: &Message<'_>) -> Self {
-        let mut present = Self::NONE;
-        for header in message.headers() {
-            present = present.with(header.name);
-        }
-        present
-    }
-
-    /// These, and this one if a message may have to have it.
-    #[inline]
-    pub(super) fn with(self, name: HeaderName) -> Self {
-        Self(self.0 | BITS.get(name as usize).copied().unwrap_or(0))
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let name = NAMES.get(left.trailing_zeros() as usize)?;
+            left &= left - 1;
+            Some(*name)
+        })
     }
 }
 
@@ -91,34 +81,18 @@ const fn bit(name: HeaderName) -> u32 {
     0
 }
 
-/// The bit of each header field by its number, so that a message costs one look for each field.
-const BITS: [u32; 256] = {
-    let mut bits = [0; 256];
-    let mut place = 0;
-    while place < NAMES.len() {
-        bits[NAMES[place] as usize] = 1 << place;
-        place += 1;
-    }
-    bits
-};
+/// Whoever rejects with one kind of challenge needs no other.
+const CHALLENGES: [HeaderName; 2] = [HeaderName::WwwAuthenticate, HeaderName::ProxyAuthenticate];
 
 impl Message<'_> {
     /// What the message lacks; nothing of one that the capture cut (guard G5).
     pub fn lacks(&self) -> Needed {
-        self.lacks_beside(Needed::present(self))
-    }
-
-    /// The same, for a message that has these fields.
-    pub(super) fn lacks_beside(&self, present: Needed) -> Needed {
-        const CHALLENGES: Needed =
-            Needed::of(&[HeaderName::WwwAuthenticate, HeaderName::ProxyAuthenticate]);
-        // Whoever rejects with one kind of challenge needs no other.
-        let has_challenge = present.has_any(CHALLENGES);
-        let present = if has_challenge { present.0 | CHALLENGES.0 } else { present.0 };
-        let missing = needed_in(self).0 & !present;
-        if missing == 0 {
-            return Needed::NONE;
-        }
+        let is_there = |name: &HeaderName| self.has(*name);
+        let is_another_there =
+            |name: &HeaderName| CHALLENGES.contains(name) && CHALLENGES.iter().any(is_there);
+        let is_met = |name: &HeaderName| is_there(name) || is_another_there(name);
+        let missing = needed_in(self).names().filter(|name| !is_met(name));
+        let missing = missing.fold(0, |bits, name| bits | bit(name));
         let is_partial = self.is_cut
             || self.anomalies.contains(Anomaly::HeadersUnfinished)
             || self.anomalies.contains(Anomaly::TooManyHeaders);

@@ -17,7 +17,6 @@ use crate::signaling::call::Call;
 use crate::signaling::dialog::Dialog;
 use crate::signaling::exchange::{
     Acknowledgements, Exchange, ExchangeId, Side, forks, has_no_offer, of_invite, of_request,
-    sdp_of,
 };
 use crate::signaling::message::Message;
 use crate::signaling::period::Period;
@@ -84,7 +83,7 @@ impl<'c> Negotiations<'c> {
     /// Finds every offer and answer in the call.
     pub(super) fn of(call: &Call<'c>) -> Self {
         // Most messages have no body, and most Call-IDs are no calls.
-        if !call.messages.iter().any(|message| sdp_of(message).is_some()) {
+        if !call.messages.iter().any(|message| message.sdp().is_some()) {
             return Self::default();
         }
         let book = Book::of(call);
@@ -401,7 +400,7 @@ impl<'c> Book<'c> {
                 }
             }
             Method::Prack | Method::Update => {
-                let request = hop.request.filter(|request| sdp_of(request).is_some());
+                let request = hop.request.filter(|request| request.sdp().is_some());
                 for tags in [(from, to), (to, from)] {
                     let known = self.acknowledgements_of(tags);
                     known.renegotiated = known.renegotiated.or(request.map(|own| own.time));
@@ -453,7 +452,7 @@ impl<'c> Book<'c> {
     fn is_answer(&self, prack: &Transaction<'c>) -> bool {
         let rack = prack.request.and_then(|request| request.rack());
         rack.is_some_and(|rack| self.delayed.contains(&(tags(prack).0, rack.cseq.number)))
-            && !prack.finals.iter().any(|response| sdp_of(response).is_some())
+            && !prack.finals.iter().any(|response| response.sdp().is_some())
     }
 
     fn side_of(&self, from: &'c [u8], to: Option<&'c [u8]>) -> Side {

@@ -46,7 +46,7 @@ impl Objection {
         if !matches!(code, 415 | 488 | 606) {
             return None;
         }
-        let offer = Session::parse(hop.request?.sdp()?).0;
+        let (offer, _) = hop.request?.session()?;
         // What offers nothing is not refused for its media.
         offer.media.iter().find(|media| !media.is_rejected())?;
         let warnings: Vec<_> = answer.warnings().map(|warning| warning.code).collect();

@@ -44,7 +44,10 @@ pub(crate) fn log(samples: &[Sample<'_>]) -> CallLog {
 pub(crate) fn with_call<T>(samples: &[Sample<'_>], look: impl FnOnce(&Call<'_>) -> T) -> T {
     let log = log(samples);
     let messages: Vec<Message<'_>> = log.messages();
-    surrounded(|surroundings| look(&Call::build(&messages, surroundings)))
+    surrounded(|surroundings| {
+        let calls = Call::build(std::iter::once((&*messages, surroundings)));
+        look(calls.first().expect("a call"))
+    })
 }
 
 /// What is around a call that was observed for an hour.

@@ -278,15 +278,19 @@ pub fn tool_of(request: &Message<'_>) -> Option<&'static str> {
 
 /// The first tool that is named in the text, in any case.
 fn tool_in(text: &[u8]) -> Option<&'static str> {
-    // Asked of every request: four letters have to fit before names are compared. Each bit stands
-    // for a letter of a name that the last byte fits, with those before it.
-    let mut fitting = 0;
-    text.iter().enumerate().find_map(|(at, byte)| {
-        fitting = ((fitting << 1) | FIRST_LETTERS) & FITTING[usize::from(*byte)];
-        if fitting & LAST_LETTERS == 0 {
+    // Asked of every request. Wherever a name begins, one of its first letters begins one of these
+    // pieces, and the piece lies in the name.
+    let (pieces, _) = text.as_chunks::<PIECE>();
+    pieces.iter().zip((0..).step_by(PIECE)).find_map(|(piece, at)| {
+        let fits = piece
+            .iter()
+            .zip(&FITTING)
+            .fold(u64::MAX, |fitting, (letter, table)| fitting & table[usize::from(*letter)]);
+        if fits == 0 {
             return None;
         }
-        tool_at(text.get((at + 1).checked_sub(LETTERS)?..)?)
+        let begin = usize::saturating_sub(at, PIECE - 1);
+        (begin..=at).find_map(|begin| tool_at(text.get(begin..)?))
     })
 }
 
@@ -295,40 +299,32 @@ fn tool_at(text: &[u8]) -> Option<&'static str> {
     let begins = |name: &str| {
         text.get(..name.len()).is_some_and(|own| own.eq_ignore_ascii_case(name.as_bytes()))
     };
-    TOOLS.iter().find(|tool| begins(tool)).copied().filter(|_| !begins(NO_TOOL))
+    let letters = text.first_chunk::<PIECE>()?.map(|letter| letter.to_ascii_lowercase());
+    let mut likely = TOOLS.iter().filter(|tool| tool.as_bytes().first_chunk() == Some(&letters));
+    likely.find(|tool| begins(tool)).copied().filter(|_| !begins(NO_TOOL))
 }
 
-/// Letters of each name that are looked for at once.
-const LETTERS: usize = 4;
+/// Letters that are looked at at once; every name has as many again, less one.
+const PIECE: usize = 3;
 
-/// For each byte, as a bit, the letters of the names that it fits in either case.
-static FITTING: [u64; 256] = fitting();
-
-/// The first and the last of the letters of each name that are looked for.
-const FIRST_LETTERS: u64 = letters(0);
-const LAST_LETTERS: u64 = letters(LETTERS - 1);
-
-const fn fitting() -> [u64; 256] {
-    let mut table = [0; 256];
+/// For each letter of a piece and each byte, the pieces of names, as a bit each, that have the byte
+/// there in either case.
+static FITTING: [[u64; 256]; PIECE] = {
+    let mut tables = [[0; 256]; PIECE];
     let mut index = 0;
-    while index < TOOLS.len() * LETTERS {
-        let letter = TOOLS[index / LETTERS].as_bytes()[index % LETTERS];
-        table[letter.to_ascii_lowercase() as usize] |= 1 << index;
-        table[letter.to_ascii_uppercase() as usize] |= 1 << index;
+    while index < TOOLS.len() * PIECE {
+        let (name, begin) = (TOOLS[index / PIECE].as_bytes(), index % PIECE);
+        let mut place = 0;
+        while place < PIECE {
+            let letter = name[begin + place];
+            tables[place][letter.to_ascii_lowercase() as usize] |= 1 << index;
+            tables[place][letter.to_ascii_uppercase() as usize] |= 1 << index;
+            place += 1;
+        }
         index += 1;
     }
-    table
-}
-
-const fn letters(place: usize) -> u64 {
-    let mut bits = 0;
-    let mut tool = 0;
-    while tool < TOOLS.len() {
-        bits |= 1 << (tool * LETTERS + place);
-        tool += 1;
-    }
-    bits
-}
+    tables
+};
 
 impl Suspects {
     /// Takes what the hosts of a call asked for, and what they got.

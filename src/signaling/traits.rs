@@ -10,13 +10,11 @@ use crate::sdp::{Direction, Media};
 use crate::signaling::call::Call;
 use crate::signaling::challenge::ChainEnd;
 use crate::signaling::message::Message;
-use crate::signaling::needed::Needed;
 use crate::signaling::negotiation::Negotiations;
 use crate::signaling::reach::Reach;
 use crate::signaling::settings::Stir;
 use crate::signaling::transaction::Transaction;
-use crate::sip::lws;
-use crate::sip::{COOKIE, CSEQ_END, Class, HeaderName, Method, Status, timers};
+use crate::sip::{COOKIE, CSEQ_END, Class, HeaderName, Method, Names, Status, timers};
 use crate::time::{Span, Time};
 
 /// So many transactions are looked through for branches that were used twice; of more it is taken
@@ -255,29 +253,13 @@ impl Traits {
     }
 
     fn look_at_fields(&mut self, message: &Message<'_>) {
-        let mut present = Needed::NONE;
-        let mut seen = [0_u64; 4];
-        let mut length = None;
-        for header in message.headers() {
-            let number = header.name as usize;
-            present = present.with(header.name);
-            let field = FIELDS.get(number).copied().unwrap_or(0);
-            self.0 |= field;
-            if field & SINGLETON != 0
-                && let Some(bits) = seen.get_mut(number / 64)
-            {
-                let bit = 1 << (number % 64);
-                self.set_if(*bits & bit != 0, Self::FIELD_TWICE);
-                *bits |= bit;
-                if header.name == HeaderName::ContentLength && length.is_none() {
-                    // A second one does not count, even where the first is no number.
-                    length = Some(lws::number(header.value));
-                }
-            }
+        for (name, traits) in FIELDS {
+            self.set_if(message.has(name), traits);
         }
-        self.0 &= !SINGLETON;
-        self.set_if(!message.lacks_beside(present).is_empty(), Self::LACKS_FIELD);
-        let length = length.flatten().map(|length| length as usize);
+        self.set_if(message.names_again().has_any(&SINGLETONS), Self::FIELD_TWICE);
+        self.set_if(!message.lacks().is_empty(), Self::LACKS_FIELD);
+        // A second one does not count, even where the first is no number.
+        let length = message.content_length().and_then(Result::ok).map(|length| length as usize);
         let is_plain = length == Some(message.bytes_after_headers());
         self.set_if(!is_plain, Self::ODD_LENGTH);
         self.set_if(message.is_fragmented, Self::FRAGMENTS);
@@ -357,26 +339,27 @@ fn shares_branch(one: &Transaction<'_>, other: &Transaction<'_>) -> bool {
         && other.method != Method::Cancel
 }
 
-/// Marks a field that may be there once only.
-const SINGLETON: u64 = 1 << 63;
+/// What header fields tell by being there.
+const FIELDS: [(HeaderName, Traits); 6] = [
+    (HeaderName::Reason, Traits::REASON),
+    (HeaderName::RSeq, Traits::RSEQ),
+    (HeaderName::RecordRoute, Traits::RECORD_ROUTE),
+    (HeaderName::SessionExpires, Traits::SESSION_EXPIRES),
+    (HeaderName::Identity, Traits::IDENTITY),
+    (HeaderName::Replaces, Traits::REPLACES),
+];
 
-/// What a header field tells by being there, by its number.
-const FIELDS: [u64; 256] = {
-    let mut fields = [0; 256];
-    fields[HeaderName::Reason as usize] = Traits::REASON.0;
-    fields[HeaderName::RSeq as usize] = Traits::RSEQ.0;
-    fields[HeaderName::RecordRoute as usize] = Traits::RECORD_ROUTE.0;
-    fields[HeaderName::SessionExpires as usize] = Traits::SESSION_EXPIRES.0;
-    fields[HeaderName::Identity as usize] = Traits::IDENTITY.0;
-    fields[HeaderName::Replaces as usize] = Traits::REPLACES.0;
+/// Fields that may be there once only.
+const SINGLETONS: Names = {
+    let mut singletons = Names::NONE;
     let mut place = 0;
     while place < HeaderName::ALL.len() {
         if HeaderName::ALL[place].is_singleton() {
-            fields[HeaderName::ALL[place] as usize] |= SINGLETON;
+            singletons = singletons.with(HeaderName::ALL[place]);
         }
         place += 1;
     }
-    fields
+    singletons
 };
 
 #[cfg(test)]

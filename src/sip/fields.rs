@@ -6,11 +6,40 @@ use super::lexer::Header;
 /// Fields of a message that takes no allocation.
 const FEW: usize = 24;
 
+/// A set of names, by their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Names([u64; 4]);
+
+impl Names {
+    pub(crate) const NONE: Self = Self([0; 4]);
+
+    /// These and one more.
+    pub(crate) const fn with(mut self, name: HeaderName) -> Self {
+        let (word, bit) = place_of(name);
+        self.0[word] |= bit;
+        self
+    }
+
+    #[inline]
+    pub(crate) const fn has(&self, name: HeaderName) -> bool {
+        let (word, bit) = place_of(name);
+        self.0[word] & bit != 0
+    }
+
+    /// One name is in both.
+    #[inline]
+    pub(crate) fn has_any(&self, other: &Self) -> bool {
+        self.0.iter().zip(other.0).any(|(own, other)| own & other != 0)
+    }
+}
+
 /// The header fields of one message, in their order.
 #[derive(Clone, Debug)]
 pub(super) struct Fields {
-    /// Which names there are, by their numbers.
-    names: [u64; 4],
+    /// The names that there are.
+    names: Names,
+    /// Those that there are more than once.
+    again: Names,
     few: [Field; FEW],
     count: usize,
     /// All of them, if there are more than few.
@@ -66,13 +95,20 @@ fn part(bytes: &[u8], from: u32, length: usize) -> &[u8] {
 
 impl Fields {
     pub(super) const fn new() -> Self {
-        Self { names: [0; 4], few: [Field::NONE; FEW], count: 0, many: Vec::new() }
+        Self {
+            names: Names::NONE,
+            again: Names::NONE,
+            few: [Field::NONE; FEW],
+            count: 0,
+            many: Vec::new(),
+        }
     }
 
     #[inline]
     pub(super) fn push(&mut self, field: Field) {
         let (word, bit) = place_of(field.name);
-        self.names[word] |= bit;
+        self.again.0[word] |= self.names.0[word] & bit;
+        self.names.0[word] |= bit;
         match self.few.get_mut(self.count) {
             Some(place) => *place = field,
             None => self.push_to_many(field),
@@ -97,8 +133,13 @@ impl Fields {
     /// Whether there is a field with this name.
     #[inline]
     pub(super) const fn has(&self, name: HeaderName) -> bool {
-        let (word, bit) = place_of(name);
-        self.names[word] & bit != 0
+        self.names.has(name)
+    }
+
+    /// Those that there are more than once.
+    #[inline]
+    pub(super) const fn again(&self) -> &Names {
+        &self.again
     }
 
     /// All fields in their order.

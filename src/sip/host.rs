@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use memchr::{memmem, memrchr};
 
@@ -37,10 +37,10 @@ impl<'a> Host<'a> {
     /// (RFC 5118, section 4.10).
     pub fn address(self) -> Option<IpAddr> {
         let inside = self.0.strip_prefix(b"[").and_then(|host| host.strip_suffix(b"]"));
-        let text = str::from_utf8(inside.unwrap_or(self.0)).ok()?;
-        if inside.is_none() && !text.contains(':') {
-            return text.parse().ok();
+        if inside.is_none() && bytes::find(b':', self.0).is_none() {
+            return dotted(self.0).map(IpAddr::V4);
         }
+        let text = str::from_utf8(inside.unwrap_or(self.0)).ok()?;
         let text = text.split('%').next()?;
         match memmem::find(text.as_bytes(), b":::") {
             None => text.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
@@ -139,6 +139,25 @@ fn is_address_and_more(bytes: &[u8], last: usize) -> bool {
     !is_address(bytes) && bytes.get(..last).is_some_and(is_address)
 }
 
+/// Four numbers with dots, as nearly all addresses are.
+fn dotted(bytes: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0_u8; 4];
+    let (mut place, mut digits) = (0, 0);
+    for byte in bytes {
+        let octet = octets.get_mut(place)?;
+        match byte {
+            b'.' if digits > 0 => (place, digits) = (place + 1, 0),
+            // Nobody knows whether a zero before a number makes it an octal one.
+            b'0'..=b'9' if digits == 0 || *octet != 0 => {
+                *octet = octet.checked_mul(10)?.checked_add(byte - b'0')?;
+                digits += 1;
+            }
+            _ => return None,
+        }
+    }
+    (place == 3 && digits > 0).then_some(Ipv4Addr::from(octets))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,6 +195,11 @@ mod tests {
         assert_eq!(address("[fe80::1%eth0]").as_deref(), Some("fe80::1"));
         assert_eq!(address("[2001:db8:::192.0.2.1]").as_deref(), Some("2001:db8::c000:201"));
         assert_eq!(address("example.com"), None);
+        let odd =
+            ["", "1", "1.2.3", "1.2.3.4.5", "1.2.3.4.", ".1.2.3", "1..2.3", "01.2.3.4", "00.0.0.0"];
+        for text in odd.into_iter().chain(["1.2.3.256", "1.2.3.4 ", "0.0.0.0", "255.255.255.255"]) {
+            assert_eq!(Host(text.as_bytes()).address(), text.parse().ok(), "{text}");
+        }
         assert_eq!(address("[192.0.2.1]"), None);
     }
 

@@ -7,7 +7,7 @@ use std::slice;
 
 use super::anomaly::{Anomalies, Anomaly};
 use super::body::{self, ContentType, Part};
-use super::fields::{Field, Fields};
+use super::fields::{Field, Fields, Names};
 use super::header_name::HeaderName;
 use super::inspection;
 use super::lexer::{Header, Line, Lines};
@@ -263,6 +263,12 @@ impl<'a> Message<'a> {
     #[inline]
     pub const fn has(&self, name: HeaderName) -> bool {
         self.fields.has(name)
+    }
+
+    /// The names that more than one header has.
+    #[inline]
+    pub(crate) const fn names_again(&self) -> &Names {
+        self.fields.again()
     }
 
     /// The value of the first header with this name as a number.

@@ -35,11 +35,13 @@ mod values;
 mod via;
 
 pub use address::Address;
+pub(crate) use address::tag_of;
 pub use anomaly::{Anomalies, Anomaly, Flag, Set as AnomalySet};
 pub use body::{ContentType, Part};
 pub use cseq::{CSeq, NUMBER_END as CSEQ_END, RAck};
 pub use dialog_id::DialogId;
 pub use digest::{Challenge, Credentials, Fields};
+pub(crate) use fields::Names;
 pub use head::{Head, head};
 pub(crate) use head::{HeadPlaces, head_of_message};
 pub use header_name::HeaderName;
@@ -57,6 +59,7 @@ pub use start::Start;
 pub use status::{Class, Status};
 pub use subscription::{Event, SubscriptionStage, SubscriptionState};
 pub use uri::{Scheme, Uri};
+pub(crate) use via::plain_branch;
 pub use via::{COOKIE, Rport, Via};
 
 pub use crate::transport::start_line::is_start;

@@ -2,7 +2,7 @@
 
 use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::{Media, MediaPair};
-use crate::sdp::{self, Direction};
+use crate::sdp::{Direction, Session};
 use crate::signaling::{Attempt, Call, Message, Traits, Transaction};
 use crate::sip::{HeaderName, Status};
 use crate::time::Span;
@@ -34,11 +34,11 @@ fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
         if end.time.since(progress.time) < SILENCE_MIN {
             continue;
         }
-        match progress.sdp() {
+        match progress.session() {
             // Without any RTP in the capture nothing is known of what the caller heard.
             Some(_) if media.is_empty() => {}
             _ if is_gated(hop) => {}
-            Some(body) => with_sdp(hop, progress, end, body, media, findings),
+            Some((session, _)) => with_sdp(hop, progress, end, &session, media, findings),
             None => without_sdp(call, attempt, hop, (progress, end), findings),
         }
     }
@@ -63,7 +63,7 @@ fn is_gated(hop: &Transaction<'_>) -> bool {
     hop.provisionals.iter().chain(&hop.request).any(|message| {
         let gate = message.text(HeaderName::PEarlyMedia).unwrap_or_default();
         let has_preconditions =
-            message.sdp().is_some_and(|sdp| sdp::Session::parse(sdp).0.has_preconditions());
+            message.session().is_some_and(|(session, _)| session.has_preconditions());
         gate.to_ascii_lowercase().contains("inactive") || has_preconditions
     })
 }
@@ -72,11 +72,10 @@ fn with_sdp(
     hop: &Transaction<'_>,
     progress: &Message<'_>,
     end: &Message<'_>,
-    body: &[u8],
+    session: &Session<'_>,
     media: Media<'_>,
     findings: &mut Findings<'_>,
 ) {
-    let (session, _) = sdp::Session::parse(body);
     let Some(audio) = session.audio() else { return };
     let is_sending = matches!(audio.direction(), Direction::SendRecv | Direction::SendOnly);
     let Some(callee) = progress.audio_endpoint().filter(|_| is_sending && audio.port != 0) else {

@@ -1,7 +1,6 @@
 #![doc = include_str!("reinvite_rejected.md")]
 
 use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
-use crate::sdp::Session;
 use crate::signaling::{Call, Dialog, Message, Traits, Transaction};
 use crate::sip::{Class, HeaderName, Method, Status};
 use crate::time::Span;
@@ -114,8 +113,8 @@ fn is_fax_over_voice(
     request: &Message<'_>,
     answer: &Message<'_>,
 ) -> bool {
-    let has_image = request.sdp().is_some_and(|body| {
-        Session::parse(body).0.media.iter().any(|media| media.is("image") && !media.is_rejected())
+    let has_image = request.session().is_some_and(|(session, _)| {
+        session.media.iter().any(|media| media.is("image") && !media.is_rejected())
     });
     if !has_image {
         return false;
@@ -124,10 +123,9 @@ fn is_fax_over_voice(
         let is_agreed = message.time <= answer.time
             && dialog.holds(message)
             && message.status().map(Status::class) == Some(Class::Success);
-        is_agreed.then(|| message.sdp()).flatten()
+        is_agreed.then(|| message.session()).flatten()
     });
-    agreed.is_some_and(|body| {
-        let (session, _) = Session::parse(body);
+    agreed.is_some_and(|(session, _)| {
         session
             .audio()
             .is_some_and(|audio| audio.codecs().any(|codec| codec.is("PCMU") || codec.is("PCMA")))
@@ -136,7 +134,7 @@ fn is_fax_over_voice(
 
 /// The kinds of media in the offer with their protocols.
 fn offered(request: &Message<'_>) -> Option<Value> {
-    let (session, _) = Session::parse(request.sdp()?);
+    let (session, _) = request.session()?;
     let media = session
         .media
         .iter()

@@ -3,7 +3,6 @@
 use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::Media;
 use crate::packet::{Endpoint, IcmpKind};
-use crate::sdp;
 use crate::signaling::{Call, Message, Traits, Transaction};
 use crate::sip::{Method, Status};
 use crate::time::{Span, Time};
@@ -164,8 +163,7 @@ fn end_of(call: &Call<'_>) -> Option<Time> {
 fn places<'m>(call: &'m Call<'m>) -> Vec<Place<'m>> {
     let mut places: Vec<Place<'m>> = Vec::new();
     for message in call.messages {
-        let Some(body) = message.sdp() else { continue };
-        let (session, _) = sdp::Session::parse(body);
+        let Some((session, _)) = message.session() else { continue };
         for line in &session.media {
             let ends = [(line.rtp_endpoint(), false), (line.rtcp_endpoint(), true)];
             for (end, is_rtcp) in ends.into_iter().filter(|_| line.port != 0) {

@@ -87,7 +87,7 @@ fn report(call: &Call<'_>, own: &[&Transaction<'_>], findings: &mut Findings<'_>
 fn described(report: Report, hop: &Transaction<'_>) -> Report {
     let bytes = hop.request.map(|request| request.bytes().len());
     let is_fragmented = hop.request.is_some_and(|request| request.is_fragmented);
-    let sdp = hop.request.and_then(|request| request.sdp()).map(<[u8]>::len);
+    let sdp = hop.request.and_then(Message::sdp).map(<[u8]>::len);
     report
         .with("method", Value::quoted(hop.method.as_bytes()))
         .with_some("bytes", bytes)

@@ -1,7 +1,7 @@
 #![doc = include_str!("sip_alg_rewrite.md")]
 
 use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
-use crate::sdp::{Media, Session};
+use crate::sdp::Media;
 use crate::signaling::{Call, Message, Reach, SentBy, Traits, Transaction, address_in};
 use crate::time::Span;
 use crate::transport::Transport;
@@ -95,8 +95,7 @@ fn signs<'c>(call: &Call<'c>, request: &Message<'c>) -> Vec<Value> {
     if is_outside && port.is_some_and(|port| port != source.port) {
         signs.push(Value::Word("contact-port"));
     }
-    let Some(body) = request.sdp() else { return signs };
-    let (session, _) = Session::parse(body);
+    let Some((session, _)) = request.session() else { return signs };
     if session.media.iter().any(|media| media.candidates().next().is_some()) {
         return Vec::new();
     }

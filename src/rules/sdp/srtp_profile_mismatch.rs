@@ -1,7 +1,7 @@
 #![doc = include_str!("srtp_profile_mismatch.md")]
 
 use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
-use crate::sdp::{Media, Session};
+use crate::sdp::Media;
 use crate::signaling::{Attempt, Call, Exchange, Objection, Traits};
 use crate::sip::HeaderName;
 
@@ -33,7 +33,7 @@ fn refused(call: &Call<'_>, attempt: &Attempt<'_>, findings: &mut Findings<'_>) 
     let hop = attempt.origin(call, first);
     let Some(Objection::Profile { is_told }) = Objection::of(hop) else { return };
     let Some((request, answer)) = hop.request.zip(hop.final_response()) else { return };
-    let Some(offer) = request.sdp().map(|body| Session::parse(body).0) else { return };
+    let Some((offer, _)) = request.session() else { return };
     let Some(status) = answer.status().filter(|_| !call.is_given_up(hop)) else { return };
     let confidence = if is_told { Confidence::Likely } else { Confidence::Possible };
     let protocols = offer.media.iter().filter(|media| !media.is_rejected());
