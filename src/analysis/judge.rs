@@ -1,4 +1,4 @@
-//! From the messages of one call to its result.
+//! From the messages of calls to their results.
 
 use crate::analysis::ladder::ladder;
 use crate::analysis::leg::Leg;
@@ -22,8 +22,8 @@ pub(super) struct Detail<'d> {
     pub(super) has_summary: bool,
     /// The messages in that entry, by the Call-ID and by what was found.
     pub(super) has_transcript: &'d dyn Fn(&str, &[Finding]) -> bool,
-    /// Its streams, and what ties it to other calls.
-    pub(super) has_leg: bool,
+    /// Its streams.
+    pub(super) has_streams: bool,
     /// The ladder of this finding.
     pub(super) has_ladder: &'d dyn Fn(&Finding) -> bool,
 }
@@ -132,7 +132,7 @@ impl Heard<'_> {
             complete(&call, &known, finding, detail);
         }
         let (listed, has_all_streams) =
-            if detail.has_leg { streams(&call, media) } else { (Vec::new(), true) };
+            if detail.has_streams { streams(&call, media) } else { (Vec::new(), true) };
         let claimed = listed.iter().map(|stream| stream.first.frame).collect();
         let summary = detail.has_summary.then(|| summarize(&call, listed)).flatten();
         let (mut summary, links_dropped) = summary.unzip();

@@ -198,9 +198,9 @@ impl Tally {
         }
     }
 
-    /// Judges the calls of one Call-ID, like [`Tally::judge_all`]. `is_continuation` when the same
-    /// Call-ID has had a result before.
-    pub fn judge(
+    /// Judges the calls of one Call-ID, like [`Tally::judge_all`].
+    #[cfg(test)]
+    pub(crate) fn judge(
         &mut self,
         log: &CallLog,
         surroundings: Surroundings<'_>,
@@ -223,7 +223,10 @@ impl Tally {
         let mut messages = 0;
         for case in cases {
             let length = case.log.len();
-            if messages + length > BATCH_MESSAGES {
+            // Of a log that is full something is said of the capture before anything of its calls,
+            // and not before anything of the calls that came first.
+            let is_part = case.log.full_since().is_some();
+            if !batch.is_empty() && (is_part || messages + length > BATCH_MESSAGES) {
                 self.judge_batch(&batch, media, rules);
                 batch.clear();
                 messages = 0;
@@ -289,7 +292,7 @@ impl Tally {
                 is_wanted.set(keep.wants_transcript(examples, call_id, found));
                 is_wanted.get() && has_room
             },
-            has_leg: keep.has_legs(),
+            has_streams: keep.has_legs(),
             has_ladder: &|finding| {
                 ladders.get(finding.rule.code).copied().unwrap_or_default() < keep.ladders
             },
@@ -705,7 +708,7 @@ fn merge_continuations(mut calls: Vec<CallSummary>) -> Vec<CallSummary> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::LINKS_PER_LEG_MAX;
+    use crate::limits::{BYTES_PER_CALL_MAX, LINKS_PER_LEG_MAX};
     use crate::signaling::samples::{log, surrounded};
 
     #[test]
@@ -735,19 +738,26 @@ mod tests {
     #[test]
     fn calls_side_by_side_are_judged_like_each_by_itself() {
         let refusal = INVITE.replace("INVITE sip:b@h SIP/2.0", "SIP/2.0 503 Gone");
+        let contact = "Contact: <sip:b@192.0.2.1>;expires=60\n";
+        let register = INVITE.replace("INVITE", "REGISTER") + contact;
+        let accepted = register.replace("REGISTER sip:b@h SIP/2.0", "SIP/2.0 200 OK") + "\n";
         let kinds = [
             vec![(0, 1, 2, format!("{INVITE}\n"))],
             vec![(0, 1, 2, format!("{INVITE}\n")), (900, 2, 1, format!("{refusal}\n"))],
             vec![(0, 1, 2, format!("{}\n", INVITE.replace("CSeq: 1", "CSeq: x")))],
+            vec![(0, 1, 2, format!("{register}\n")), (9, 2, 1, accepted)],
         ];
+        // Nothing that came after it is kept, and the user may have gone on registering.
+        let large = format!("{register}X: {}\n\n", "x".repeat(BYTES_PER_CALL_MAX));
         let logs: Vec<CallLog> = (0..2 * BATCH_MESSAGES)
             .map(|number| {
                 let own = kinds.get(number % kinds.len()).expect("a kind").iter();
                 let text = |text: &str| text.replace("Call-ID: 1", &format!("Call-ID: {number}"));
                 let own: Vec<_> =
                     own.map(|(at, from, to, own)| (*at, *from, *to, text(own))).collect();
-                let samples: Vec<_> =
+                let mut samples: Vec<_> =
                     own.iter().map(|(at, from, to, own)| (*at, *from, *to, &**own)).collect();
+                samples.extend((number == BATCH_MESSAGES / 2 + 3).then_some((99, 1, 2, &*large)));
                 log(&samples)
             })
             .collect();
@@ -755,13 +765,18 @@ mod tests {
         let (mut together, mut alone) = (keep(), keep());
         let media = Media::new(&[]);
         surrounded(|surroundings| {
-            let case = |log| Case { log, surroundings, is_continuation: false };
-            together.judge_all(logs.iter().map(case), media, rules::ALL);
-            logs.iter().for_each(|log| alone.judge(log, surroundings, media, rules::ALL, false));
+            let cases = logs.iter().zip(0..).map(|(log, number)| {
+                let is_continuation = number % 7 == 0;
+                Case { log, surroundings, is_continuation }
+            });
+            together.judge_all(cases.clone(), media, rules::ALL);
+            cases.for_each(|case| alone.judge_all([case], media, rules::ALL));
         });
+        assert_eq!(logs.iter().filter(|log| log.full_since().is_some()).count(), 1);
         let told = |tally| format!("{:?}", Tally::finish(vec![tally], &Profile::default()));
         let (together, alone) = (told(together), told(alone));
         assert!(together.contains("TXN1"), "rules find something");
+        assert!(together.contains("\"registrations\": "), "a registration is given up");
         assert!(together == alone);
     }
 

@@ -23,6 +23,9 @@ const OPEN_MAX: usize = OPEN_CALLS_MAX / SHARDS;
 /// Bytes of memory that the open calls of a shard take.
 const HELD_MAX: usize = OPEN_BYTES_MAX / SHARDS;
 
+/// Calls that are judged before the memory that they took is given back.
+const JUDGED_AT_ONCE: usize = 256;
+
 /// Distinct Call-IDs that a shard tells apart.
 const KNOWN_MAX: usize = CALL_IDS_MAX / SHARDS;
 
@@ -112,7 +115,7 @@ impl CallShard {
             return;
         }
         if let Some(before) = self.open.remove_entry(call_id) {
-            self.judge(&[before], |open| open.log.closes_at(), grounds);
+            self.judge(vec![before], |open| open.log.closes_at(), grounds);
         }
         let mut log = CallLog::new(delivery.time);
         let pushed = log.push(delivery, &head);
@@ -168,14 +171,14 @@ impl CallShard {
         let mut over: Vec<_> =
             self.open.extract_if(|_, open| open.log.closes_at() < reached).collect();
         in_order(&mut over);
-        self.judge(&over, |open| open.log.closes_at(), grounds);
+        self.judge(over, |open| open.log.closes_at(), grounds);
     }
 
     /// Judges all that is left at the end of the captures.
     pub(crate) fn finish(&mut self, last: Time, grounds: Grounds<'_>) {
         let mut left: Vec<_> = self.open.drain().collect();
         in_order(&mut left);
-        self.judge(&left, |open| last.min(open.log.closes_at()), grounds);
+        self.judge(left, |open| last.min(open.log.closes_at()), grounds);
     }
 
     /// No Call-ID that it has had so far comes again.
@@ -196,6 +199,20 @@ impl CallShard {
 
     /// Judges calls that are no longer among the open ones, each as far as it was observed.
     fn judge(
+        &mut self,
+        over: Vec<(Box<[u8]>, Open)>,
+        observed_until: impl Fn(&Open) -> Time,
+        grounds: Grounds<'_>,
+    ) {
+        let mut over = over.into_iter().peekable();
+        // What was judged is given back before the next ones need room for their results.
+        while over.peek().is_some() {
+            let some: Vec<_> = over.by_ref().take(JUDGED_AT_ONCE).collect();
+            self.judge_some(&some, &observed_until, grounds);
+        }
+    }
+
+    fn judge_some(
         &mut self,
         over: &[(Box<[u8]>, Open)],
         observed_until: impl Fn(&Open) -> Time,
@@ -252,7 +269,7 @@ impl CallShard {
             self.open.extract_if(|_, open| (open.log.last(), open.first) <= limit).collect();
         in_order(&mut over);
         self.tally.drop("open-calls", over.len() as u64);
-        self.judge(&over, |open| open.log.last(), grounds);
+        self.judge(over, |open| open.log.last(), grounds);
     }
 }
 

@@ -165,7 +165,7 @@ pub fn judge(
     media: Media<'_>,
     failures: &mut Vec<Failure>,
 ) -> Vec<Vec<Finding>> {
-    let mut cases: Vec<Case<'_, '_>> = calls.iter().map(|call| Case::of(call, media)).collect();
+    let mut cases: Vec<Asked<'_, '_>> = calls.iter().map(|call| Asked::of(call, media)).collect();
     for rule in rules {
         rule_on(rule, &mut cases, media, failures);
     }
@@ -174,7 +174,7 @@ pub fn judge(
 }
 
 /// A call before the rules.
-struct Case<'m, 'c> {
+struct Asked<'m, 'c> {
     call: &'m Call<'c>,
     traits: Traits,
     found: Vec<Finding>,
@@ -182,7 +182,7 @@ struct Case<'m, 'c> {
     known: usize,
 }
 
-impl<'m, 'c> Case<'m, 'c> {
+impl<'m, 'c> Asked<'m, 'c> {
     fn of(call: &'m Call<'c>, media: Media<'_>) -> Self {
         let mut traits = Traits::of(call);
         traits.set_if(!media.is_empty(), Traits::RTP);
@@ -194,7 +194,7 @@ impl<'m, 'c> Case<'m, 'c> {
 /// Asks one rule of every call whose traits open its gate.
 fn rule_on(
     rule: &'static Rule,
-    cases: &mut [Case<'_, '_>],
+    cases: &mut [Asked<'_, '_>],
     media: Media<'_>,
     failures: &mut Vec<Failure>,
 ) {
@@ -324,7 +324,8 @@ mod tests {
 
     use super::*;
     use crate::finding::{Gate, Report, Severity};
-    use crate::signaling::samples::with_call;
+    use crate::signaling::CallLog;
+    use crate::signaling::samples::{log, surrounded, with_call};
 
     const INVITE: &str = "INVITE sip:b@h SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\n\
         From: <sip:a@h>;tag=a\nTo: <sip:b@h>\nCall-ID: 1\nCSeq: 1 INVITE\n\n";
@@ -359,6 +360,30 @@ mod tests {
         let (found, failures) = judge_invite(&[&OPEN, &PANICKING, &OPEN, &PANICKING]);
         assert_eq!(found, 2);
         assert_eq!(failures, [Failure { rule: "panicking" }, Failure { rule: "panicking" }]);
+    }
+
+    #[test]
+    fn a_rule_that_panics_on_one_call_finds_what_it_finds_in_others() {
+        static OPEN: Rule = rule("loud", Gate::OPEN, LOUD);
+        static CHOOSY: Rule = rule(
+            "choosy",
+            Gate::OPEN,
+            Check::Call(|call, findings| {
+                findings.report(Report::on_capture());
+                assert!(call.call_id != b"2", "this panic belongs to a test");
+            }),
+        );
+        let logs = ["1", "2", "3"].map(|number| {
+            log(&[(0, 1, 2, &INVITE.replace("Call-ID: 1", &format!("Call-ID: {number}")))])
+        });
+        let messages = logs.each_ref().map(CallLog::messages);
+        surrounded(|surroundings| {
+            let calls = Call::build(messages.iter().map(|own| (&**own, surroundings)));
+            let mut failures = Vec::new();
+            let found = judge(&[&OPEN, &CHOOSY, &OPEN], &calls, Media::new(&[]), &mut failures);
+            assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), [3, 2, 3]);
+            assert_eq!(failures, [Failure { rule: "choosy" }]);
+        });
     }
 
     #[test]

@@ -7,39 +7,11 @@ use crate::sdp::{Anomalies, Session};
 use crate::signaling::message::Described;
 use crate::sip::{self, CSeq, HeaderName, Method, plain_branch};
 
-/// Different descriptions of a call that are kept as they were read.
+/// Descriptions of a call that are kept as they were read.
 const DESCRIPTIONS_MAX: usize = 256;
 
 /// Media of a description that is kept as it was read.
 const MEDIA_MAX: usize = 16;
-
-/// What was found in values a short time ago, by the bytes of the values.
-#[derive(Debug)]
-struct Memory<'c, T, const N: usize> {
-    known: [(&'c [u8], T); N],
-    oldest: usize,
-}
-
-impl<'c, T: Copy, const N: usize> Memory<'c, T, N> {
-    /// Knows that an empty value says `nothing`.
-    const fn of(nothing: T) -> Self {
-        Self { known: [(&[], nothing); N], oldest: 0 }
-    }
-
-    /// What `find` finds in `value`.
-    #[inline]
-    fn get(&mut self, value: &'c [u8], find: impl FnOnce(&'c [u8]) -> T) -> T {
-        if let Some((_, found)) = self.known.iter().find(|(known, _)| *known == value) {
-            return *found;
-        }
-        let found = find(value);
-        if let Some(oldest) = self.known.get_mut(self.oldest) {
-            *oldest = (value, found);
-        }
-        self.oldest = (self.oldest + 1) % N;
-        found
-    }
-}
 
 /// Reads what the messages of one call say, each in its turn, and the same thing mostly once.
 #[derive(Debug)]
@@ -129,6 +101,34 @@ impl<'c> Lately<'c> {
         }
         self.oldest_session = (self.oldest_session + 1) % self.sessions.len();
         Described::Read(session, anomalies)
+    }
+}
+
+/// What was found in values a short time ago, by the bytes of the values.
+#[derive(Debug)]
+struct Memory<'c, T, const N: usize> {
+    known: [(&'c [u8], T); N],
+    oldest: usize,
+}
+
+impl<'c, T: Copy, const N: usize> Memory<'c, T, N> {
+    /// Knows that an empty value says `nothing`.
+    const fn of(nothing: T) -> Self {
+        Self { known: [(&[], nothing); N], oldest: 0 }
+    }
+
+    /// What `find` finds in `value`.
+    #[inline]
+    fn get(&mut self, value: &'c [u8], find: impl FnOnce(&'c [u8]) -> T) -> T {
+        if let Some((_, found)) = self.known.iter().find(|(known, _)| *known == value) {
+            return *found;
+        }
+        let found = find(value);
+        if let Some(oldest) = self.known.get_mut(self.oldest) {
+            *oldest = (value, found);
+        }
+        self.oldest = (self.oldest + 1) % N;
+        found
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) enum Described<'c> {
     No,
     /// Read once, for this message and those after it that say the same.
     Read(Rc<Session<'c>>, sdp::Anomalies),
-    /// To be read whenever it is asked for: others of the call take enough memory.
+    /// To be read whenever it is asked for: it is large, or the call has very many.
     Unread,
 }
 

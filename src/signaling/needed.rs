@@ -37,7 +37,7 @@ impl Needed {
     /// `Max-Forwards` alone.
     pub const MAX_FORWARDS: Self = Self::of(&[HeaderName::MaxForwards]);
 
-    pub(super) const NONE: Self = Self(0);
+    const NONE: Self = Self(0);
 
     const fn of(names: &[HeaderName]) -> Self {
         let mut bits = 0;

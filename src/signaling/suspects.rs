@@ -317,7 +317,8 @@ static FITTING: [[u64; 256]; PIECE] = {
         let mut place = 0;
         while place < PIECE {
             let letter = name[begin + place];
-            tables[place][letter.to_ascii_lowercase() as usize] |= 1 << index;
+            assert!(!letter.is_ascii_uppercase());
+            tables[place][letter as usize] |= 1 << index;
             tables[place][letter.to_ascii_uppercase() as usize] |= 1 << index;
             place += 1;
         }
