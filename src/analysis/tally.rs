@@ -31,7 +31,7 @@ use crate::time::{Span, Time};
 
 /// Messages of calls that are judged side by side, if there is more than one call: with all that is
 /// read of them they stay in the second level of the cache.
-const BATCH_MESSAGES: usize = 96;
+const BATCH_MESSAGES: usize = 48;
 
 /// How long a moment without packets of nearly all streams may last.
 const MOMENT: Span = Span::from_millis(100);

@@ -24,7 +24,7 @@ const OPEN_MAX: usize = OPEN_CALLS_MAX / SHARDS;
 const HELD_MAX: usize = OPEN_BYTES_MAX / SHARDS;
 
 /// Calls that are judged before the memory that they took is given back.
-const JUDGED_AT_ONCE: usize = 256;
+const JUDGED_AT_ONCE: usize = 32;
 
 /// Distinct Call-IDs that a shard tells apart.
 const KNOWN_MAX: usize = CALL_IDS_MAX / SHARDS;
