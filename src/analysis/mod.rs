@@ -61,7 +61,7 @@ pub use screen::{HostPattern, Ignore, Ignored, Policy, Screen, Screened};
 pub use statistics::{MessageCounts, Peer, Statistics};
 pub use stream::{Batch, Telling, Told};
 pub use summary::summarize;
-pub use tally::{Case, Keep, Tally, TranscriptsOf};
+pub use tally::{Case, Gathered, Keep, Tally, TranscriptsOf};
 pub use timeline::{Interval, Timeline};
 pub use transcript::Step;
 

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
 use crate::analysis::judge::{Detail, Heard, Judged, Use, hear};
@@ -172,6 +173,13 @@ pub struct Tally {
     pub dropped: BTreeMap<&'static str, u64>,
     #[cfg_attr(feature = "parts", borsh(deserialize_with = "crate::bytes::parts::by_word"))]
     failed_rules: BTreeMap<&'static str, u64>,
+}
+
+/// What a part of the run has gathered of the capture as a whole.
+#[derive(Debug)]
+pub struct Gathered {
+    facts: Facts,
+    statistics: Statistics,
 }
 
 impl Tally {
@@ -348,16 +356,21 @@ impl Tally {
         }
     }
 
+    /// Gives what it has gathered of the capture as a whole, for [`Tally::gather`].
+    pub fn hand_over(&mut self) -> Gathered {
+        let statistics = std::mem::take(&mut self.statistics);
+        Gathered { facts: self.facts.hand_over(), statistics }
+    }
+
     /// Takes what parts have gathered of the capture as a whole, so that there is one table of
     /// hosts and not one for each part. Parts are put together first: what a bound leaves out is
     /// then the same for all of them.
-    pub fn gather<'t>(&mut self, parts: impl Iterator<Item = &'t mut Self>) {
-        let mut parts =
-            parts.map(|part| (part.facts.hand_over(), std::mem::take(&mut part.statistics)));
-        let Some((mut facts, mut statistics)) = parts.next() else { return };
-        for (own, figures) in parts {
-            facts.merge(own);
-            statistics.merge(figures);
+    pub fn gather(&mut self, parts: impl IntoIterator<Item = Gathered>) {
+        let mut parts = parts.into_iter();
+        let Some(Gathered { mut facts, mut statistics }) = parts.next() else { return };
+        for own in parts {
+            facts.merge(own.facts);
+            statistics.merge(own.statistics);
         }
         self.facts.merge(facts);
         self.statistics.merge(statistics);
@@ -497,14 +510,21 @@ impl Tally {
             }
         }
         let is_several = facts.captures.len() > 1;
-        let found = held.into_iter().chain(found.into_iter().flatten());
-        let mut findings = all_findings(found, &mut analysis, profile, &facts);
+        let judged_by = (profile, &facts);
+        let ((mut findings, failures), links) = rayon::join(
+            || all_findings(held, found, judged_by),
+            || {
+                legs.reserve_exact(packed.iter().map(Legs::len).sum());
+                packed.into_iter().for_each(|own| legs.extend(own));
+                told.linked(legs)
+            },
+        );
+        for failure in failures {
+            *analysis.failed_rules.entry(failure.rule).or_default() += 1;
+        }
         analysis.totals.copies = facts.copies.count + facts.shared;
         analysis.captures = std::mem::take(&mut facts.captures);
         drop(facts);
-        legs.reserve_exact(packed.iter().map(Legs::len).sum());
-        packed.into_iter().for_each(|own| legs.extend(own));
-        let links = told.linked(legs);
         roots::settle(&links, &mut findings);
         owners::settle(&mut findings, &told.findings, named);
         // What owns others may be less bad than they are.
@@ -539,31 +559,36 @@ fn add_counts<K: Ord>(counts: &mut BTreeMap<K, u64>, more: BTreeMap<K, u64>) {
     }
 }
 
-/// What the rules found in the calls, as far as it stands, and in the capture as a whole.
+/// What the rules found in the calls, as far as it stands, and in the capture as a whole; and the
+/// rules that failed.
 fn all_findings(
-    found: impl Iterator<Item = Finding>,
-    analysis: &mut Analysis,
-    profile: &Profile,
-    facts: &Facts,
-) -> Vec<Finding> {
+    held: Vec<Finding>,
+    parts: Vec<Kept>,
+    (profile, facts): (&Profile, &Facts),
+) -> (Vec<Finding>, Vec<rules::Failure>) {
     let mut failures = Vec::new();
-    let own = rules::judge_capture(profile, facts, &mut failures);
     let stands = |mut finding: Finding| match is_visible(&mut finding, facts) {
         true => Some(finding),
         false => finding.fallback.take().map(|fallback| *fallback),
     };
+    let (own, found) = rayon::join(
+        || rules::judge_capture(profile, facts, &mut failures),
+        || -> Vec<Vec<Finding>> {
+            let parts = parts.into_par_iter();
+            parts.map(|part| part.into_iter().filter_map(stands).collect()).collect()
+        },
+    );
+    let mut findings: Vec<Finding> = held.into_iter().filter_map(stands).collect();
     // There may be very many.
-    let mut findings: Vec<Finding> = Vec::new();
-    found.filter_map(stands).for_each(|finding| push(&mut findings, finding));
-    findings.extend(own);
+    findings.reserve_exact(found.iter().map(Vec::len).sum::<usize>() + own.len());
+    for mut part in found.into_iter().chain([own]) {
+        findings.append(&mut part);
+    }
     let is_several = facts.captures.len() > 1;
     sort(&mut findings, is_several);
     rules::judge_together(&mut findings, &profile.settings, &mut failures);
-    for failure in failures {
-        *analysis.failed_rules.entry(failure.rule).or_default() += 1;
-    }
     sort(&mut findings, is_several);
-    findings
+    (findings, failures)
 }
 
 /// Incidents among the findings and those that were told before; these are in no list any more.

@@ -44,14 +44,14 @@ fn left_of(names: &[&str]) -> Left {
     let mut run = Run::new(sources.len(), &options);
     let mut merge = Merge::new(sources).expect("no pipe");
     while let Some(round) = merge.next().expect("it can be read") {
-        run.work(&round);
+        run.work(&round, None);
         merge.recycle(round);
     }
     run.tally.facts.captures = merge.into_descriptions();
     run.finish_calls();
     let mut parts = vec![run.tally];
-    parts.extend(run.calls.into_iter().map(CallShard::into_tally));
-    Left { parts, media: run.rtp, clocks: run.clocks }
+    parts.extend(run.shards.calls.into_iter().map(CallShard::into_tally));
+    Left { parts, media: run.shards.rtp, clocks: run.clocks }
 }
 
 /// The analysis without what does not go along.

@@ -14,11 +14,10 @@ use rayon::prelude::*;
 use crate::analysis::{Analysis, Batch, Keep, Tally, Telling};
 use crate::capture::{self, FrameId, Secret, Source};
 use crate::limits::{FINDINGS_PER_SHARD_MIN, WINDOWS_PER_JUDGEMENT};
-use crate::media::{Media, Streams as RtpStreams};
 use crate::packet::Defragmenter;
 use crate::rules::Profile;
 use crate::time::Time;
-use crate::transport::{Disruption, Disruptions, GAP_PATIENCE, KeyLog};
+use crate::transport::KeyLog;
 
 mod calls;
 mod clocks;
@@ -35,14 +34,15 @@ mod origin;
 mod pace;
 #[cfg(feature = "parts")]
 pub mod parts;
+mod shards;
 
-use calls::{CallShard, Grounds};
+use calls::CallShard;
 use clocks::{Clocks, Link};
-use decode::{Decoded, Decoder, Order, Sighting};
+use decode::{Decoded, Decoder};
 use desks::Desks;
-use flows::Flows;
 use merge::{Merge, Round};
 use pace::Pace;
+use shards::{Shards, Window};
 
 pub use excerpt::{Content, Group, Kept, Stretch, Wanted, excerpt};
 pub use extract::{Picked, pick};
@@ -196,11 +196,7 @@ struct Run<'o> {
     options: &'o Options,
     is_several: bool,
     defragmenter: Defragmenter,
-    flows: Vec<Flows>,
-    keys: KeyLog,
-    rtp: Vec<RtpStreams>,
-    calls: Vec<CallShard>,
-    disruptions: Disruptions,
+    shards: Shards<'o>,
     tally: Tally,
     clocks: Clocks,
     desks: Desks,
@@ -216,11 +212,7 @@ impl<'o> Run<'o> {
             options,
             is_several: captures > 1,
             defragmenter: Defragmenter::default(),
-            flows: (0..SHARDS).map(|_| Flows::new(hash.clone())).collect(),
-            keys: options.keys.clone(),
-            rtp: (0..SHARDS).map(|_| RtpStreams::with_share_of(SHARDS)).collect(),
-            calls: (0..SHARDS).map(|_| CallShard::new(keep.clone())).collect(),
-            disruptions: Disruptions::default(),
+            shards: Shards::new(options, &keep, &hash),
             tally: Tally::new(options.keep.clone()),
             clocks: Clocks::of(captures),
             desks: Desks::default(),
@@ -249,7 +241,7 @@ impl<'o> Run<'o> {
                     false => pace.rounds(&mut round),
                 };
                 for round in rounds {
-                    let reached = self.work(&round);
+                    let reached = self.work(&round, None);
                     self.close_calls(reached);
                     self.tell(teller)?;
                     merge.recycle(round);
@@ -257,19 +249,14 @@ impl<'o> Run<'o> {
                 progress(merge.bytes());
                 ahead = merge.next()?;
             } else {
-                let work = || {
-                    if let Some(reached) = over.take() {
-                        self.close_calls(reached);
-                    }
-                    self.work(&round)
-                };
+                let work = || self.work(&round, over.take());
                 let (next, reached) = rayon::join(|| merge.next(), work);
                 ahead = next?;
                 windows += 1;
                 let is_due = windows % WINDOWS_PER_JUDGEMENT == 0;
                 // At the end, calls wait for what the streams still hold.
-                over =
-                    Some(reached).filter(|_| ahead.is_some() && (is_due || self.is_look_cheap()));
+                over = Some(reached)
+                    .filter(|_| ahead.is_some() && (is_due || self.shards.is_look_cheap()));
                 if let Teller::Telling(..) = teller
                     && let Some(reached) = over.take()
                 {
@@ -283,10 +270,10 @@ impl<'o> Run<'o> {
             }
         }
         if let Some(rest) = pace.rest() {
-            self.work(&rest);
+            self.work(&rest, None);
         }
         counts::captures(&mut self.tally, merge.into_descriptions());
-        self.tally.drop("key-lines", self.keys.dropped());
+        self.tally.drop("key-lines", self.shards.keys.dropped());
         let is_corrected = corrected.is_some();
         let links = corrected.unwrap_or_else(|| self.clocks.links());
         let apart = links.iter().filter_map(|link| link.difference(is_corrected));
@@ -299,7 +286,7 @@ impl<'o> Run<'o> {
     /// Tells what is new.
     fn tell(&mut self, teller: &mut Teller<'_, '_>) -> Result<(), Error> {
         let Teller::Telling(telling, tell) = teller else { return Ok(()) };
-        let mut tallies: Vec<_> = self.calls.iter_mut().map(CallShard::tally).collect();
+        let mut tallies = self.shards.tallies();
         let batch = telling.batch(&mut tallies, &self.tally.facts, &self.options.profile.settings);
         match batch.is_empty() || tell(batch).is_continue() {
             true => Ok(()),
@@ -308,138 +295,67 @@ impl<'o> Run<'o> {
     }
 
     /// Works on one round and returns the moment at or before which nothing can come any more.
-    fn work(&mut self, round: &Round) -> Time {
-        self.take_secrets(&round.secrets);
-        let Self { is_several, ref hash, ref desks, .. } = *self;
+    /// Before it, judges the calls that were `over` by then.
+    fn work(&mut self, round: &Round, over: Option<Time>) -> Time {
+        let Self { is_several, ref hash, ref desks, ref mut shards, ref mut tally, .. } = *self;
         let decoder = Decoder { media: self.options.media, is_several, hash, desks };
-        let decoded: Vec<Decoded<'_>> =
-            round.parts.par_iter().map(|part| decoder.part(part)).collect();
+        let known = &tally.facts.coverage;
+        let (given, decoded) = rayon::join(
+            || over.map_or_else(Vec::new, |reached| shards.close(reached, known)),
+            || -> Vec<Decoded<'_>> {
+                round.parts.par_iter().map(|part| decoder.part(part)).collect()
+            },
+        );
+        take_secrets(&mut shards.keys, &round.secrets);
         for (part, of) in decoded.iter().zip(&round.parts) {
             if !part.samples.is_empty() {
                 self.clocks.add(of.block.first().capture, &part.samples);
             }
         }
-        let until = counts::frames(&mut self.tally, &decoded);
+        let mut coverage = known.clone();
+        decoded.iter().for_each(|part| coverage.merge(&part.coverage));
         let whole = decoder.reassemble(&mut self.defragmenter, &decoded);
         let whole = decoder.packets(&whole);
-        let late: Vec<Vec<Sighting<'static>>> = self
-            .flows
-            .par_iter_mut()
-            .enumerate()
-            .map(|(shard, flows)| flows.push(shard, decoder, &decoded, &whole, &self.keys))
-            .collect();
-        let columns = decoded.iter().chain([&whole]).map(|part| &part.disruptions);
-        let errors = decoder.in_order(columns, !whole.disruptions.is_empty());
-        take_disruptions(&mut self.disruptions, &errors, &mut self.flows);
-        let names = desks.names();
-        self.rtp.par_iter_mut().enumerate().for_each(|(shard, streams)| {
-            decoder.media(streams, shard, &decoded, &whole, &names);
-        });
-        drop(names);
-        let grounds = Grounds {
-            media: Media::new(&self.rtp),
-            network: self.disruptions.network(),
-            profile: &self.options.profile,
-            coverage: &self.tally.facts.coverage,
-        };
-        self.calls.par_iter_mut().enumerate().for_each(|(shard, calls)| {
-            let mut sightings: Vec<&Sighting<'_>> = decoded
-                .iter()
-                .chain([&whole])
-                .flat_map(|part| part.sip.get(shard).into_iter().flatten())
-                .collect();
-            let streamed = late.iter().flatten();
-            sightings.extend(streamed.filter(|sighting| sighting.shard == shard));
-            // Of a single capture already in order but for what was reassembled.
-            sightings.sort_by_key(|sighting| sighting.order);
-            for sighting in sightings {
-                calls.push(sighting, grounds);
-            }
-        });
+        // What calls show of the capture is put into tables that no call asks.
+        let (until, ()) = rayon::join(
+            || {
+                tally.gather(given);
+                counts::frames(tally, &decoded)
+            },
+            || {
+                let window = Window { parts: &decoded, whole: &whole };
+                shards.take(window, decoder, desks, &coverage);
+            },
+        );
         let parts = decoded.into_iter().chain([whole]);
         desks.clear(parts.map(|part| part.rtp));
         round.reached.unwrap_or(until)
     }
 
-    fn take_secrets(&mut self, secrets: &[(u16, Secret)]) {
-        for (capture, secret) in secrets.iter().filter(|(_, s)| s.kind == TLS_KEY_LOG) {
-            let frame = FrameId { capture: *capture, number: secret.frame };
-            self.keys.add(&secret.data, Some(frame));
-        }
-    }
-
-    /// So many messages came that looking at every open call costs little beside them.
-    fn is_look_cheap(&self) -> bool {
-        let backlogs = self.calls.iter().map(CallShard::backlog);
-        let (news, open) = backlogs.fold((0, 0), |sum, own| (sum.0 + own.0, sum.1 + own.1));
-        news >= open
-    }
-
     /// Judges the calls that are over.
     fn close_calls(&mut self, reached: Time) {
-        let keys = &self.keys;
-        let flows = self.flows.par_iter_mut();
-        let late: Vec<_> = flows.map(|flows| flows.expire(reached, keys)).collect();
-        self.push_late(&late);
-        // What waits behind a gap is not older.
-        let closed = reached - GAP_PATIENCE;
-        let grounds = Grounds {
-            media: Media::new(&self.rtp),
-            network: self.disruptions.network(),
-            profile: &self.options.profile,
-            coverage: &self.tally.facts.coverage,
-        };
-        self.calls.par_iter_mut().for_each(|calls| calls.close(closed, grounds));
-        self.tally.gather(self.calls.iter_mut().map(CallShard::tally));
-    }
-
-    /// Gives messages to the calls that come late, out of streams that were given up waiting for.
-    fn push_late(&mut self, late: &[Vec<Sighting<'static>>]) {
-        if late.iter().all(Vec::is_empty) {
-            return;
-        }
-        let grounds = Grounds {
-            media: Media::new(&self.rtp),
-            network: self.disruptions.network(),
-            profile: &self.options.profile,
-            coverage: &self.tally.facts.coverage,
-        };
-        self.calls.par_iter_mut().enumerate().for_each(|(shard, calls)| {
-            let mut sightings: Vec<_> =
-                late.iter().flatten().filter(|s| s.shard == shard).collect();
-            sightings.sort_by_key(|sighting| sighting.order);
-            for sighting in sightings {
-                calls.push(sighting, grounds);
-            }
-        });
+        let given = self.shards.close(reached, &self.tally.facts.coverage);
+        self.tally.gather(given);
     }
 
     /// Judges the calls that are open at the end.
     fn finish_calls(&mut self) {
-        let late: Vec<Vec<Sighting<'static>>> =
-            self.flows.par_iter_mut().map(|flows| flows.finish(&self.keys)).collect();
-        self.push_late(&late);
-        counts::fragments(&mut self.tally, &mut self.defragmenter);
-        let last = self.tally.facts.last_time;
-        let grounds = Grounds {
-            media: Media::new(&self.rtp),
-            network: self.disruptions.network(),
-            profile: &self.options.profile,
-            coverage: &self.tally.facts.coverage,
-        };
-        self.calls.par_iter_mut().for_each(|calls| calls.finish(last, grounds));
-        self.tally.gather(self.calls.iter_mut().map(CallShard::tally));
-        self.flows.iter().for_each(|flows| counts::flows(&mut self.tally, flows));
-        let mut tallies: Vec<_> = self.calls.iter_mut().map(CallShard::tally).collect();
+        let Self { shards, tally, .. } = self;
+        shards.drain(&tally.facts.coverage);
+        counts::fragments(tally, &mut self.defragmenter);
+        let given = shards.finish(tally.facts.last_time, &tally.facts.coverage);
+        tally.gather(given);
+        shards.flows.iter().for_each(|flows| counts::flows(tally, flows));
+        let mut tallies: Vec<_> = shards.calls.iter_mut().map(CallShard::tally).collect();
         let claimed: Vec<_> = tallies.iter_mut().map(|tally| tally.claimed()).collect();
-        counts::streams(&mut self.tally, &self.rtp, &claimed);
-        counts::disruptions(&mut self.tally, &self.disruptions);
-        self.tally.facts.is_media_ignored = !self.options.media;
+        counts::streams(tally, &shards.rtp, &claimed);
+        counts::disruptions(tally, &shards.disruptions);
+        tally.facts.is_media_ignored = !self.options.media;
     }
 
     fn finish(self, teller: &mut Teller<'_, '_>) -> Analysis {
         let mut parts = vec![self.tally];
-        parts.extend(self.calls.into_iter().map(CallShard::into_tally));
+        parts.extend(self.shards.calls.into_iter().map(CallShard::into_tally));
         match teller {
             Teller::Silent => Tally::finish(parts, &self.options.profile),
             Teller::Telling(telling, _) => {
@@ -458,17 +374,11 @@ fn share_of(findings: usize) -> usize {
     (findings / SHARDS).max(findings.min(FINDINGS_PER_SHARD_MIN))
 }
 
-/// Takes in what the network said of packets that did not arrive, in order of the frames.
-fn take_disruptions(
-    disruptions: &mut Disruptions,
-    errors: &[&(Order, Disruption)],
-    flows: &mut [Flows],
-) {
-    for (_, disruption) in errors {
-        disruptions.push(disruption.clone());
-    }
-    for turn in flows.iter_mut().flat_map(|flows| flows.tcp.take_turns()) {
-        disruptions.take(turn);
+/// Takes the key logs that captures carry.
+fn take_secrets(keys: &mut KeyLog, secrets: &[(u16, Secret)]) {
+    for (capture, secret) in secrets.iter().filter(|(_, s)| s.kind == TLS_KEY_LOG) {
+        let frame = FrameId { capture: *capture, number: secret.frame };
+        keys.add(&secret.data, Some(frame));
     }
 }
 
@@ -476,6 +386,7 @@ fn take_disruptions(
 mod tests {
     use super::*;
     use crate::limits::FINDINGS_MAX;
+    use crate::media::Media;
     use crate::rules;
     use crate::signaling::samples::{log, surrounded};
 

@@ -9,7 +9,7 @@ use crate::packet::{self, Defragmenter, Packet, Path, Segment};
 use crate::pipeline::decode::{Decoded, Decoder, Order, Sighting, Whole};
 use crate::pipeline::desks::Desks;
 use crate::pipeline::parts::{MessageRow, Piece, Rows, Unreadable, given, media, read, sealed};
-use crate::pipeline::{self, Options, counts};
+use crate::pipeline::{Options, counts, flows};
 use crate::time::{Span, Time};
 use crate::transport::{Arrival, KeyLog, SctpArrival, Turn};
 
@@ -164,7 +164,7 @@ impl Mend {
 /// Follows the TCP and SCTP flows of one table.
 #[derive(Debug)]
 pub struct Flows {
-    flows: pipeline::Flows,
+    flows: flows::Flows,
     keys: KeyLog,
     tally: Tally,
     events: Vec<Event>,
@@ -181,7 +181,7 @@ impl Flows {
     pub fn new(keys: &[u8]) -> Result<Self, Unreadable> {
         let hash = foldhash::fast::FixedState::default();
         Ok(Self {
-            flows: pipeline::Flows::new(hash.clone()),
+            flows: flows::Flows::new(hash.clone()),
             keys: given(keys)?,
             tally: Tally::new(Keep::default()),
             events: Vec::new(),
@@ -201,7 +201,7 @@ impl Flows {
         let is_due = self.looked.is_none_or(|looked| piece.order.since(looked).abs() >= LOOK);
         if is_due && self.looked.replace(piece.order).is_some() {
             let late = self.flows.expire(piece.order, &self.keys);
-            rows.messages.extend(late.iter().map(MessageRow::of));
+            rows.messages.extend(late.iter().flatten().map(MessageRow::of));
         }
         match &read(&piece.bytes)? {
             FlowRow::Tcp(time, path, row) => {
@@ -231,7 +231,7 @@ impl Flows {
     /// What it found besides rows; messages that are still open come now.
     pub fn finish(mut self, rows: &mut Rows) -> Vec<u8> {
         let late = self.flows.finish(&self.keys);
-        rows.messages.extend(late.iter().map(MessageRow::of));
+        rows.messages.extend(late.iter().flatten().map(MessageRow::of));
         counts::flows(&mut self.tally, &self.flows);
         sealed(&Found { tally: self.tally, events: self.events })
     }

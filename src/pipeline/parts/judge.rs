@@ -264,7 +264,7 @@ impl Conclusion {
     /// Adds what a judge found.
     pub fn add(&mut self, judged: Judged) {
         let Judged(mut part) = judged;
-        self.tally.gather(std::iter::once(&mut part));
+        self.tally.gather([part.hand_over()]);
         self.parts.push(part);
     }
 
