@@ -120,6 +120,9 @@ pub(super) fn analyze(args: &AnalyzeArgs, config: &Config) -> Result<Ending, Ana
         outputs.write(lang, args.verbosity(), files, &|format, text, out| {
             outputs.render(format, &outcome, text, out)
         })?;
+        // The program ends here. To give back every list of a large result takes as long as to
+        // write it.
+        std::mem::forget(analysis);
         ending
     };
     Ok(ending)

@@ -1,4 +1,4 @@
-//! From opened captures to the analysis; the only module with threads.
+//! From opened captures to the analysis; the only module that starts threads.
 //!
 //! Captures are taken in windows of whole blocks. The blocks of a window are decoded in parallel;
 //! streams are sharded by flow and calls by Call-ID, each shard in order of the frames. While a
