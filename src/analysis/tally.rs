@@ -510,21 +510,17 @@ impl Tally {
             }
         }
         let is_several = facts.captures.len() > 1;
-        let judged_by = (profile, &facts);
-        let ((mut findings, failures), links) = rayon::join(
-            || all_findings(held, found, judged_by),
-            || {
-                legs.reserve_exact(packed.iter().map(Legs::len).sum());
-                packed.into_iter().for_each(|own| legs.extend(own));
-                told.linked(legs)
-            },
-        );
+        let (mut findings, failures) = all_findings(held, found, profile, &facts);
         for failure in failures {
             *analysis.failed_rules.entry(failure.rule).or_default() += 1;
         }
         analysis.totals.copies = facts.copies.count + facts.shared;
         analysis.captures = std::mem::take(&mut facts.captures);
+        // Legs take twice as much from now on: not at the same time as the tables of the capture.
         drop(facts);
+        legs.reserve_exact(packed.iter().map(Legs::len).sum());
+        packed.into_iter().for_each(|own| legs.extend(own));
+        let links = told.linked(legs);
         roots::settle(&links, &mut findings);
         owners::settle(&mut findings, &told.findings, named);
         // What owns others may be less bad than they are.
@@ -564,7 +560,8 @@ fn add_counts<K: Ord>(counts: &mut BTreeMap<K, u64>, more: BTreeMap<K, u64>) {
 fn all_findings(
     held: Vec<Finding>,
     parts: Vec<Kept>,
-    (profile, facts): (&Profile, &Facts),
+    profile: &Profile,
+    facts: &Facts,
 ) -> (Vec<Finding>, Vec<rules::Failure>) {
     let mut failures = Vec::new();
     let stands = |mut finding: Finding| match is_visible(&mut finding, facts) {
@@ -573,9 +570,13 @@ fn all_findings(
     };
     let (own, found) = rayon::join(
         || rules::judge_capture(profile, facts, &mut failures),
-        || -> Vec<Vec<Finding>> {
-            let parts = parts.into_par_iter();
-            parts.map(|part| part.into_iter().filter_map(stands).collect()).collect()
+        || {
+            let read = |part: Kept| {
+                let mut findings: Vec<Finding> = Vec::with_capacity(part.len());
+                findings.extend(part.into_iter().filter_map(stands));
+                findings
+            };
+            parts.into_par_iter().map(read).collect::<Vec<_>>()
         },
     );
     let mut findings: Vec<Finding> = held.into_iter().filter_map(stands).collect();
