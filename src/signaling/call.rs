@@ -1,5 +1,7 @@
 //! A call: everything that was said under one Call-ID.
 
+use std::cmp::Ordering;
+
 use crate::packet::Endpoint;
 use crate::signaling::attempt::Attempt;
 use crate::signaling::challenge::Chain;
@@ -382,9 +384,12 @@ impl<'c> Call<'c> {
         let Some(attempt) = self.attempts.last() else {
             return if is_over { State::Completed } else { State::Unknown };
         };
-        let Some(hop) = attempt.first_hop(self) else { return State::Unknown };
-        if attempt.is_answered() {
+        if attempt.is_answered() || attempt.is_followed {
             return if is_over { State::Completed } else { State::Answered };
+        }
+        let Some(hop) = self.last_try(attempt) else { return State::Unknown };
+        if self.is_left_behind(hop) {
+            return if is_over { State::Completed } else { State::Unknown };
         }
         match self.outcome(hop) {
             Outcome::Success(_) => State::Answered,
@@ -397,6 +402,18 @@ impl<'c> Call<'c> {
             Outcome::Pending if hop.progress().next().is_some() => State::Ringing,
             Outcome::Pending => State::Trying,
         }
+    }
+
+    /// What the first sender saw of the attempt, or of the INVITE by which he went on, where only
+    /// its responses were captured.
+    fn last_try(&self, attempt: &Attempt<'c>) -> Option<&Transaction<'c>> {
+        self.unseen_end(attempt).or_else(|| attempt.first_hop(self))
+    }
+
+    /// The INVITE was challenged or redirected, and how it went on was not captured.
+    fn is_left_behind(&self, hop: &Transaction<'c>) -> bool {
+        matches!(self.outcome(hop), Outcome::Challenged(_) | Outcome::Redirected(_))
+            && self.goes_on_unseen(hop)
     }
 
     fn state_of_request(&self) -> State {
@@ -414,7 +431,10 @@ impl<'c> Call<'c> {
     /// The answer to the last initial request as the first sender saw it.
     pub fn final_status(&self) -> Option<Status> {
         match self.attempts.last() {
-            Some(attempt) => attempt.final_status(self),
+            Some(attempt) => {
+                let hop = self.last_try(attempt).filter(|hop| !self.is_left_behind(hop));
+                hop?.final_status()
+            }
             None => self
                 .transactions
                 .iter()
@@ -581,14 +601,24 @@ impl<'c> Call<'c> {
     fn find_answers(&mut self) {
         let is_answered: Vec<bool> =
             self.attempts.iter().map(|attempt| attempt.shows_answer(self)).collect();
+        let unseen = match is_answered.contains(&false) {
+            true => self.unseen_answers(),
+            false => Vec::new(),
+        };
         // What comes next stands behind in the list.
         for index in (0..self.attempts.len()).rev() {
             let next = self.attempts.get(index).and_then(|attempt| attempt.next);
             let next = next.and_then(|next| self.attempts.get(next));
             let is_followed = next.is_some_and(|next| next.is_answered || next.is_followed);
             if let Some(attempt) = self.attempts.get_mut(index) {
-                attempt.is_answered = is_answered.get(index).copied().unwrap_or(false);
-                attempt.is_followed = is_followed;
+                let is_answered = is_answered.get(index).copied().unwrap_or(false);
+                let own = unseen.iter().filter(|(from, _)| *from == attempt.from_tag);
+                let mut numbers = own.map(|(_, number)| number.cmp(&attempt.cseq));
+                // A client may ask another server with the same number.
+                let is_answered = is_answered || numbers.clone().any(Ordering::is_eq);
+                attempt.is_answered = is_answered;
+                // After an answer the next one belongs to the dialog.
+                attempt.is_followed = is_followed || (!is_answered && numbers.any(Ordering::is_gt));
             }
         }
     }

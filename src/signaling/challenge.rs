@@ -123,20 +123,20 @@ impl<'c> Call<'c> {
         origin
     }
 
-    /// Something later belongs to a request after this challenge that was not captured (guard G3):
-    /// a response to it, or a request in the dialog that it made.
+    /// Something later belongs to a request after this refusal that was not captured (guard G3): a
+    /// response to it, or a request in the dialog that it made.
     pub fn goes_on_unseen(&self, last: &Transaction<'c>) -> bool {
-        let Some(challenged) = last.final_response() else { return false };
+        let Some(refusal) = last.final_response() else { return false };
         let is_later = |message: &Message<'_>| {
             let number = message.cseq().map(|cseq| cseq.number);
-            message.time >= challenged.time && number.is_some_and(|number| number > last.cseq)
+            message.time >= refusal.time && number.is_some_and(|number| number > last.cseq)
         };
         let is_unseen = |other: &Transaction<'_>| {
             other.request.is_none()
                 && other.client.address == last.client.address
-                && other.final_response().is_some_and(is_later)
+                && other.first_response().is_some_and(is_later)
         };
-        let from = challenged.from_tag();
+        let from = refusal.from_tag();
         let is_of_dialog = |message: &Message<'_>| {
             let is_own = message.from_tag() == from || message.to_tag() == from;
             message.is_request() && message.to_tag().is_some() && is_own && is_later(message)

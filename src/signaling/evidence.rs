@@ -3,10 +3,16 @@
 //! Evidence beats absence (guards G2 and G3): before a rule says that something did not come, it
 //! asks here whether something else proves that it did.
 
+use std::cmp::Reverse;
+
+use crate::signaling::attempt::Attempt;
 use crate::signaling::call::Call;
 use crate::signaling::message::Message;
 use crate::signaling::transaction::Transaction;
 use crate::sip::{Class, Method, Status};
+
+/// Answers to unseen requests that are kept of one call; real calls have one or two.
+const UNSEEN_MAX: usize = 256;
 
 impl<'c> Call<'c> {
     /// Something later proves that the INVITE was answered although no 2xx was seen (guard G3): an
@@ -114,6 +120,34 @@ impl<'c> Call<'c> {
         })
     }
 
+    /// The 2xx to INVITEs that were not captured, by their From-tag and number: their callers got
+    /// through, whatever came before (guard G3). Of very many only the first ones.
+    pub(super) fn unseen_answers(&self) -> Vec<(&'c [u8], u32)> {
+        let unseen = self.transactions.iter().filter(|own| own.request.is_none());
+        let answers = unseen.filter(|own| own.method == Method::Invite);
+        answers
+            .filter_map(|own| Some((own.first_success()?.from_tag()?, own.cseq)))
+            .take(UNSEEN_MAX)
+            .collect()
+    }
+
+    /// The INVITE by which the first sender went on after this attempt, or got through with the
+    /// same number, where only responses to it were captured; a 2xx goes before other responses.
+    pub(super) fn unseen_end(&self, attempt: &Attempt<'c>) -> Option<&Transaction<'c>> {
+        let first = attempt.first_hop(self).filter(|first| first.first_success().is_none())?;
+        let is_next = |own: &&Transaction<'c>| match attempt.is_answered() {
+            // What comes after an answer belongs to the dialog.
+            true => own.cseq == attempt.cseq && own.first_success().is_some(),
+            false => own.cseq > attempt.cseq,
+        };
+        let unseen = self.transactions.iter().filter(|own| own.request.is_none());
+        unseen
+            .filter(|own| own.method == Method::Invite && is_next(own))
+            .filter(|own| own.client.address == first.client.address)
+            .filter(|own| own.from_tag() == Some(attempt.from_tag))
+            .max_by_key(|own| (own.first_success().is_some(), own.cseq, Reverse(own.index)))
+    }
+
     /// The request reached its end on another way: a sibling of the same sender, method and number
     /// got a 2xx.
     pub fn got_through(&self, request: &Transaction<'c>) -> bool {
@@ -192,4 +226,55 @@ impl<'c> Call<'c> {
 fn is_of_caller(message: &Message<'_>, request: &Message<'_>) -> bool {
     message.to_tag().is_some()
         && (message.from_tag() == request.from_tag() || message.to_tag() == request.from_tag())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::signaling::call::State;
+    use crate::signaling::samples::with_call;
+
+    /// What is sent of an INVITE, or of another request of its dialog.
+    fn text(start: &str, cseq: &str, is_of_dialog: bool) -> String {
+        let tag = if is_of_dialog { ";tag=b" } else { "" };
+        format!(
+            "{start}\nVia: SIP/2.0/UDP h;branch=z9hG4bK-{}\nFrom: <sip:a@h>;tag=a\n\
+             To: <sip:b@h>{tag}\nCall-ID: 1\nCSeq: {cseq}\n\n",
+            cseq.replace(' ', "")
+        )
+    }
+
+    fn answer(status: &str, cseq: &str) -> String {
+        text(&format!("SIP/2.0 {status}"), cseq, true)
+    }
+
+    fn state(later: &[(u8, u8, String)]) -> (State, Option<u16>) {
+        let first = [
+            (1, 2, text("INVITE sip:b@h SIP/2.0", "1 INVITE", false)),
+            (2, 1, answer("302 Moved", "1 INVITE")),
+        ];
+        let all: Vec<_> = first.iter().chain(later).collect();
+        let samples: Vec<_> =
+            (0..).zip(&all).map(|(at, (from, to, text))| (at, *from, *to, text.as_str())).collect();
+        with_call(&samples, |call| (call.state(), call.final_status().map(|own| own.code())))
+    }
+
+    #[test]
+    fn a_call_goes_on_with_an_invite_that_was_not_captured() {
+        let bye = (1, 3, text("BYE sip:b@h SIP/2.0", "3 BYE", true));
+        let busy = (3, 1, answer("486 Busy Here", "2 INVITE"));
+        let cancelled = (3, 1, answer("487 Terminated", "2 INVITE"));
+        let ringing = (3, 1, answer("180 Ringing", "2 INVITE"));
+        let up = (3, 1, answer("200 OK", "2 INVITE"));
+        let again = (3, 1, answer("488 Not Here", "4 INVITE"));
+        assert_eq!(state(&[]), (State::Failed, Some(302)));
+        assert_eq!(state(&[busy]), (State::Failed, Some(486)));
+        assert_eq!(state(&[cancelled]), (State::Cancelled, Some(487)));
+        assert_eq!(state(&[ringing.clone()]), (State::Unanswered, None));
+        assert_eq!(state(&[ringing, up.clone()]), (State::Answered, Some(200)));
+        assert_eq!(state(&[up.clone(), again, bye.clone()]), (State::Completed, Some(200)));
+        assert_eq!(state(&[bye]), (State::Completed, None));
+        // Another server was asked with the same number.
+        let same = (3, 1, answer("200 OK", "1 INVITE").replace("bK-1", "bK-9"));
+        assert_eq!(state(&[same]), (State::Answered, Some(200)));
+    }
 }

@@ -133,6 +133,11 @@ impl<'c> Transaction<'c> {
         self.request.is_some_and(|request| request.to_tag().is_none())
     }
 
+    /// The From-tag, also where only responses were captured.
+    pub fn from_tag(&self) -> Option<&'c [u8]> {
+        self.request.or_else(|| self.first_response())?.from_tag()
+    }
+
     /// When the request was first sent.
     #[inline]
     pub fn started(&self) -> Option<Time> {

@@ -33,7 +33,7 @@ fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
         if !is_due || call.is_given_up(first) || is_of_stir(answer) {
             continue;
         }
-        if let Some(targets) = targets(answer) {
+        if let Some(targets) = targets(answer).filter(|_| !call.goes_on_unseen(first)) {
             report(origin, answer, targets, findings);
         }
     }
