@@ -1,7 +1,7 @@
 #![doc = include_str!("session_interval_too_small.md")]
 
 use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
-use crate::signaling::{Call, Message, Traits, Transaction};
+use crate::signaling::{Call, Traits, Transaction};
 use crate::sip::Method;
 use crate::time::Span;
 
@@ -59,12 +59,12 @@ fn asked(transaction: &Transaction<'_>) -> Option<Span> {
 
 /// The next INVITE or UPDATE of the same side.
 fn next_of<'a, 'c>(call: &'a Call<'c>, one: &Transaction<'c>) -> Option<&'a Transaction<'c>> {
-    let from_tag = |t: &Transaction<'c>| t.request.and_then(Message::from_tag);
+    let from_tag = one.from_tag().filter(|tag| !tag.is_empty())?;
     call.transactions
         .iter()
         .filter(|next| next.upstream.is_none() && next.cseq > one.cseq)
         .filter(|next| matches!(next.method, Method::Invite | Method::Update))
-        .filter(|next| from_tag(next).is_some() && from_tag(next) == from_tag(one))
+        .filter(|next| next.from_tag() == Some(from_tag))
         .min_by_key(|next| next.cseq)
 }
 
@@ -82,8 +82,14 @@ fn origin<'a, 'c>(call: &'a Call<'c>, refused: &'a Transaction<'c>) -> &'a Trans
     origin
 }
 
-/// A row of refusals is resolved where the request after it asks for enough, or for no timer at
-/// all (guard G7).
+/// The request after a row of refusals asks for enough, or for no timer at all (guard G7), or gets
+/// through anyhow.
+fn resolves(next: &Transaction<'_>, min_se: Span) -> bool {
+    next.first_success().is_some() || asked(next).is_none_or(|asked| asked >= min_se)
+}
+
+/// A row of refusals is resolved by the request after it, of which the capture may lack all but
+/// what followed (guard G3).
 fn report(
     call: &Call<'_>,
     row: &[&Transaction<'_>],
@@ -93,12 +99,11 @@ fn report(
     let (Some(first), Some(last)) = (row.first(), row.last()) else { return };
     let (Some(min_se), Some(answer)) = (min_se(last), last.final_response()) else { return };
     let Some(status) = answer.status() else { return };
-    let is_resolved = next.is_some_and(|next| asked(next).is_none_or(|asked| asked >= min_se));
-    // The request may come after the end of the capture, or under another Call-ID.
-    let confidence = match next.is_some() || call.is_observed(answer.time, call.patience()) {
-        true => Confidence::Certain,
-        false => Confidence::Possible,
-    };
+    let is_resolved = next.is_some_and(|next| resolves(next, min_se)) || call.goes_on_unseen(last);
+    // The request may come after the end of the capture (guard G1).
+    let is_known = is_resolved || next.is_some() || call.is_observed(answer.time, call.patience());
+    let severity = if is_resolved || !is_known { Severity::Info } else { Severity::Error };
+    let confidence = if is_known { Confidence::Certain } else { Confidence::Possible };
     let hop = origin(call, if is_resolved { first } else { last });
     let sent = row.iter().flat_map(|t| t.request.into_iter().chain(t.final_response()));
     findings.report(
@@ -106,7 +111,7 @@ fn report(
             .at(sent)
             .at(next.and_then(|next| next.request))
             .status(status)
-            .severity(if is_resolved { Severity::Info } else { Severity::Error })
+            .severity(severity)
             .confidence(confidence)
             .with("min_se_ms", min_se)
             .with_some("session_expires_ms", asked(last))
