@@ -61,7 +61,8 @@ type Refused = ((Time, FrameId), Status);
 #[cfg_attr(feature = "parts", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
 struct Record {
     spells: Vec<(Device, Term)>,
-    /// When a REGISTER failed, as the first one does that is challenged.
+    /// When a REGISTER failed, as the first one does that is challenged, or when one succeeded
+    /// that was not captured: who knows what it bound or removed.
     failed: ShortList<Time>,
     /// When a device, or all, were removed; few are.
     removed: Option<Box<Removals>>,
@@ -178,9 +179,15 @@ impl Registrations {
         }
     }
 
-    /// A REGISTER that removes everything, or fails.
+    /// A REGISTER that removes everything, fails, or was not captured.
     fn add_register(&mut self, call: &Call<'_>, hop: &Transaction<'_>) {
-        let Some(request) = hop.request else { return };
+        let Some(request) = hop.request else {
+            if let Some(answer) = hop.first_success() {
+                let name = answer.to().and_then(|to| name_of(&to.uri));
+                self.with_record(name, |record| record.failed.insert(answer.time));
+            }
+            return;
+        };
         let name = || request.to().and_then(|to| name_of(&to.uri));
         match hop.first_success() {
             Some(answer) if request.contacts().any(|contact| contact.is_star()) => {
