@@ -50,9 +50,10 @@ impl<'c> Call<'c> {
             })
     }
 
-    /// Something proves that the request got a response that was not captured or does not fit its
-    /// hop (guards G2 and G3): an ACK or PRACK, a request inside the dialog, the answer to the same
-    /// branch on another hop, a response of that server without a readable CSeq or code.
+    /// Something tells that the request got a response that was not captured or does not fit its
+    /// hop (guards G2, G3 and G5): an ACK or PRACK, a request inside the dialog, the answer to the
+    /// same branch on another hop, a response of that server without a readable CSeq or code, its
+    /// last bytes before it ended the connection.
     pub fn implies_response(&self, hop: &Transaction<'c>) -> bool {
         let Some(request) = hop.request else { return false };
         let is_invite = hop.method == Method::Invite;
@@ -67,6 +68,14 @@ impl<'c> Call<'c> {
                 Some(witnesses) => witnesses.shows_response(hop, request),
                 None => self.messages_show_response(hop, request),
             }
+            || self.lacks_last_words(hop)
+    }
+
+    /// The server ended the connection of the request after bytes that the capture lacks: the
+    /// response may be among them (guard G5).
+    fn lacks_last_words(&self, hop: &Transaction<'c>) -> bool {
+        let end = self.end_under(hop).filter(|end| end.source.address == hop.server.address);
+        end.and_then(|end| end.last_words).is_some_and(|words| words.lacks_end)
     }
 
     /// Another transaction with the branch, number and method has a response.

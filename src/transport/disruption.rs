@@ -74,6 +74,8 @@ pub struct LastWords {
     pub has_keep_alives: bool,
     /// Bytes of it are missing from the capture.
     pub has_gaps: bool,
+    /// The last bytes before the end are, or came after it.
+    pub lacks_end: bool,
     /// Plain text was sent, and one side said in TLS that it expected TLS.
     pub alert: Option<Alert>,
 }

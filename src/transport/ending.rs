@@ -50,12 +50,18 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Takes the next segment of a side, after its bytes were read.
-    pub(super) fn take(&mut self, side: usize, arrival: &Arrival<'_>) -> Option<Turn> {
+    /// Takes the next segment of a side, after its bytes were read; whether it ends the connection
+    /// behind bytes that have not come.
+    pub(super) fn take(
+        &mut self,
+        side: usize,
+        arrival: &Arrival<'_>,
+        lacks_end: bool,
+    ) -> Option<Turn> {
         let segment = &arrival.segment;
         let ended = match segment.flags & (SYN | FIN | RST) {
             0 if self.is_open || self.syns.is_empty() => None,
-            _ => self.turn(side, arrival),
+            _ => self.turn(side, arrival, lacks_end),
         };
         if !segment.payload.is_empty() {
             self.is_open = true;
@@ -71,7 +77,7 @@ impl Watch {
         self.pause.max(now.since(self.active.unwrap_or(now)))
     }
 
-    fn turn(&mut self, side: usize, arrival: &Arrival<'_>) -> Option<Turn> {
+    fn turn(&mut self, side: usize, arrival: &Arrival<'_>, lacks_end: bool) -> Option<Turn> {
         let flags = arrival.segment.flags;
         let path = arrival.segment.path;
         if flags & RST != 0 && !self.is_open && !self.syns.is_empty() {
@@ -102,6 +108,7 @@ impl Watch {
             idle: self.pause_until(arrival.time),
             has_keep_alives: self.has_keep_alives,
             has_gaps: self.has_gaps,
+            lacks_end,
             alert: self.alert,
         };
         let seen = (arrival.frame, arrival.time);

@@ -6,7 +6,7 @@
 use crate::limits::{TCP_WAITING_BYTES_MAX, TCP_WAITING_SEGMENTS_MAX};
 use crate::packet::Segment;
 use crate::time::{Span, Time};
-use crate::transport::tcp::{SYN, Seen};
+use crate::transport::tcp::{FIN, RST, SYN, Seen};
 
 /// A gap that is older is taken for lost by the capture: a sender repeats a lost segment sooner.
 pub const GAP_PATIENCE: Span = Span::from_secs(3);
@@ -125,7 +125,9 @@ impl Order {
     /// Takes the next segment in order of capture.
     pub(super) fn push(&mut self, segment: &Segment<'_>, seen: Seen, reader: &mut dyn Reader) {
         self.expire(seen.time, reader);
-        if segment.payload.is_empty() && segment.missing == 0 {
+        let is_bare = segment.payload.is_empty() && segment.missing == 0;
+        // An end that lies behind a gap waits like bytes do, so that the gap is told.
+        if is_bare && !(self.ends_behind_gap(segment) && reader.is_patient()) {
             return;
         }
         let mut segment = *segment;
@@ -146,6 +148,17 @@ impl Order {
                 self.next = Some(segment.sequence);
                 self.join(&segment, 0, seen, reader);
             }
+        }
+    }
+
+    /// The segment ends the direction, and bytes before it have not come. The number of a RST may
+    /// be made up, and is one behind that of a FIN.
+    fn ends_behind_gap(&self, segment: &Segment<'_>) -> bool {
+        let ahead = |next| distance(segment.sequence, next);
+        match segment.flags & (FIN | RST) {
+            0 => false,
+            FIN => self.next.is_some_and(|next| ahead(next) > 0),
+            _ => self.next.is_some_and(|next| (2..NEAR_BYTES).contains(&ahead(next))),
         }
     }
 

@@ -128,6 +128,8 @@ pub(super) struct Flow {
     watch: Watch,
     /// How the first side ended it.
     end: Option<End>,
+    /// Its last segment ended it, and bytes before that have not come.
+    lacks_end: bool,
 }
 
 /// What both directions say to each other.
@@ -228,7 +230,7 @@ impl Streams {
         if let Talk::Plain(conversation) = &flow.talk {
             flow.watch.alert = conversation.alert();
         }
-        let turn = flow.watch.take(side, arrival);
+        let turn = flow.watch.take(side, arrival, flow.lacks_end);
         // Who wants places asks for no turns.
         self.turns.extend(turn.filter(|_| !self.is_traced));
         if let Some(since) = flow.waits_since() {
@@ -431,13 +433,16 @@ impl Flow {
         if segment.flags & SYN != 0 {
             order.open(segment.sequence, reader);
         }
+        let was_waiting = order.is_waiting();
         order.push(segment, seen, reader);
+        self.lacks_end = segment.flags & (FIN | RST) != 0 && order.is_waiting();
         if segment.flags & (FIN | RST) != 0 && self.end.is_none() {
             let at = (arrival.frame, arrival.time);
             self.end = Some(End { side, is_reset: segment.flags & RST != 0, at });
         }
         // What waits may still join on when the end has come early.
-        if segment.flags & FIN != 0 && !order.is_waiting() {
+        let is_end_alone = !was_waiting && segment.payload.is_empty();
+        if segment.flags & FIN != 0 && (is_end_alone || !order.is_waiting()) {
             reader.end();
         }
         let end = segment.sequence.wrapping_add(segment.payload.len() as u32);

@@ -530,3 +530,42 @@ fn tells_how_connections_with_sip_end() {
     line.segment(CLIENT, next, FIN | ACK, b"", 0);
     assert_eq!(turn_kinds(&mut line), []);
 }
+
+#[test]
+fn tells_of_bytes_that_are_missing_before_an_end() {
+    let lacks_end = |line: &mut Line| {
+        let turns = line.streams.take_turns();
+        let [Turn::Disrupted(end)] = turns.as_slice() else { panic!("{turns:?}") };
+        end.last_words.expect("a connection").lacks_end
+    };
+    for flags in [FIN, RST] {
+        let mut line = Line::opened();
+        line.send(SERVER, &ok(1));
+        line.lose(SERVER, 200);
+        let [_, next] = line.next;
+        line.segment(SERVER, next, flags | ACK, b"", 0);
+        assert!(lacks_end(&mut line), "{flags}");
+        line.finish();
+        assert_eq!(line.streams.counts().gaps, 1, "{flags}");
+    }
+    // A RST goes behind the FIN before it, or has a number of its own.
+    for ahead in [0, 1, 1 << 20] {
+        let mut line = Line::opened();
+        line.send(SERVER, &ok(1));
+        let [_, next] = line.next;
+        line.segment(SERVER, next, FIN | ACK, b"", 0);
+        line.segment(SERVER, next.wrapping_add(ahead), RST, b"", 0);
+        assert!(!lacks_end(&mut line), "{ahead}");
+        line.finish();
+        assert_eq!(line.streams.counts().gaps, 0, "{ahead}");
+    }
+    // What the end overtook is read all the same.
+    let mut line = Line::opened();
+    line.send(SERVER, &ok(1));
+    let [_, next] = line.next;
+    let late = ok(2);
+    line.segment(SERVER, next.wrapping_add(late.len() as u32), FIN | ACK, b"", 0);
+    line.segment(SERVER, next, ACK, &late, 0);
+    line.finish();
+    assert_eq!((line.messages().len(), line.streams.counts().gaps), (2, 0));
+}
