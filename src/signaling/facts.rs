@@ -246,6 +246,8 @@ pub struct Examples {
 pub struct OneSided {
     /// Messages that were seen from the first host to the second.
     pub seen: u64,
+    /// Messages that are missing the other way, two of each call at the most.
+    pub lacking: u64,
     /// The calls and frames that imply an unseen answer.
     pub implied: Examples,
 }
@@ -545,6 +547,7 @@ impl Facts {
             }
             let known = self.one_sided.entry(way).or_default();
             known.seen += other.seen;
+            known.lacking += other.lacking;
             known.implied.merge(&other.implied);
         }
         for encrypted in other.encrypted.into_values() {
@@ -722,8 +725,13 @@ impl Facts {
             one_sided.implied.add(witness.frame, witness.time, call.call_id);
             if !counted.contains(&way) {
                 counted.push(way);
-                let seen = call.messages.iter().filter(|message| message.went(from, to)).count();
-                one_sided.seen += seen as u64;
+                let seen = || call.messages.iter().filter(|message| message.went(from, to));
+                one_sided.seen += seen().count() as u64;
+                // What is sent again, and every other transaction, lacks something of its own.
+                let branch = witness.branch();
+                let lacks_more = transaction.finals.len() > 1
+                    || seen().any(|message| message.branch() != branch);
+                one_sided.lacking += 1 + u64::from(lacks_more);
             }
         }
     }
@@ -816,7 +824,7 @@ mod tests {
     fn hosts_and_ways_have_a_bound_and_nothing_is_missing_behind_it() {
         let mut facts = Facts::default();
         let way = (host(NEW), host(NEW + 1));
-        facts.one_sided.insert(way, OneSided { seen: 9, ..OneSided::default() });
+        facts.one_sided.insert(way, OneSided { seen: 9, lacking: 9, ..OneSided::default() });
         let talk = [Some(way), None, None, None];
         let frame = FrameId { capture: 0, number: 1 };
         facts.silent.entry(PackedWays::of(talk)).or_default().add(frame, Time::default());

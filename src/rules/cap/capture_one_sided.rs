@@ -17,11 +17,14 @@ pub(crate) static RULE: Rule = Rule {
 /// Fewer packets on a way prove nothing about the way back.
 const MESSAGES_MIN: u64 = 3;
 
+/// A single message that is missing is a lost packet.
+const LACKING_MIN: u64 = 2;
+
 fn check(facts: &Facts, findings: &mut Findings<'_>) {
     for ((source, destination), one_sided) in &facts.one_sided {
         let is_multicast = source.is_multicast() || destination.is_multicast();
-        if one_sided.seen < MESSAGES_MIN || is_multicast || !facts.lacks_way(*destination, *source)
-        {
+        let is_little = one_sided.seen < MESSAGES_MIN || one_sided.lacking < LACKING_MIN;
+        if is_little || is_multicast || !facts.lacks_way(*destination, *source) {
             continue;
         }
         findings.report(
