@@ -56,7 +56,7 @@ pub(crate) fn fold(findings: &[Finding], peers: &BTreeMap<Host, Peer>) -> Vec<In
             continue;
         }
         let server = finding.server.map(|server| server.address);
-        let status = finding.statuses.last().copied();
+        let status = finding.status();
         groups.entry((finding.rule.code, server, status)).or_default().push(place);
     }
     let mut incidents = Vec::new();

@@ -153,6 +153,7 @@ impl Writer<'_> {
             server,
             sender,
             statuses,
+            own_status,
             evidence,
             transaction,
             visibility,
@@ -180,6 +181,7 @@ impl Writer<'_> {
             self.option(*end, Self::endpoint);
         }
         self.list(statuses, |own, status| own.status(*status));
+        self.option(*own_status, Self::status);
         self.list(evidence, |own, (name, value)| {
             own.word(name);
             own.value(value);
@@ -391,6 +393,7 @@ impl Reader<'_, '_> {
             server: self.option(Self::endpoint)?,
             sender: self.option(Self::endpoint)?,
             statuses: self.list(Self::status)?,
+            own_status: self.option(Self::status)?,
             evidence: self.list(|own| Some((own.word()?, own.value()?)))?,
             transaction: self.option(Self::size)?,
             visibility: self.visibility()?,
@@ -615,6 +618,7 @@ mod tests {
             server: None,
             sender: Some(endpoint("2001:db8::1")),
             statuses: Status::new(100).into_iter().chain(Status::new(699)).collect(),
+            own_status: Status::new(100),
             evidence: values.into_iter().map(|value| ("name", value)).collect(),
             transaction: Some(3),
             visibility: Visibility::Proven,

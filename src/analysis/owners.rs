@@ -271,7 +271,7 @@ fn sign_of(finding: &Finding) -> Sign {
         frames: finding.frames.clone(),
         client: finding.client,
         server: finding.server,
-        status: finding.statuses.last().copied(),
+        status: finding.status(),
         call_id: finding.call_id.clone(),
         link: None,
     }

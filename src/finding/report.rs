@@ -35,6 +35,9 @@ pub struct Finding {
     pub sender: Option<Endpoint>,
     /// The status codes to explain, in the order of the trace.
     pub statuses: Vec<Status>,
+    /// The one among them that the rule itself tells of; the others came of it on other hops and
+    /// legs, where an element may have put a code of its own in its place.
+    pub own_status: Option<Status>,
     /// Names and values.
     pub evidence: Vec<(&'static str, Value)>,
     /// The transaction in question.
@@ -249,6 +252,11 @@ impl Finding {
         }
     }
 
+    /// The status code that it is about: its own, or else the last that came of it.
+    pub fn status(&self) -> Option<Status> {
+        self.own_status.or_else(|| self.statuses.last().copied())
+    }
+
     /// The value behind a name of the evidence.
     pub fn value(&self, name: &str) -> Option<&Value> {
         self.evidence.iter().find_map(|(known, value)| (*known == name).then_some(value))
@@ -298,6 +306,7 @@ impl<'r> Findings<'r> {
             server: report.server,
             sender: report.client,
             statuses: report.statuses,
+            own_status: report.own_status,
             evidence,
             transaction: report.transaction,
             asserts_absence: report.is_absence || !report.visibility.is_about_presence(),
@@ -328,6 +337,7 @@ pub struct Report {
     client: Option<Endpoint>,
     server: Option<Endpoint>,
     statuses: Vec<Status>,
+    own_status: Option<Status>,
     evidence: Vec<(&'static str, Value)>,
     transaction: Option<usize>,
     visibility: Visibility,
@@ -364,6 +374,7 @@ impl Report {
             client: None,
             server: None,
             statuses: Vec::new(),
+            own_status: None,
             evidence: Vec::with_capacity(EVIDENCE_EXPECTED),
             transaction: None,
             visibility: Visibility::Proven,
@@ -403,9 +414,10 @@ impl Report {
         self
     }
 
-    /// Adds a status code to explain.
+    /// Adds a status code to explain; the last one is what the finding is about.
     #[must_use]
     pub fn status(mut self, status: Status) -> Self {
+        self.own_status = Some(status);
         if !self.statuses.contains(&status) {
             self.statuses.push(status);
         }

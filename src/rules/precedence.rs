@@ -428,6 +428,9 @@ fn join(call: &Call<'_>, mut root: Finding, details: Vec<Finding>) -> Finding {
         detail.severity = detail.severity.max(root.severity);
         detail.related.push(sign_of(call, &root));
         detail.propagated.append(&mut root.propagated);
+        // How the INVITE ended, unless the detail tells it for its own hop.
+        let own = detail.own_status.filter(|status| status.is_final());
+        detail.own_status = own.or(root.own_status).or(detail.own_status);
         for status in root.statuses.drain(..) {
             if !detail.statuses.contains(&status) {
                 detail.statuses.push(status);

@@ -119,7 +119,7 @@ impl Findings {
                 continue;
             }
             let server = finding.server.map(|server| server.address);
-            let key = (finding.rule.code, server, finding.statuses.last().copied());
+            let key = (finding.rule.code, server, finding.status());
             groups.entry(key).or_default().findings.push(own);
         }
         self.groups = groups.into_values().chain(single).collect();
@@ -272,7 +272,7 @@ impl Findings {
                 let sign = if group.is_some_and(|group| group.is_open) { "▼ " } else { "▸ " };
                 let count = group.map_or(0, |group| group.findings.len()) as u64;
                 let server = finding.server.map(|server| store.host(server.address));
-                let status = finding.statuses.last().map(ToString::to_string);
+                let status = finding.status().map(|status| status.to_string());
                 let parts = [Some(format!("×{}", words.count(count))), status, server];
                 (sign, parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
             }
@@ -280,7 +280,7 @@ impl Findings {
                 let sign = if is_in_group { "    " } else { "  " };
                 let place = finding.call_id.as_deref().and_then(|id| store.place(id));
                 let call = place.map(|at| format!("{} {}", words.get("call"), store.number(at)));
-                let status = finding.statuses.last().map(ToString::to_string);
+                let status = finding.status().map(|status| status.to_string());
                 let frame = finding.frames.first().map(|frame| store.frame(*frame));
                 (sign, [call, frame, status].into_iter().flatten().collect::<Vec<_>>().join(" "))
             }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use siptrace::analysis::{Analysis, Batch};
 use siptrace::finding::{Finding, Value};
 use siptrace::pipeline;
+use siptrace::sip::Status;
 
 use crate::outcome::{file, options};
 use crate::{run, shared};
@@ -65,6 +66,20 @@ fn the_farthest_leg_owns_the_fault() {
     assert_eq!(analysis.totals.findings.sum(), 1);
     let linked: Vec<_> = finding.linked.iter().map(|linked| linked.call_id.as_str()).collect();
     assert_eq!(linked, ["trunk@script.invalid"]);
+}
+
+#[test]
+fn a_leg_before_that_was_told_another_code_does_not_change_the_one_of_the_fault() {
+    for (script, own) in [
+        ("rules/final-response/fires-translated-by-b2bua.sip", 404),
+        ("rules/final-response/fires-at-the-gateway.sip", 503),
+        ("rules/trying-then-server-failure/fires-behind-two-b2buas.sip", 503),
+    ] {
+        let analysis = run::analyze(&fixture(script));
+        let [finding] = analysis.findings.as_slice() else { panic!("one finding: {script}") };
+        assert!(finding.statuses.len() > 1, "{script}");
+        assert_eq!(finding.status().map(Status::code), Some(own), "{script}");
+    }
 }
 
 #[test]

@@ -109,6 +109,32 @@ fn the_page_tells_the_story() {
 }
 
 #[test]
+fn the_main_cause_has_the_code_that_its_host_sent() {
+    // Captures in which somebody on the way put another code into its place.
+    let cases = [
+        (
+            "fixtures/rules/final-response/fires-translated-by-b2bua.sip",
+            "404 Not Found, at 203.0.113.20:5060.",
+            "explain 404",
+        ),
+        (
+            "fixtures/captures/proxy-downstream-503-as-500.pcap",
+            "503 Service Unavailable, at 198.51.100.20:5060.",
+            "explain 503",
+        ),
+    ];
+    for (capture, cause, next) in cases {
+        let expected = format!("Call ended by a final response: {cause}");
+        let page = written(&["report", capture, "--format", "html"]);
+        assert!(page.contains(&expected), "{capture}: {expected}");
+        let text = written(&["report", capture, "--format", "markdown"]);
+        assert!(text.contains(&expected), "{text}");
+        let shown = written(&["show", "1", capture]);
+        assert!(shown.contains(next), "{shown}");
+    }
+}
+
+#[test]
 fn the_page_is_the_same_for_any_number_of_threads_and_from_analyze() {
     let captures = "fixtures/ci";
     let one = written(&["report", captures, "--format", "html", "--threads", "1"]);

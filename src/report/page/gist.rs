@@ -155,7 +155,7 @@ fn cause_sentence(
 
 /// What that means, in the words of the catalogue.
 fn explained(scene: &Scene<'_>, entry: &Entry<'_>) -> String {
-    match entry.finding.statuses.last().filter(|_| entry.finding.rule.name == GENERAL) {
+    match entry.finding.status().filter(|_| entry.finding.rule.name == GENERAL) {
         Some(status) => {
             let text = catalogue::status(status.code(), scene.words.lang());
             first_sentence(&text.description).to_owned()
@@ -165,7 +165,7 @@ fn explained(scene: &Scene<'_>, entry: &Entry<'_>) -> String {
 }
 
 fn action(scene: &Scene<'_>, entry: &Entry<'_>) -> Option<String> {
-    match entry.finding.statuses.last().filter(|_| entry.finding.rule.name == GENERAL) {
+    match entry.finding.status().filter(|_| entry.finding.rule.name == GENERAL) {
         Some(status) => {
             let text = catalogue::status(status.code(), scene.words.lang());
             Some(first_sentence(&text.fix).to_owned())

@@ -125,7 +125,7 @@ impl<'a> Scene<'a> {
     /// What went wrong, in a few words: the title of the rule, or the status where that says more.
     pub(super) fn name(&self, finding: &Finding) -> String {
         let title = &self.index.rule(finding).entry.title;
-        match finding.statuses.last().filter(|_| finding.rule.name == GENERAL) {
+        match finding.status().filter(|_| finding.rule.name == GENERAL) {
             Some(status) => {
                 let phrase = catalogue::status(status.code(), self.words.lang()).phrase;
                 self.words.pair(title, format!("{status} {phrase}").trim_end())

@@ -94,7 +94,7 @@ pub(super) fn write_line_at(
         let dots = if finding.frames.len() > first.len() { " …" } else { "" };
         rest.push_str(&format!("  {}{dots}", scene.frames(&first)));
     }
-    if let Some(status) = finding.statuses.last() {
+    if let Some(status) = finding.status() {
         rest.push_str(&format!("  {status}"));
     }
     let call = finding.call_id.as_ref().map(|call_id| format!("  {}", scene.call(call_id)));

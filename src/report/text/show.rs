@@ -325,8 +325,8 @@ fn write_findings(
         sheet.text(Role::Faint, 4, &proof.join(" · "))?;
     }
     sheet.blank()?;
-    let status = worst.statuses.last().filter(|_| worst.rule.name == GENERAL);
-    let code = status.map_or_else(|| worst.rule.code.to_owned(), ToString::to_string);
+    let status = worst.status().filter(|_| worst.rule.name == GENERAL);
+    let code = status.map_or_else(|| worst.rule.code.to_owned(), |status| status.to_string());
     sheet.text(Role::Faint, 0, &words.fill("go-on", &[("code", &code)]))
 }
 

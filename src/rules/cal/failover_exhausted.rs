@@ -147,6 +147,8 @@ fn report(
     }
     findings.report(
         report
+            // It is about what became of all branches, not of the last one.
+            .status(status)
             .confidence(confidence)
             .with("branches", branches.len())
             .with("targets", Value::List(listed().filter_map(target).collect()))
