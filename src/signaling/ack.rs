@@ -8,7 +8,7 @@ use crate::signaling::call::Call;
 use crate::signaling::message::Message;
 use crate::signaling::route::Route;
 use crate::signaling::transaction::Transaction;
-use crate::sip::{Class, Method, Status};
+use crate::sip::{Class, Method, Status, timers};
 use crate::time::{Span, Time};
 
 /// Different final responses of one transaction that are told apart: forks.
@@ -19,6 +19,15 @@ const STRAYS_MAX: usize = 32;
 
 /// A repeat that comes so long after an ACK did not cross it on the way.
 const CROSSING_MAX: Span = Span::from_secs(1);
+
+/// The callee repeats its 2xx and ends the session when 64*T1 have passed without an ACK (RFC 3261,
+/// section 13.3.1.4); later than that something else may have ended it.
+const GIVEN_UP_AFTER: Span = Span::from_secs(28);
+const GIVEN_UP_BEFORE: Span = Span::from_secs(40);
+
+/// Repeats of a 2xx up to that time, even where each wait for the next one is twice as long as the
+/// one before.
+const REPEATS_TO_THE_END: usize = 6;
 
 /// One final response of a transaction, every time that it was sent.
 #[derive(Clone, Debug)]
@@ -143,6 +152,43 @@ impl<'c> Call<'c> {
                             && ack.cseq().map(|cseq| cseq.number) == Some(hop.cseq)
                     }
                 }
+        })
+    }
+
+    /// The BYE by which the callee ended the session at the time when it gives up to wait for an
+    /// ACK to this 2xx.
+    pub fn given_up(&self, answer: &Answer<'c>) -> Option<&'c Message<'c>> {
+        let first = answer.first;
+        let bye = self.dialog_of(first)?.bye(self)?.request?;
+        let after = bye.time.since(first.time);
+        let is_then = after >= GIVEN_UP_AFTER && after <= GIVEN_UP_BEFORE;
+        (is_then && bye.from_tag() == first.to_tag()).then_some(bye)
+    }
+
+    /// None of the ACKs to this 2xx that were captured came to the callee: it sent the 2xx again
+    /// for as long as it waits for one, and then ended the session, or nothing shows that the
+    /// session went on.
+    pub fn is_acknowledged_in_vain(&self, answer: &Answer<'c>) -> bool {
+        let last = answer.last().time;
+        match self.given_up(answer) {
+            // No other repeat was due before, so they had not ended.
+            Some(bye) => bye.time.since(last) <= timers::T2 + CROSSING_MAX,
+            None => {
+                answer.repeats.len() >= REPEATS_TO_THE_END
+                    && answer.repeating() >= GIVEN_UP_AFTER
+                    && !self.is_dialog_used(answer, last)
+            }
+        }
+    }
+
+    /// A request other than ACK was sent after `moment` in the dialog that this 2xx made.
+    pub fn is_dialog_used(&self, answer: &Answer<'c>, moment: Time) -> bool {
+        let tag = answer.first.to_tag();
+        self.messages.iter().any(|message| {
+            message.time > moment
+                && message.is_request()
+                && message.method() != Method::Ack
+                && (message.to_tag() == tag || message.from_tag() == tag)
         })
     }
 
@@ -349,6 +395,37 @@ CSeq: {number} ACK
             assert!(call.misplaced_ack(hop, &answer).is_none());
             assert!(!call.is_extra_fork(hop, answer.first));
         });
+    }
+
+    #[test]
+    fn a_2xx_that_goes_on_to_the_end_was_acknowledged_in_vain() {
+        let own = ack(1, "sip:bob@192.0.2.20");
+        let bye = "BYE sip:alice@192.0.2.10 SIP/2.0
+Via: SIP/2.0/UDP 192.0.2.20;branch=z9hG4bK-3
+From: <sip:bob@192.0.2.20>;tag=b
+To: <sip:alice@192.0.2.10>;tag=a
+Call-ID: 1@192.0.2.10
+CSeq: 1 BYE
+
+";
+        let look = |repeats: &[i64], bye_at: Option<i64>| {
+            let mut samples: Vec<Sample<'_>> =
+                vec![(0, 10, 20, INVITE), (1000, 20, 10, OK), (1010, 10, 20, &own)];
+            samples.extend(repeats.iter().map(|after| (1000 + after, 20, 10, OK)));
+            samples.extend(bye_at.map(|after| (1000 + after, 20, 10, bye)));
+            with_call(&samples, |call| {
+                let hop = call.transactions.first().expect("the INVITE");
+                let answer = hop.success().expect("an answer");
+                (call.given_up(&answer).is_some(), call.is_acknowledged_in_vain(&answer))
+            })
+        };
+        let all = [500, 1500, 3500, 7500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500];
+        assert_eq!(look(&all, Some(32_000)), (true, true));
+        assert_eq!(look(&all, None), (false, true));
+        // The session went on, or the repeats had ended before.
+        assert_eq!(look(&all, Some(70_000)), (false, false));
+        assert_eq!(look(&all[..4], Some(32_000)), (true, false));
+        assert_eq!(look(&all[..4], None), (false, false));
     }
 
     #[test]

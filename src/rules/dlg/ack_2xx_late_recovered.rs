@@ -49,19 +49,11 @@ fn recovered<'c>(call: &Call<'c>, hop: &Transaction<'c>) -> Option<(Answer<'c>, 
     let waited = ack.time.since(answer.first.time);
     // Where the repeat comes behind the only ACK, the two crossed.
     let is_late = ack.time >= again.time && waited <= call.patience();
-    let is_over = !answer.goes_on_after(ack.time) && goes_on(call, answer.first, ack);
-    (is_late && is_over).then_some((answer, ack))
-}
-
-/// The call went on after the ACK, without another repeat for as long as one may take.
-fn goes_on(call: &Call<'_>, answer: &Message<'_>, ack: &Message<'_>) -> bool {
-    call.is_observed(ack.time, timers::T2)
-        || call.messages.iter().any(|message| {
-            message.time > ack.time
-                && message.is_request()
-                && message.method() != Method::Ack
-                && (message.to_tag() == answer.to_tag() || message.from_tag() == answer.to_tag())
-        })
+    // The call went on after the ACK, without another repeat for as long as one may take.
+    let is_over = !answer.goes_on_after(ack.time)
+        && (call.is_observed(ack.time, timers::T2) || call.is_dialog_used(&answer, ack.time));
+    let is_recovered = is_late && is_over && !call.is_acknowledged_in_vain(&answer);
+    is_recovered.then_some((answer, ack))
 }
 
 fn report<'c>(

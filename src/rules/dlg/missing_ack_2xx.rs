@@ -21,11 +21,6 @@ pub(crate) static RULE: Rule = Rule {
 const REPEATS_MIN: usize = 3;
 const REPEATING_MIN: Span = Span::from_millis(3500);
 
-/// The callee ends the session when 64*T1 have passed; later than that something else may have
-/// ended it.
-const GIVEN_UP_AFTER: Span = Span::from_secs(28);
-const GIVEN_UP_BEFORE: Span = Span::from_secs(40);
-
 fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
     let invites = call.transactions.iter().filter(|t| t.method == Method::Invite);
     let faulty: Vec<_> =
@@ -39,7 +34,8 @@ fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-/// The 2xx of one fork that was sent again and again without an ACK on that hop.
+/// The 2xx of one fork that was sent again and again, without an ACK on that hop or in spite of
+/// those that were seen there.
 fn unacknowledged<'c>(call: &Call<'c>, hop: &Transaction<'c>) -> Option<Answer<'c>> {
     if hop.finals.len() <= REPEATS_MIN {
         return None;
@@ -50,7 +46,8 @@ fn unacknowledged<'c>(call: &Call<'c>, hop: &Transaction<'c>) -> Option<Answer<'
     let is_visible = hop.request.is_some();
     let is_unacknowledged = is_repeated
         && is_visible
-        && call.acks_to(hop, answer.first).next().is_none()
+        && (call.acks_to(hop, answer.first).next().is_none()
+            || call.is_acknowledged_in_vain(&answer))
         // Where another fork was acknowledged, this one is an extra answer.
         && !call.is_extra_fork(hop, answer.first);
     is_unacknowledged.then_some(answer)
@@ -78,18 +75,17 @@ fn report<'c>(
 ) {
     let first = answer.first;
     let Some(status) = first.status() else { return };
-    let dialog = call.dialog_of(first);
-    let bye =
-        dialog.and_then(|dialog| dialog.bye(call)).and_then(|bye| bye.request).filter(|bye| {
-            let after = bye.time.since(first.time);
-            after >= GIVEN_UP_AFTER && after <= GIVEN_UP_BEFORE && bye.from_tag() == first.to_tag()
-        });
-    let lost_at = lost_at(call, hop, first);
+    let bye = call.given_up(answer);
+    // Those that were seen on this hop got lost behind the capture.
+    let first_ack = call.acks_to(hop, first).next();
+    let last_ack = call.acks_to(hop, first).last();
+    let lost_at = lost_at(call, hop, first).filter(|_| first_ack.is_none());
     let confidence = if bye.is_some() { Confidence::Certain } else { Confidence::Likely };
     findings.report(
         Report::on(hop)
             .at(answer.sends())
             .at(bye)
+            .at([first_ack, last_ack].into_iter().flatten())
             .at(lost_at.map(|(_, ack)| ack))
             .status(status)
             .confidence(confidence)
@@ -98,7 +94,8 @@ fn report<'c>(
             .with("repeating_ms", answer.repeating())
             .with_some("contact", first.header(HeaderName::Contact).map(Value::quoted))
             .with_some("bye_after_ms", bye.map(|bye| bye.time.since(first.time)))
-            .with_some("ack_lost_at", lost_at.map(|(above, _)| above.server)),
+            .with_some("ack_lost_at", lost_at.map(|(above, _)| above.server))
+            .with_some("sent_to", last_ack.map(|ack| ack.destination)),
     );
 }
 
