@@ -146,13 +146,21 @@ impl<'c> Call<'c> {
         self.acks().filter(move |ack| {
             is_on_way(ack, hop, is_success)
                 && match is_success {
-                    true => differences(ack, hop, answer).next().is_none(),
+                    true => {
+                        differences(ack, hop, answer).next().is_none() && !is_of_failure(ack, hop)
+                    }
                     false => {
                         ack.branch() == answer.branch()
                             && ack.cseq().map(|cseq| cseq.number) == Some(hop.cseq)
                     }
                 }
         })
+    }
+
+    /// The ACK is that of a failure, whatever else was answered with the same To-tag.
+    pub fn acknowledges_failure(&self, ack: &Message<'c>) -> bool {
+        let mut invites = self.transactions.iter().filter(|t| t.method == Method::Invite);
+        invites.any(|hop| is_of_failure(ack, hop))
     }
 
     /// The BYE by which the callee ended the session at the time when it gives up to wait for an
@@ -321,6 +329,15 @@ fn is_on_way(ack: &Message<'_>, hop: &Transaction<'_>, is_success: bool) -> bool
     }
 }
 
+/// The ACK is part of the transaction, so it is that of a failure (RFC 3261, section 17.1.1.3). A
+/// client that gives the ACK to its 2xx the same branch has got no failure with that To-tag.
+fn is_of_failure(ack: &Message<'_>, hop: &Transaction<'_>) -> bool {
+    let is_failure = |answer: &Message<'_>| answer.status().is_some_and(|own| !own.is_success());
+    let mut finals = hop.finals.iter();
+    finals.any(|answer| is_failure(answer) && answer.to_tag() == ack.to_tag())
+        && ack.branch() == Some(hop.branch)
+}
+
 /// The fields in which an ACK differs from what it should have for this final response.
 fn differences<'c>(
     ack: &Message<'c>,
@@ -394,6 +411,29 @@ CSeq: {number} ACK
             assert!(call.mismatched_ack(hop, &answer).is_none());
             assert!(call.misplaced_ack(hop, &answer).is_none());
             assert!(!call.is_extra_fork(hop, answer.first));
+        });
+    }
+
+    #[test]
+    fn the_ack_of_a_failure_is_not_that_of_a_2xx() {
+        let refused = OK.replace("200 OK", "487 Request Terminated");
+        for (branch, count) in [("z9hG4bK-1", 0), ("z9hG4bK-2", 1)] {
+            let own = ack(1, "sip:bob@192.0.2.20").replace("z9hG4bK-2", branch);
+            let samples: [Sample<'_>; 4] =
+                [(0, 10, 20, INVITE), (10, 20, 10, &refused), (20, 10, 20, &own), (90, 20, 10, OK)];
+            with_call(&samples, |call| {
+                let hop = call.transactions.first().expect("the INVITE");
+                let answer = hop.success().expect("an answer");
+                assert_eq!(call.acks_to(hop, answer.first).count(), count, "{branch}");
+                let found = call.acks().next().expect("an ACK");
+                assert_eq!(call.acknowledges_failure(found), count == 0, "{branch}");
+            });
+        }
+        // A client that gives the ACK to its 2xx the branch of the INVITE is understood.
+        let own = ack(1, "sip:bob@192.0.2.20").replace("z9hG4bK-2", "z9hG4bK-1");
+        with_ack(&own, |call, hop| {
+            let answer = hop.success().expect("an answer");
+            assert_eq!(call.acks_to(hop, answer.first).count(), 1);
         });
     }
 

@@ -57,7 +57,10 @@ fn report<'c>(
     let Some(status) = answer.status() else { return };
     let dialog = call.dialog_of(answer);
     let ack = call.acks_to(hop, answer).next();
-    let ack = ack.or_else(|| dialog.and_then(|dialog| dialog.acks.first().copied()));
+    let ack = ack.or_else(|| {
+        let mut acks = dialog?.acks.iter().copied();
+        acks.find(|ack| !call.acknowledges_failure(ack))
+    });
     let bye = dialog.and_then(|dialog| ending(call, dialog, answer));
     let is_observed = call.is_observed(answer.time, call.patience());
     let cleanup = match (ack, bye) {
