@@ -45,6 +45,13 @@ impl<'c> Dialog<'c> {
         self.requests(call).find(|transaction| transaction.method == Method::Bye)
     }
 
+    /// The first message that tells of a BYE: the request, or a response to one that was not
+    /// captured.
+    pub fn farewell(&self, call: &Call<'c>) -> Option<&'c Message<'c>> {
+        let mut messages = call.messages.iter();
+        messages.find(|message| message.method() == Method::Bye && self.holds(message))
+    }
+
     /// Answered or begun before the capture, not only early.
     pub fn is_confirmed(&self) -> bool {
         self.confirmed.is_some() || self.starts_before_capture

@@ -3,6 +3,7 @@
 use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::signaling::{Call, Dialog, Message, Traits, Transaction};
 use crate::sip::Method;
+use crate::time::Span;
 
 pub(crate) static RULE: Rule = Rule {
     code: "DLG202",
@@ -84,7 +85,7 @@ fn report<'c>(
             .confidence(if is_left { Confidence::Likely } else { Confidence::Certain })
             .with("cleanup", Value::Word(cleanup))
             .with("answer_after_ms", answer.time.since(cancel.time))
-            .with_some("bye_after_ms", bye.map(|bye| bye.time.since(answer.time))),
+            .with_some("bye_after_ms", bye_after(bye, answer)),
     );
 }
 
@@ -97,12 +98,17 @@ fn repeats(hop: &Transaction<'_>, answer: &Message<'_>) -> usize {
     same.count().saturating_sub(1)
 }
 
-/// The BYE that ended the unwanted call in time.
+/// How long after the 2xx the BYE was sent, where it was captured.
+fn bye_after(bye: Option<&Message<'_>>, answer: &Message<'_>) -> Option<Span> {
+    bye.filter(|bye| bye.is_request()).map(|bye| bye.time.since(answer.time))
+}
+
+/// The BYE that ended the unwanted call in time, or a response that tells of it (guard G3).
 fn ending<'c>(
     call: &Call<'c>,
     dialog: &Dialog<'c>,
     answer: &Message<'c>,
 ) -> Option<&'c Message<'c>> {
-    let bye = dialog.bye(call)?.request?;
+    let bye = dialog.farewell(call)?;
     (bye.time.since(answer.time) <= call.patience()).then_some(bye)
 }

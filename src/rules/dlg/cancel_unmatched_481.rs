@@ -66,8 +66,13 @@ fn report<'c>(
     let Some(status) = refused.status() else { return };
     let answer = invite.final_response().filter(|answer| answer.time <= refused.time);
     let field = difference(sent, cancel);
+    // An ACK proves a final response that was not captured (guard G3).
+    let is_implied = invite.final_response().is_none() && !invite.acks.is_empty();
     // After its final response there is no INVITE to cancel: the two only crossed.
-    let severity = if answer.is_some() { Severity::Info } else { Severity::Warn };
+    let severity = match answer.is_some() || is_implied {
+        true => Severity::Info,
+        false => Severity::Warn,
+    };
     let confidence = match (answer, field) {
         (None, None) => Confidence::Likely,
         _ => Confidence::Certain,

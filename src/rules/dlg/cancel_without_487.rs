@@ -40,8 +40,13 @@ fn forgotten<'c>(call: &Call<'c>, hop: &Transaction<'c>) -> Option<&'c Message<'
     }
     let wait = call.patience().max(call.patience_of(hop.client));
     let is_wrong = match hop.final_response() {
-        // Guards G1 and G3: an ACK proves a final response that was not captured.
-        None => hop.acks.is_empty() && call.is_observed(accepted.time, wait),
+        // Guards G1 and G3: an ACK proves a final response that was not captured, and one with a
+        // branch of its own or a BYE proves a 2xx.
+        None => {
+            hop.acks.is_empty()
+                && call.is_observed(accepted.time, wait)
+                && !call.implies_answer(hop)
+        }
         Some(answer) if answer.status().is_some_and(|s| s.code() == REQUEST_TERMINATED) => {
             answer.time.since(accepted.time) > wait
         }
