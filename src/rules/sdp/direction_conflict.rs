@@ -68,13 +68,14 @@ fn wrong_answer(exchange: &Exchange<'_>) -> Option<(Direction, Direction)> {
     })
 }
 
-/// An offer inside a call puts media nowhere instead of saying who sends.
+/// An offer inside a call asks for media and names no place for them, instead of saying who sends.
 fn zero_hold<'c>(exchange: &Exchange<'c>) -> Option<Media<'c>> {
     let offer = exchange.offer.as_ref().filter(|_| !exchange.is_initial)?;
     exchange.success?;
     // ICE tells the address later (RFC 8840).
     let is_nowhere = |media: &Media<'_>| {
         media.connection.is_some_and(|connection| connection.is_unspecified())
+            && media.direction().receives()
             && !media.is_rejected()
             && media.ice_ufrag().is_none()
     };
