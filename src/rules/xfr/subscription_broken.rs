@@ -4,7 +4,7 @@ use crate::finding::{
     Check, Confidence, Findings, Gate, Report, Rule, Severity, Value, Visibility,
 };
 use crate::signaling::{Call, Message, Subscription, Traits, Transaction};
-use crate::sip::{HeaderName, Method, Status};
+use crate::sip::{HeaderName, Method, Status, SubscriptionStage};
 
 pub(crate) static RULE: Rule = Rule {
     code: "XFR105",
@@ -19,6 +19,10 @@ pub(crate) static RULE: Rule = Rule {
 
 /// Why a notifier ends a subscription that the watcher still wants (RFC 6665, section 4.1.3).
 const BROKEN: [&[u8]; 3] = [b"rejected", b"giveup", b"noresource"];
+
+/// What was watched no longer exists (RFC 6665, section 4.1.3): a conference that is over, a dialog
+/// that has ended. Nothing is lost to a watcher who was told of it as long as it did.
+const GONE: &[u8] = b"noresource";
 
 /// The watched state will not change any more, so nothing is lost (RFC 6665, section 4.1.3).
 const SETTLED: &[u8] = b"invariant";
@@ -116,20 +120,28 @@ fn terminated(call: &Call<'_>, own: &Subscription<'_>, findings: &mut Findings<'
         return;
     };
     let is = |word: &[u8]| reason.eq_ignore_ascii_case(word);
-    let severity = match (BROKEN.into_iter().any(is), is(SETTLED)) {
-        (true, _) => Severity::Warn,
-        (false, true) => Severity::Info,
-        (false, false) => return,
-    };
-    if is_ending(call, own, request) {
+    let is_broken = BROKEN.into_iter().any(is);
+    if !(is_broken || is(SETTLED)) || is_ending(call, own, request) {
         return;
     }
+    let severity = match is_broken && !(is(GONE) && was_active(call, own, request)) {
+        true => Severity::Warn,
+        false => Severity::Info,
+    };
     findings.report(
         report(notify, own, "terminated")
             .at([request])
             .severity(severity)
             .with("state_reason", Value::quoted(reason)),
     );
+}
+
+/// The watcher was told the state before this NOTIFY.
+fn was_active(call: &Call<'_>, own: &Subscription<'_>, end: &Message<'_>) -> bool {
+    let mut before = own.notifies(call).filter(|(_, notify)| notify.time < end.time);
+    before.any(|(_, notify)| {
+        notify.subscription_state().is_some_and(|state| state.stage == SubscriptionStage::Active)
+    })
 }
 
 /// The watcher has said that it wants no more, or asked for the state only once.
