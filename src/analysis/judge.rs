@@ -85,6 +85,8 @@ pub(super) struct Heard<'c> {
 pub(super) struct Use<'c> {
     pub(super) messages: &'c [Message<'c>],
     pub(super) surroundings: Surroundings<'c>,
+    /// The Call-ID was judged before.
+    pub(super) is_continuation: bool,
 }
 
 /// Hears calls: a pure function of their messages, of the time up to which they were observed, and
@@ -104,6 +106,9 @@ pub(super) fn hear<'c>(
     let calls = Call::build(uses.iter().map(|own| (own.messages, own.surroundings)));
     let found = rules::judge(rules, &calls, media, failures);
     facts.add_calls(&calls);
+    for (own, call) in uses.iter().zip(&calls) {
+        facts.add_open_ends(call, own.is_continuation);
+    }
     for silence in calls.iter().filter_map(|call| media::silence(call, media)) {
         if let Some(message) = silence.passage.answer() {
             facts.saw_silent(silence.ways, message);

@@ -248,7 +248,6 @@ impl Tally {
     fn judge_batch(&mut self, batch: &[Case<'_>], media: Media<'_>, rules: &[&'static Rule]) {
         let read: Vec<_> = batch.iter().map(|case| signaling::uses(case.log.messages())).collect();
         let mut uses = Vec::with_capacity(read.len());
-        let mut are_continuations = Vec::with_capacity(read.len());
         for (case, read) in batch.iter().zip(&read) {
             let mut surroundings = case.surroundings;
             if let Some(full) = case.log.full_since() {
@@ -261,8 +260,7 @@ impl Tally {
                 if number > 0 || (is_continuation && signaling::is_used_again(messages)) {
                     self.facts.add_reuse(messages);
                 }
-                uses.push(Use { messages, surroundings });
-                are_continuations.push(is_continuation);
+                uses.push(Use { messages, surroundings, is_continuation });
             }
         }
         let mut failures = Vec::new();
@@ -271,8 +269,8 @@ impl Tally {
         for failure in failures {
             *self.failed_rules.entry(failure.rule).or_default() += 1;
         }
-        for ((own, heard), is_continuation) in uses.iter().zip(heard).zip(are_continuations) {
-            self.take(own.messages, heard, media, rules, is_continuation);
+        for (own, heard) in uses.iter().zip(heard) {
+            self.take(own.messages, heard, media, rules, own.is_continuation);
         }
     }
 

@@ -16,7 +16,7 @@ use crate::signaling::settings::Settings;
 use crate::signaling::short_list::ShortList;
 use crate::signaling::subscription::{self, Subscription};
 use crate::signaling::transaction::{Outcome, Transaction};
-use crate::signaling::witnesses::{FEW, Openings, Witnesses};
+use crate::signaling::witnesses::{FEW, Openings, Tag, Witnesses};
 use crate::sip::{Class, HeaderName, Method, Status, timers};
 use crate::time::{Span, Time};
 use crate::transport::Network;
@@ -639,25 +639,27 @@ impl<'c> Call<'c> {
             }
             let index = known.unwrap_or(dialogs.len());
             if known.is_none() {
-                let is_opened = openings.is_opened(message);
+                let opening = openings.opening(message);
                 if let Some(witnesses) = &mut witnesses {
                     witnesses.add_dialog(message, index);
                 }
+                let is_by_other = opening.is_some_and(|own| own.from_tag == Some(to) && from != to);
+                let (caller_tag, callee_tag) = if is_by_other { (to, from) } else { (from, to) };
                 dialogs.push(Dialog {
-                    caller_tag: from,
-                    callee_tag: to,
-                    method: if is_opened { Method::Invite } else { message.method() },
+                    caller_tag,
+                    callee_tag,
+                    method: opening.map_or(message.method(), |own| own.method),
                     confirmed: None,
                     transactions: ShortList::new(),
                     acks: ShortList::new(),
-                    starts_before_capture: message.is_request() && !is_opened,
+                    starts_before_capture: message.is_request() && opening.is_none(),
                     is_made_by_response: !message.is_request(),
                 });
             }
             let Some(dialog) = dialogs.get_mut(index) else { continue };
             let class = message.status().map(Status::class);
             if class == Some(Class::Success)
-                && message.method() == dialog.method
+                && dialog.is_confirmed_by(message.method())
                 && dialog.confirmed.is_none()
             {
                 dialog.confirmed = Some(message);
@@ -716,15 +718,15 @@ impl<'c> Opened<'_, 'c> {
             // An ACK with a To-tag also belongs to a failed INVITE, which makes no dialog.
             None => {
                 message.method() != Method::Ack
-                    || !self.is_opened(message) && !self.is_of_failure(message)
+                    || self.opening(message).is_none() && !self.is_of_failure(message)
             }
         }
     }
 
-    fn is_opened(&self, message: &Message<'c>) -> bool {
+    fn opening(&self, message: &Message<'c>) -> Option<Opening<'c>> {
         match self.tables {
-            Some(tables) => tables.is_opened(message),
-            None => is_opened_in_capture(message, self.messages),
+            Some(tables) => tables.opening(message),
+            None => opening_in_capture(message, self.messages),
         }
     }
 
@@ -736,13 +738,46 @@ impl<'c> Opened<'_, 'c> {
     }
 }
 
-/// The INVITE that opened the dialog of this message was seen, even if no response to it was.
-pub(super) fn is_opened_in_capture(message: &Message<'_>, messages: &[Message<'_>]) -> bool {
-    messages.iter().any(|other| {
-        other.is_request()
-            && other.method() == Method::Invite
-            && other.to_tag().is_none()
-            && (other.from_tag() == message.from_tag() || other.from_tag() == message.to_tag())
+/// The request that opened a dialog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Opening<'c> {
+    /// INVITE, or what subscribes or tells of a subscription.
+    pub(super) method: Method<'c>,
+    /// The tag of the side that made the dialog.
+    pub(super) from_tag: Tag<'c>,
+}
+
+impl<'c> Opening<'c> {
+    /// The request stands outside of any dialog and may make one.
+    pub(super) fn of(message: &Message<'c>) -> Option<Self> {
+        let is_opening = message.is_request()
+            && message.to_tag().is_none()
+            && (message.method() == Method::Invite || is_of_subscription(message));
+        let (method, from_tag) = (message.method(), message.from_tag());
+        is_opening.then_some(Self { method, from_tag })
+    }
+}
+
+/// What makes a subscription or tells of it, which is no part of a dialog that an INVITE has made
+/// unless it has its tags (RFC 6665; RFC 3515).
+pub(super) fn is_of_subscription(message: &Message<'_>) -> bool {
+    matches!(message.method(), Method::Subscribe | Method::Refer | Method::Notify)
+}
+
+/// The request that opened the dialog of this message, even if no response to it was seen.
+pub(super) fn opening_in_capture<'c>(
+    message: &Message<'c>,
+    messages: &[Message<'c>],
+) -> Option<Opening<'c>> {
+    let find = |is_invite: bool, tag| {
+        let mut all = messages.iter().filter_map(Opening::of);
+        all.find(|own| own.from_tag == tag && (own.method == Method::Invite) == is_invite)
+    };
+    let (from, to) = (message.from_tag(), message.to_tag());
+    let by_invite = find(true, from).or_else(|| find(true, to));
+    // A NOTIFY may come before the 2xx to what asked for it (RFC 6665, section 4.1.2.4).
+    by_invite.or_else(|| {
+        is_of_subscription(message).then(|| find(false, from).or_else(|| find(false, to)))?
     })
 }
 

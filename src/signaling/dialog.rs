@@ -57,6 +57,14 @@ impl<'c> Dialog<'c> {
         self.confirmed.is_some() || self.starts_before_capture
     }
 
+    /// A 2xx to this method confirms it; where something was asked for that NOTIFY tells of, one to
+    /// that does as well (RFC 6665, section 4.1.2.4).
+    pub(super) fn is_confirmed_by(&self, method: Method<'c>) -> bool {
+        method == self.method
+            || (method == Method::Notify
+                && matches!(self.method, Method::Subscribe | Method::Refer))
+    }
+
     /// The dialog was not ended by a BYE, not even by one that only its response tells of.
     pub fn is_open(&self, call: &Call<'c>) -> bool {
         let is_bye = |message: &Message<'c>| message.method() == Method::Bye && self.holds(message);

@@ -622,7 +622,6 @@ impl Facts {
         for call in calls {
             self.add_invited(call);
             self.add_lenient(call);
-            self.add_open_ends(call);
             self.add_explained(call);
             self.add_one_sided(call);
             self.add_answered(call);
@@ -664,11 +663,13 @@ impl Facts {
         }
     }
 
-    fn add_open_ends(&mut self, call: &Call<'_>) {
+    /// Takes in which dialogs are cut by the beginning or the end of the captures. A call that goes
+    /// on under a Call-ID which was judged before began in the captures, or was counted then.
+    pub fn add_open_ends(&mut self, call: &Call<'_>, is_continuation: bool) {
         for dialog in &call.dialogs {
             let mut messages = call.messages_of(dialog);
             let Some(first) = messages.next() else { continue };
-            if dialog.starts_before_capture {
+            if dialog.starts_before_capture && !is_continuation {
                 self.starts_mid_dialog.add(first.frame, first.time, call.call_id);
             }
             if dialog.is_open(call) {

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
 
-use crate::signaling::call::Call;
+use crate::signaling::call::{Call, Opening, is_of_subscription};
 use crate::signaling::dialog::Dialog;
 use crate::signaling::message::Message;
 use crate::signaling::transaction::Transaction;
@@ -202,8 +202,10 @@ fn keep_last<K: std::hash::Hash + Eq>(table: &mut Table<K, Time>, key: K, time: 
 /// What tells whether messages opened a dialog, or failed to.
 #[derive(Debug, Default)]
 pub(super) struct Openings<'c> {
-    /// From-tags of INVITEs without a To-tag.
-    opened: Set<Tag<'c>>,
+    /// INVITEs without a To-tag, by their From-tag.
+    invited: Table<Tag<'c>, Opening<'c>>,
+    /// The first other request that makes a dialog, by its From-tag.
+    subscribed: Table<Tag<'c>, Opening<'c>>,
     /// From-tag and To-tag of INVITEs that were refused.
     failed: Set<Tags<'c>>,
 }
@@ -211,21 +213,26 @@ pub(super) struct Openings<'c> {
 impl<'c> Openings<'c> {
     pub(super) fn of(messages: &[Message<'c>]) -> Self {
         let mut own = Self::default();
-        for message in messages.iter().filter(|message| message.method() == Method::Invite) {
-            let (from, to) = (message.from_tag(), message.to_tag());
-            if message.is_request() && to.is_none() {
-                own.opened.insert(from);
+        for message in messages {
+            let is_invite = message.method() == Method::Invite;
+            if let Some(opening) = Opening::of(message) {
+                let known = if is_invite { &mut own.invited } else { &mut own.subscribed };
+                known.entry(opening.from_tag).or_insert(opening);
             }
-            if message.status().is_some_and(is_failure) {
-                own.failed.insert((from, to));
+            if is_invite && message.status().is_some_and(is_failure) {
+                own.failed.insert((message.from_tag(), message.to_tag()));
             }
         }
         own
     }
 
-    /// The INVITE that opened the dialog of this message was seen, even if no response to it was.
-    pub(super) fn is_opened(&self, message: &Message<'c>) -> bool {
-        self.opened.contains(&message.from_tag()) || self.opened.contains(&message.to_tag())
+    /// The request that opened the dialog of this message, even if no response to it was seen.
+    pub(super) fn opening(&self, message: &Message<'c>) -> Option<Opening<'c>> {
+        let (from, to) = (message.from_tag(), message.to_tag());
+        let find =
+            |known: &Table<_, Opening<'c>>| known.get(&from).or_else(|| known.get(&to)).copied();
+        let by_invite = find(&self.invited);
+        by_invite.or_else(|| is_of_subscription(message).then(|| find(&self.subscribed))?)
     }
 
     /// The ACK belongs to a failed INVITE, which itself was not captured.
@@ -241,7 +248,7 @@ fn is_failure(status: Status) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signaling::call::{is_of_failure, is_opened_in_capture};
+    use crate::signaling::call::{is_of_failure, opening_in_capture};
     use crate::signaling::samples::with_call;
 
     /// Messages of some kinds, made by a simple recurrence, that answer and miss each other.
@@ -302,7 +309,9 @@ mod tests {
                 same(3, own.has_success(hop.method, hop.cseq, from_tag), success);
             }
             for message in call.messages {
-                same(4, openings.is_opened(message), is_opened_in_capture(message, call.messages));
+                let opening = opening_in_capture(message, call.messages);
+                assert_eq!(openings.opening(message), opening);
+                same(4, openings.opening(message).is_some(), opening.is_some());
                 same(5, openings.is_of_failure(message), is_of_failure(message, call.messages));
             }
             assert!(told.iter().all(|count| *count > 0), "{told:?}");
