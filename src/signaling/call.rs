@@ -282,8 +282,19 @@ impl<'c> Call<'c> {
     /// G2).
     pub fn shows_way(&self, source: Endpoint, destination: Endpoint) -> bool {
         match self.witnesses() {
-            Some(witnesses) => witnesses.has_way(source.address, destination.address),
+            Some(own) => own.last_on_way(source.address, destination.address).is_some(),
             None => self.messages.iter().any(|message| message.went(source, destination)),
+        }
+    }
+
+    /// When a message last went from the host of `source` to the host of `destination`.
+    pub(super) fn last_on_way(&self, source: Endpoint, destination: Endpoint) -> Option<Time> {
+        match self.witnesses() {
+            Some(own) => own.last_on_way(source.address, destination.address),
+            None => {
+                let on_way = self.messages.iter().filter(|own| own.went(source, destination));
+                on_way.map(|message| message.time).max()
+            }
         }
     }
 

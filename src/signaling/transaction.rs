@@ -17,6 +17,9 @@ use crate::transport::Transport;
 /// (T2, RFC 3261, section 17.1.2.2), give or take the ticks of a slow clock.
 const REPEAT_PAUSE_MAX: Span = Span::from_millis(4500);
 
+/// No timer repeats a request sooner; what comes within this time is a copy of one packet.
+const REPEAT_PAUSE_MIN: Span = Span::from_millis(50);
+
 /// A request and its responses between one client and one server.
 ///
 /// One logical transaction may be seen on several hops; each hop is a transaction of its own,
@@ -249,6 +252,16 @@ impl<'c> Transaction<'c> {
     /// How often the request was sent.
     pub fn sends(&self) -> usize {
         usize::from(self.request.is_some()) + self.retransmissions.len()
+    }
+
+    /// The request went out once, over a transport on which a client without an answer sends it
+    /// again (timers A and E, RFC 3261, sections 17.1.1.2 and 17.1.2.2). So where none was seen,
+    /// one may have come past the capture.
+    pub fn is_sent_once(&self) -> bool {
+        let Some(started) = self.started() else { return false };
+        let mut again = self.retransmissions.iter();
+        !self.transport.is_reliable()
+            && again.all(|repeat| repeat.time.since(started) < REPEAT_PAUSE_MIN)
     }
 
     /// Requests and responses that were sent again, first copies left out.

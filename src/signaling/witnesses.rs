@@ -52,8 +52,8 @@ pub(super) struct Witnesses<'c> {
     answered: Table<(&'c [u8], u32, Method<'c>), usize>,
     /// Transactions with a 2xx, by method, number and From-tag.
     successes: Set<(Method<'c>, u32, Tag<'c>)>,
-    /// Ways of messages.
-    ways: Set<(IpAddr, IpAddr)>,
+    /// The last message on each way.
+    ways: Table<(IpAddr, IpAddr), Time>,
     /// Tags of every BYE and of the responses to it.
     byes: Set<Tags<'c>>,
     /// The places of the dialogs.
@@ -68,7 +68,8 @@ impl<'c> Witnesses<'c> {
         let invites = call.transactions.iter().filter(|hop| hop.method == Method::Invite);
         let branches: Set<&[u8]> = invites.map(|hop| hop.branch).collect();
         for message in call.messages {
-            own.ways.insert((message.source.address, message.destination.address));
+            let way = (message.source.address, message.destination.address);
+            keep_last(&mut own.ways, way, message.time);
             if message.method() == Method::Bye {
                 own.byes.insert(tags_of(message));
             }
@@ -158,9 +159,9 @@ impl<'c> Witnesses<'c> {
         self.successes.contains(&(method, cseq, from_tag))
     }
 
-    /// A message went from one host to the other.
-    pub(super) fn has_way(&self, source: IpAddr, destination: IpAddr) -> bool {
-        self.ways.contains(&(source, destination))
+    /// When a message last went from one host to the other.
+    pub(super) fn last_on_way(&self, source: IpAddr, destination: IpAddr) -> Option<Time> {
+        self.ways.get(&(source, destination)).copied()
     }
 
     /// The dialog of the message, by its place.

@@ -45,6 +45,7 @@ fn is_unanswered(call: &Call<'_>, bye: &Transaction<'_>) -> bool {
         && !call.got_through(bye)
         && is_heard(call, bye)
         && !is_taken_up(call, request)
+        && !call.shows_unseen_answer(bye)
 }
 
 /// The server is seen to speak to the client while the call is up, so its answer would be, too
@@ -78,7 +79,7 @@ fn report(call: &Call<'_>, bye: &Transaction<'_>, findings: &mut Findings<'_>) {
         .filter(|other| other.from_tag() != request.from_tag());
     let severity = if crossing.is_some() { Severity::Info } else { Severity::Warn };
     // Without an answer a client repeats over UDP; perhaps one came, but not into the capture.
-    let confidence = match bye.sends() == 1 && !bye.transport.is_reliable() {
+    let confidence = match bye.is_sent_once() {
         true => Confidence::Possible,
         false => Confidence::Likely,
     };

@@ -65,7 +65,8 @@ fn failure(call: &Call<'_>, refresh: &Transaction<'_>) -> Option<Time> {
             let is_silent = !refresh.has_response()
                 && call.is_observed(started, call.patience_of(refresh.client))
                 && !call.implies_response(refresh)
-                && !call.got_through(refresh);
+                && !call.got_through(refresh)
+                && !call.shows_unseen_answer(refresh);
             is_silent.then_some(started)
         }
     }
@@ -117,7 +118,7 @@ fn report(refresh: &Transaction<'_>, bye: &Message<'_>, failed: Time, findings: 
             .visibility(Visibility::WayElseNothing(server.address, client.address)),
     };
     // Without an answer a client repeats over UDP; perhaps one came, but not into the capture.
-    let is_doubtful = status.is_none() && refresh.sends() == 1 && !refresh.transport.is_reliable();
+    let is_doubtful = status.is_none() && refresh.is_sent_once();
     let confidence = if is_doubtful { Confidence::Possible } else { Confidence::Likely };
     let expires = request.session_expires().map(|own| Span::from_secs(own.seconds.into()));
     findings.report(

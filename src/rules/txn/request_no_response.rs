@@ -59,7 +59,7 @@ fn report(transaction: &Transaction<'_>, findings: &mut Findings<'_>) {
         _ => Severity::Warn,
     };
     // Without an answer a client repeats over UDP; perhaps one came, but not into the capture.
-    let confidence = match transaction.sends() == 1 && !transaction.transport.is_reliable() {
+    let confidence = match transaction.is_sent_once() {
         true => Confidence::Possible,
         false => Confidence::Likely,
     };

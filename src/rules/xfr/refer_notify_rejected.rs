@@ -92,10 +92,12 @@ fn report(
     let is_crossing = bye.is_some_and(|bye| bye.time.since(request.time).abs() <= CROSSING);
     let bye = bye.filter(|bye| answer.is_none_or(|answer| bye.time <= answer.time));
     let (client, server) = (hop.client, hop.server);
+    // Without an answer a client repeats over UDP; perhaps one came, but not into the capture.
+    let doubt = if hop.is_sent_once() { Confidence::Possible } else { Confidence::Likely };
     let report = match status {
         Some(status) => Report::on(hop).status(status),
         None => Report::on(hop)
-            .confidence(Confidence::Likely)
+            .confidence(doubt)
             .visibility(Visibility::WayElseNothing(server.address, client.address)),
     };
     let result = if answer.is_some() { "rejected" } else { "no-answer" };

@@ -96,6 +96,8 @@ fn notify_refused(call: &Call<'_>, own: &Subscription<'_>, findings: &mut Findin
             true => Severity::Info,
             false => Severity::Warn,
         };
+        // Without an answer a client repeats over UDP; perhaps one came, but not into the capture.
+        let doubt = if notify.is_sent_once() { Confidence::Possible } else { Confidence::Likely };
         let (client, server) = (notify.client, notify.server);
         let mut report = report(notify, own, if is_refused { "rejected" } else { "no-answer" })
             .at([request])
@@ -106,7 +108,7 @@ fn notify_refused(call: &Call<'_>, own: &Subscription<'_>, findings: &mut Findin
         report = match status {
             Some(status) => report.status(status),
             None => report
-                .confidence(Confidence::Likely)
+                .confidence(doubt)
                 .visibility(Visibility::WayElseNothing(server.address, client.address)),
         };
         findings.report(report);
