@@ -12,7 +12,7 @@ use crate::report::entries::{Entry, entries};
 use crate::report::index::Index;
 use crate::report::layout;
 use crate::report::outcome::Outcome;
-use crate::report::text::parts::{FAILED, Parts, is_on_capture};
+use crate::report::text::parts::{FAILED, Parts, is_on_capture, is_proven_error};
 use crate::signaling::Kind;
 use crate::time::Time;
 
@@ -228,7 +228,7 @@ fn marks(index: &Index<'_>) -> FxHashMap<usize, Marks> {
             own.codes.push(finding.rule.code);
         }
         own.worst = own.worst.max(Some(finding.severity));
-        own.is_broken |= finding.severity == Severity::Error && finding.call_fate.is_some();
+        own.is_broken |= is_proven_error(finding) && finding.call_fate.is_some();
     }
     all
 }

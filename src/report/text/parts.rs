@@ -15,7 +15,7 @@ use crate::report::text::{
 };
 
 pub(crate) use crate::report::text::capture::is_on_capture;
-pub(crate) use crate::report::text::verdict::FAILED;
+pub(crate) use crate::report::text::verdict::{FAILED, is_proven_error};
 
 /// Columns of a ladder that nobody wraps.
 const COLUMNS: usize = 100;

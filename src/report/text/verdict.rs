@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use crate::finding::Severity;
+use crate::finding::{Confidence, Finding, Severity};
 use crate::report::document::Cell;
 use crate::report::style::Role;
 use crate::report::text::link;
@@ -68,9 +68,14 @@ pub(super) fn failed(scene: &Scene<'_>) -> u64 {
 
 /// Calls that were not refused, and yet an error is proven for them: no ACK, no response.
 fn broken(scene: &Scene<'_>) -> u64 {
-    let errors = scene.analysis.findings.iter().filter(|f| f.severity == Severity::Error);
+    let errors = scene.analysis.findings.iter().filter(|finding| is_proven_error(finding));
     let survived = errors.filter(|f| f.call_fate.is_some_and(|fate| !FAILED.contains(&fate)));
     survived.filter_map(|f| f.call_id.as_deref()).collect::<BTreeSet<&str>>().len() as u64
+}
+
+/// What is only possible breaks no call.
+pub(crate) fn is_proven_error(finding: &Finding) -> bool {
+    finding.severity == Severity::Error && finding.confidence != Confidence::Possible
 }
 
 /// What is there instead of SIP.
