@@ -183,6 +183,8 @@ pub(super) fn has_no_offer(invite: &Message<'_>) -> bool {
 pub(super) struct Acknowledgements<'c> {
     pub(super) acks: Vec<&'c Message<'c>>,
     pub(super) pracks: Vec<&'c Message<'c>>,
+    /// Numbers of PRACKs that only their responses tell of.
+    pub(super) unseen_pracks: Vec<u32>,
     /// When a description in UPDATE or PRACK was first seen: what a 2xx to the INVITE repeats
     /// after it is older.
     pub(super) renegotiated: Option<Time>,
@@ -281,14 +283,32 @@ fn described<'c>(
 }
 
 impl<'c> Acknowledgements<'c> {
+    /// Only a response tells of the PRACK with this number, which may be so on several hops.
+    pub(super) fn add_unseen_prack(&mut self, number: u32) {
+        if self.unseen_pracks.len() < PRACKS_MAX && !self.unseen_pracks.contains(&number) {
+            self.unseen_pracks.push(number);
+        }
+    }
+
     fn has_unseen_response(&self, hop: &Transaction<'c>, responses: &[&'c Message<'c>]) -> bool {
-        if self.pracks.is_empty() {
+        if self.pracks.is_empty() && self.unseen_pracks.is_empty() {
             return false;
         }
-        let seen: Vec<_> = responses.iter().filter_map(|response| response.rseq()).collect();
+        let mut seen: Vec<_> = responses.iter().filter_map(|response| response.rseq()).collect();
+        seen.sort_unstable();
+        seen.dedup();
         let racks = self.pracks.iter().filter_map(|prack| prack.rack());
-        let mut own = racks.filter(|rack| rack.cseq.number == hop.cseq).take(PRACKS_MAX);
-        own.any(|rack| !seen.contains(&rack.rseq))
+        let own = racks.filter(|rack| rack.cseq.number == hop.cseq).take(PRACKS_MAX);
+        let mut acknowledged: Vec<_> = own.map(|rack| rack.rseq).collect();
+        acknowledged.sort_unstable();
+        acknowledged.dedup();
+        // A PRACK that was captured on no hop is of a response that no other one acknowledges.
+        let of_others = seen.iter().filter(|rseq| !acknowledged.contains(rseq)).count();
+        let is_seen = |number: &&u32| {
+            self.pracks.iter().any(|prack| prack.cseq().is_some_and(|cseq| cseq.number == **number))
+        };
+        let unseen = self.unseen_pracks.iter().filter(|number| !is_seen(number)).count();
+        unseen > of_others || acknowledged.iter().any(|rseq| !seen.contains(rseq))
     }
 
     /// What acknowledges the response, on the same hop if it came over that.

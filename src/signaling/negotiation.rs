@@ -405,8 +405,12 @@ impl<'c> Book<'c> {
                     let known = self.acknowledgements_of(tags);
                     known.renegotiated = known.renegotiated.or(request.map(|own| own.time));
                 }
-                if let Some(prack) = hop.request.filter(|_| hop.method == Method::Prack) {
-                    self.acknowledgements_of((from, to)).pracks.push(prack);
+                if hop.method == Method::Prack {
+                    let known = self.acknowledgements_of((from, to));
+                    match hop.request {
+                        Some(prack) => known.pracks.push(prack),
+                        None => known.add_unseen_prack(hop.cseq),
+                    }
                 }
             }
             _ => {}
