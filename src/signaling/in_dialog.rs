@@ -79,6 +79,34 @@ impl<'c> Call<'c> {
             .max()
     }
 
+    /// A request that either side sent inside the dialog, within this spell or about then, is not
+    /// in the capture (guard G3).
+    pub fn misses_request(&self, dialog: &Dialog<'c>, spell: (Time, Time)) -> bool {
+        let sides = [dialog.caller_tag, dialog.callee_tag];
+        sides.iter().any(|side| self.misses_request_of(dialog, side, spell))
+    }
+
+    /// The same of the side with this tag. The numbers of one side follow one another without a gap
+    /// (RFC 3261, section 12.2.1.1), so a number that no request and no response has is one of a
+    /// request that was sent and not captured: after the request before it and before the next one.
+    pub fn misses_request_of(
+        &self,
+        dialog: &Dialog<'c>,
+        side: &[u8],
+        (from, until): (Time, Time),
+    ) -> bool {
+        let own = self.messages_of(dialog).filter(|message| message.from_tag() == Some(side));
+        let mut seen: Vec<(u32, Time)> =
+            own.filter_map(|message| Some((message.cseq()?.number, message.time))).collect();
+        // Packets may overtake each other, so the order of the numbers counts.
+        seen.sort_unstable();
+        seen.dedup_by_key(|(number, _)| *number);
+        seen.windows(2).any(|pair| match pair {
+            [(before, sent), (after, next)] => after - before > 1 && *sent < until && *next > from,
+            _ => false,
+        })
+    }
+
     /// Another BYE in the dialog, of either side, that was under way before `moment`. One that was
     /// challenged ended nothing.
     pub fn bye_before(

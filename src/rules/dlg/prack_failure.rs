@@ -1,7 +1,7 @@
 #![doc = include_str!("prack_failure.md")]
 
 use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
-use crate::signaling::{Call, Message, Traits, Transaction};
+use crate::signaling::{Call, Dialog, Message, Traits, Transaction};
 use crate::sip::{Class, HeaderName, Method, RAck, Status};
 use crate::time::Span;
 
@@ -246,18 +246,40 @@ fn hasty<'c>(
     hop: &Transaction<'c>,
 ) -> Option<(&'c Message<'c>, &'c Message<'c>)> {
     let answer = hop.first_success()?;
+    let mut late = None;
     let response = hop.provisionals.iter().copied().find(|one| {
+        late = first_prack(pracks, one);
         is_reliable(one)
             && one.to_tag() == answer.to_tag()
             && one.time <= answer.time
             && one.sdp().is_some()
-            && first_prack(pracks, one).is_none_or(|prack| prack.time > answer.time)
+            && late.is_none_or(|prack| prack.time > answer.time)
     })?;
     // The PRACK goes the way of the ACK; where that came past, the PRACK would have (guard G2).
-    let is_visible = call
-        .dialog_of(answer)
-        .is_some_and(|dialog| dialog.acks.iter().any(|ack| ack.went(hop.client, hop.server)));
-    (is_visible && !has_unseen_prack(call)).then_some((response, answer))
+    let dialog = call.dialog_of(answer)?;
+    let is_visible = dialog.acks.iter().any(|ack| ack.went(hop.client, hop.server));
+    let is_found = is_visible
+        && !has_unseen_prack(call)
+        && (late.is_some() || !shows_prack(call, dialog, hop, (response, answer)));
+    is_found.then_some((response, answer))
+}
+
+/// The PRACK came, only not into the capture (guard G3): the callee did not send the response again
+/// after T1, as it does until it gets one (RFC 3262, section 3), or the numbers of the caller show
+/// that a request is missing.
+fn shows_prack<'c>(
+    call: &Call<'c>,
+    dialog: &Dialog<'c>,
+    hop: &Transaction<'c>,
+    (response, answer): (&Message<'c>, &Message<'c>),
+) -> bool {
+    let key = |one: &Message<'c>| (one.rseq(), one.to_tag());
+    let copies = hop.provisionals.iter().filter(|one| key(one) == key(response)).count();
+    // Twice the T1 of the callee, of which its patience is 64 times.
+    let due = Span::from_nanos(call.patience_of(hop.server).nanos() / 32);
+    let is_content = copies == 1 && answer.time.since(response.time) >= due;
+    let caller = response.from_tag().unwrap_or_default();
+    is_content || call.misses_request_of(dialog, caller, (response.time, answer.time))
 }
 
 fn report(hop: &Transaction<'_>, fault: &'static str, status: Option<Status>) -> Report {

@@ -51,8 +51,9 @@ fn judge(
         Some(bye) => {
             let after = bye.time.since(start);
             let is_expiry = after >= expiry && after <= timer.interval + BYE_UNTIL;
-            // It ended before a refresh was due, or when one might have come at any moment.
-            if after < due + BYE_UNTIL {
+            // It ended before a refresh was due, or when one might have come at any moment; or one
+            // may be what the numbers show to be missing.
+            if after < due + BYE_UNTIL || call.misses_request(dialog, (start, bye.time)) {
                 return;
             }
             let (severity, confidence) = match is_expiry {
@@ -70,7 +71,9 @@ fn judge(
                     .with("bye_by", Value::Word(side(is_of_caller(dialog, bye)))),
             );
         }
-        None if call.is_observed(start, due + BYE_UNTIL) => {
+        None if call.is_observed(start, due + BYE_UNTIL)
+            && !call.misses_request(dialog, (start, call.observed_until())) =>
+        {
             let after = call.observed_until().since(start);
             let is_over = after >= timer.interval;
             findings.report(

@@ -18,7 +18,9 @@ pub(crate) static RULE: Rule = Rule {
 fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
     let found = call.negotiations().first_in_each_dialog(|(negotiation, exchange)| {
         let carrier = unanswered(exchange)?;
-        (!is_answered_later(negotiation, exchange)).then_some(carrier)
+        let is_doubtful =
+            is_answered_later(negotiation, exchange) || misses_answer(call, exchange, carrier);
+        (!is_doubtful).then_some(carrier)
     });
     for (exchange, carrier) in found {
         report(call, exchange, carrier, findings);
@@ -51,6 +53,13 @@ fn is_answered_later(negotiation: &Negotiation<'_>, exchange: &Exchange<'_>) -> 
         other.id != exchange.id && other.agreed().is_some_and(|agreed| agreed > exchange.started())
     };
     negotiation.exchanges.iter().any(|other| is_later(&other))
+}
+
+/// The numbers of a side show that one of its requests is missing, so the answer may have come with
+/// that: a PRACK, with the response before it, or an UPDATE (guard G3).
+fn misses_answer<'c>(call: &Call<'c>, exchange: &Exchange<'c>, carrier: &Message<'c>) -> bool {
+    let spell = (exchange.started(), call.observed_until());
+    call.dialog_of(carrier).is_some_and(|dialog| call.misses_request(dialog, spell))
 }
 
 fn report(

@@ -37,7 +37,7 @@ fn check(call: &Call<'_>, findings: &mut Findings<'_>) {
         let bye = first_bye(call, answer);
         let ended = bye.map(|bye| bye.time).filter(|time| *time < answer.time + call.patience());
         let is_observed = call.is_observed(answer.time, call.patience());
-        if ended.is_some() || is_observed {
+        if (ended.is_some() || is_observed) && !shows_notify(call, answer) {
             report(call, refer, request, answer, ended, findings);
         }
     }
@@ -56,6 +56,15 @@ fn declines_notify(request: &Message<'_>, answer: &Message<'_>) -> bool {
         .any(|value| tags.iter().any(|tag| value.trim_ascii().eq_ignore_ascii_case(tag)));
     // Who accepts with `Refer-Sub: false` sends none, whether it was asked for or not.
     requires || declines(answer)
+}
+
+/// The numbers of the side that accepted the REFER show that a request of it is missing, which may
+/// be the NOTIFY (guard G3).
+fn shows_notify<'c>(call: &Call<'c>, answer: &Message<'c>) -> bool {
+    let (Some(dialog), Some(side)) = (call.dialog_of(answer), answer.to_tag()) else {
+        return false;
+    };
+    call.misses_request_of(dialog, side, (answer.time, call.observed_until()))
 }
 
 fn first_bye<'c>(call: &Call<'c>, answer: &Message<'c>) -> Option<&'c Message<'c>> {

@@ -73,7 +73,15 @@ fn end<'c>(call: &Call<'c>, referral: &Subscription<'c>, last: &'c Message<'c>) 
         }
         (None, None) => return None,
     };
-    call.is_observed(end.time, wait).then_some(end)
+    let is_observed = call.is_observed(end.time, wait);
+    (is_observed && !shows_notify(call, last, end.time + wait)).then_some(end)
+}
+
+/// The numbers of the side that tells show that a request of it is missing after the last NOTIFY,
+/// which may be the one with the outcome (guard G3).
+fn shows_notify<'c>(call: &Call<'c>, last: &Message<'c>, until: Time) -> bool {
+    let (Some(dialog), Some(side)) = (call.dialog_of(last), last.from_tag()) else { return false };
+    call.misses_request_of(dialog, side, (last.time, until))
 }
 
 fn report(
