@@ -70,6 +70,8 @@ fn silence(call: &Call<'_>, hop: &Transaction<'_>) -> Option<(Span, End)> {
             (wait >= call.settings().span(&DEAD_AIR)).then_some((wait, End::Cancelled))
         }
         (_, Some(_)) => None,
+        // The ACK of the transaction shows that it was refused (guard G3).
+        (_, None) if !hop.acks.is_empty() => None,
         (_, None) => call
             .is_observed(trying.time, call.patience())
             .then(|| (call.observed_until().since(started), End::Never)),
