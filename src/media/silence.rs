@@ -45,7 +45,14 @@ pub fn silence<'a, 'c>(call: &'a Call<'c>, media: Media<'_>) -> Option<Silence<'
     if !media.is_empty() && call.passages().any(|passage| is_heard(&passage)) {
         return None;
     }
-    Some(Silence { ways: ways(call), ..found })
+    // Before it, media went where only a description that was not captured says (guard G3).
+    let negotiation = found.passage.negotiation;
+    let is_partly_seen = negotiation.exchanges.iter().any(|exchange| {
+        exchange.pair().is_none()
+            && exchange.refusal.is_none()
+            && exchange.started() < found.passage.from
+    });
+    (!is_partly_seen).then(|| Silence { ways: ways(call), ..found })
 }
 
 /// Both directions on the first two hops that show addresses of their own.
