@@ -31,6 +31,7 @@ mod merged;
 #[path = "../../fuzz/src/mutate.rs"]
 mod mutate;
 mod mutations;
+mod one_missing;
 mod oracle;
 mod ordinary;
 mod origin;
