@@ -133,7 +133,10 @@ const WRONG: &[Wrong] = &[
         why: "blanks may stand around a semicolon (RFC 3261, section 25.1: SEMI); rsip stops there",
     },
     Wrong {
-        fits: |fact| fact.name == "status" && fact.value.starts_with("SIP/2.0 999"),
+        fits: |fact| {
+            let is_beyond = |start: &&str| fact.value.starts_with(*start);
+            fact.name == "status" && ["SIP/2.0 7", "SIP/2.0 8", "SIP/2.0 9"].iter().any(is_beyond)
+        },
         why: "codes end with 699 (RFC 3261, section 21); rsip takes any number",
     },
     Wrong {
