@@ -71,7 +71,9 @@ impl Redactor {
                 }
             }
         }
-        Redacted { link: frame.link, data, original_length: frame.original_length }
+        // A damaged record says that it was shorter than what it has.
+        let original_length = frame.original_length.max(data.len() as u32);
+        Redacted { link: frame.link, data, original_length }
     }
 
     /// The addresses of cards.
