@@ -239,8 +239,11 @@ fn is_of_caller(message: &Message<'_>, request: &Message<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use crate::signaling::call::State;
     use crate::signaling::samples::with_call;
+    use crate::sip::Status;
 
     /// What is sent of an INVITE, or of another request of its dialog.
     fn text(start: &str, cseq: &str, is_of_dialog: bool) -> String {
@@ -264,7 +267,7 @@ mod tests {
         let all: Vec<_> = first.iter().chain(later).collect();
         let samples: Vec<_> =
             (0..).zip(&all).map(|(at, (from, to, text))| (at, *from, *to, text.as_str())).collect();
-        with_call(&samples, |call| (call.state(), call.final_status().map(|own| own.code())))
+        with_call(&samples, |call| (call.state(), call.final_status().map(Status::code)))
     }
 
     #[test]
@@ -278,7 +281,7 @@ mod tests {
         assert_eq!(state(&[]), (State::Failed, Some(302)));
         assert_eq!(state(&[busy]), (State::Failed, Some(486)));
         assert_eq!(state(&[cancelled]), (State::Cancelled, Some(487)));
-        assert_eq!(state(&[ringing.clone()]), (State::Unanswered, None));
+        assert_eq!(state(slice::from_ref(&ringing)), (State::Unanswered, None));
         assert_eq!(state(&[ringing, up.clone()]), (State::Answered, Some(200)));
         assert_eq!(state(&[up.clone(), again, bye.clone()]), (State::Completed, Some(200)));
         assert_eq!(state(&[bye]), (State::Completed, None));
