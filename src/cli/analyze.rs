@@ -120,8 +120,8 @@ pub(super) fn analyze(args: &AnalyzeArgs, config: &Config) -> Result<Ending, Ana
         outputs.write(lang, args.verbosity(), files, &|format, text, out| {
             outputs.render(format, &outcome, text, out)
         })?;
-        // The program ends here. To give back every list of a large result takes as long as to
-        // write it.
+        // The program ends here, and the system takes back all memory at once: sooner than every
+        // list of a large result is given back by itself.
         std::mem::forget(analysis);
         ending
     };

@@ -316,7 +316,8 @@ impl<'o> Run<'o> {
         decoded.iter().for_each(|part| coverage.merge(&part.coverage));
         let whole = decoder.reassemble(&mut self.defragmenter, &decoded);
         let whole = decoder.packets(&whole);
-        // What calls show of the capture is put into tables that no call asks.
+        // What calls show of the capture is put into tables that no call asks; of the coverage they
+        // have their own.
         let (until, ()) = rayon::join(
             || {
                 tally.gather(given);
