@@ -337,6 +337,7 @@ impl Files {
     ///
     /// When it cannot be made.
     pub(super) fn folder(&mut self, folder: &Path) -> Result<(), WriteError> {
+        signals::watch();
         let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
         let missing: Vec<&Path> = folder.ancestors().take_while(is_missing).collect();
         for part in missing.into_iter().rev() {

@@ -11,10 +11,10 @@ use siptrace::pipeline;
 use crate::outcome::options;
 
 /// Captures up to so many bytes are cut at every byte, others at every seventh or less often.
-const SHORT: usize = 3000;
+const SHORT: usize = 1800;
 
 /// A capture is cut at so many places: the work grows with the square of its size.
-const CUTS: usize = 400;
+const CUTS: usize = 100;
 
 fn fixtures() -> Vec<PathBuf> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/captures");
