@@ -1,14 +1,19 @@
 //! What a run costs before it has read anything.
 //!
 //! For a capture of a few packets, threads and large pages cost more than the work itself: a large
-//! page is cleared as a whole when its first byte is written. For a gigabyte both pay.
+//! page is cleared as a whole when its first byte is written. For a gigabyte both pay. For several
+//! gigabytes large pages take memory: each is there as a whole for whatever is left in it.
 
+use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::capture::Source;
 
 /// Captures of so many bytes together take less time than the start of threads.
 const LITTLE: u64 = 128 << 10;
+
+/// So many bytes are read with large pages; what a longer run keeps besides lies in small ones.
+const LARGE_UNTIL: u64 = 2 << 30;
 
 /// The process is the program itself, so its thread and its memory are ours.
 static IS_PROGRAM: AtomicBool = AtomicBool::new(false);
@@ -28,6 +33,16 @@ pub(super) fn begin() {
 pub(super) fn expect_much() {
     if HAS_SMALL_PAGES.swap(false, Ordering::Relaxed) {
         pages::let_be_large(true);
+    }
+}
+
+/// So many bytes were read: takes memory as it fits a run so long.
+pub(super) fn has_read(bytes: u64) {
+    static ONCE: Once = Once::new();
+    if bytes >= LARGE_UNTIL && IS_PROGRAM.load(Ordering::Relaxed) {
+        ONCE.call_once(|| {
+            pages::let_be_large(false);
+        });
     }
 }
 

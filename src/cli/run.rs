@@ -489,6 +489,7 @@ impl Progress {
 
     pub(super) fn reached(&self, bytes: u64) {
         self.bar.set_position(bytes);
+        footing::has_read(bytes);
     }
 
     pub(super) fn finish(&self) {
