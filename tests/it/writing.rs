@@ -330,12 +330,27 @@ fn two_outputs_have_two_names() {
     assert_eq!(scratch.names(), [""; 0]);
 }
 
+/// Two calls, minute after minute: more than a pipe takes before somebody reads it.
+#[cfg(unix)]
+fn for_hours() -> Vec<u8> {
+    let minutes = Capture::of_script(TWO_CALLS);
+    let mut capture = minutes.clone();
+    for minute in 1..400 {
+        capture.records.extend(minutes.records.iter().map(|record| {
+            let nanos = record.nanos + minute * 60_000_000_000;
+            crate::build::Record { nanos, ..record.clone() }
+        }));
+    }
+    pcap(&capture)
+}
+
 #[test]
 #[cfg(unix)]
 fn a_signal_leaves_nothing_half_done() {
     use std::os::unix::process::ExitStatusExt;
 
-    let bytes = pcap(&Capture::of_script(TWO_CALLS));
+    let bytes = for_hours();
+    assert!(bytes.len() > 1 << 20);
     let signals = [("TERM", 15), ("INT", 2), ("HUP", 1)].into_iter();
     for (name, number) in signals.filter(|(_, number)| !is_ignored(*number)) {
         let scratch = Scratch::new(&format!("signal-{name}"));
@@ -388,15 +403,7 @@ fn a_signal_that_is_ignored_stays_ignored() {
 #[cfg(unix)]
 fn a_signal_takes_folders_away_that_were_made() {
     let scratch = Scratch::new("signal-folder");
-    let whole = Capture::of_script(TWO_CALLS);
-    let mut capture = whole.clone();
-    for minute in 1..400 {
-        capture.records.extend(whole.records.iter().map(|record| {
-            let nanos = record.nanos + minute * 60_000_000_000;
-            crate::build::Record { nanos, ..record.clone() }
-        }));
-    }
-    let input = scratch.write("in.pcap", &pcap(&capture));
+    let input = scratch.write("in.pcap", &for_hours());
     let mut child = program(&["extract", "--split", &scratch.path("calls"), &input])
         .stdout(Stdio::null())
         .spawn()
