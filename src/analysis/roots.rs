@@ -20,6 +20,9 @@ struct Root {
     confidence: Confidence,
 }
 
+/// How well a failure explains another one.
+type Rank = (bool, bool, Option<Time>);
+
 /// Turns findings on calls that failed by a leg behind them into signs of the finding there.
 pub(super) fn settle(links: &Links, findings: &mut Vec<Finding>) {
     let roots = roots(links, findings);
@@ -46,26 +49,37 @@ pub(super) fn settle(links: &Links, findings: &mut Vec<Finding>) {
     }
 }
 
-/// For each finding whether its root, or what may become its root, is one of those that wait.
+/// For each finding whether it waits, or one that it may explain or be explained by: these are told
+/// together, whichever of them waits.
 pub(super) fn waiting(links: &Links, findings: &[Finding], waits: &[bool]) -> Vec<bool> {
-    let roots = roots(links, findings);
-    let is_waiting = |place: usize| waits.get(place).copied().unwrap_or(false);
-    (0..findings.len())
-        .map(|place| {
-            let mut at = place;
-            // Each step goes to a leg that began later.
-            for _ in 0..=findings.len() {
-                if is_waiting(at) {
-                    return true;
-                }
-                match roots.get(&at) {
-                    Some(root) => at = root.place,
-                    None => break,
-                }
-            }
-            false
-        })
-        .collect()
+    let mut groups: Vec<usize> = (0..findings.len()).collect();
+    each_candidate(links, findings, |place, root, _| {
+        let (one, other) = (first_of(&mut groups, place), first_of(&mut groups, root));
+        if let Some(group) = groups.get_mut(one.max(other)) {
+            *group = one.min(other);
+        }
+    });
+    let mut waiting = vec![false; findings.len()];
+    let own: Vec<usize> = (0..findings.len()).map(|place| first_of(&mut groups, place)).collect();
+    for (group, waits) in own.iter().zip(waits) {
+        if let Some(is_waiting) = waiting.get_mut(*group) {
+            *is_waiting |= waits;
+        }
+    }
+    own.iter().map(|group| waiting.get(*group).copied().unwrap_or(false)).collect()
+}
+
+/// The first finding of the group that one is in. Makes the way there shorter for the next time.
+fn first_of(groups: &mut [usize], place: usize) -> usize {
+    let mut at = place;
+    while let Some(before) = groups.get(at).copied().filter(|before| *before != at) {
+        let first = groups.get(before).copied().unwrap_or(before);
+        if let Some(group) = groups.get_mut(at) {
+            *group = first;
+        }
+        at = first;
+    }
+    at
 }
 
 /// Follows the roots to the one that has none, with the least sure of the links on the way.
@@ -87,6 +101,23 @@ fn last_root(roots: &BTreeMap<usize, Root>, place: usize) -> Option<Root> {
 
 /// The finding on the next leg that explains each finding, where there is one.
 fn roots(links: &Links, findings: &[Finding]) -> BTreeMap<usize, Root> {
+    let mut best: BTreeMap<usize, (Rank, Root)> = BTreeMap::new();
+    each_candidate(links, findings, |place, root, (rank, link)| {
+        let root = Root { place: root, link: link.reason, confidence: link.confidence };
+        let is_less = |(known, other): &(Rank, Root)| (*known, other.place) <= (rank, root.place);
+        if best.get(&place).is_none_or(is_less) {
+            best.insert(place, (rank, root));
+        }
+    });
+    best.into_iter().map(|(place, (_, root))| (place, root)).collect()
+}
+
+/// Gives each finding with each one on a next leg that may explain it.
+fn each_candidate(
+    links: &Links,
+    findings: &[Finding],
+    mut take: impl FnMut(usize, usize, (Rank, &Link)),
+) {
     let mut of_leg: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     for (place, finding) in findings.iter().enumerate() {
         let call_id = finding.call_id.as_ref().filter(|_| finding.ending.is_some());
@@ -94,7 +125,6 @@ fn roots(links: &Links, findings: &[Finding]) -> BTreeMap<usize, Root> {
             of_leg.entry(leg).or_default().push(place);
         }
     }
-    let mut roots = BTreeMap::new();
     for (leg, own) in &of_leg {
         // One that is not known may have been answered.
         if !links.knows_all_below(*leg) {
@@ -110,22 +140,17 @@ fn roots(links: &Links, findings: &[Finding]) -> BTreeMap<usize, Root> {
             if below.iter().any(is_answered) {
                 continue;
             }
-            let candidates = below.iter().flat_map(|link| {
-                let own = of_leg.get(&link.lower).into_iter().flatten();
-                own.filter_map(|place| Some((*link, *place, findings.get(*place)?)))
-            });
-            let best = candidates
-                .filter_map(|(link, place, other)| {
-                    Some((rank(finding, ending, other, other.ending?)?, place, link))
-                })
-                .max_by_key(|(rank, place, _)| (*rank, *place));
-            if let Some((_, root, link)) = best {
-                let root = Root { place: root, link: link.reason, confidence: link.confidence };
-                roots.insert(*place, root);
+            for link in below {
+                for root in of_leg.get(&link.lower).into_iter().flatten() {
+                    let other = findings.get(*root).and_then(|own| Some((own, own.ending?)));
+                    let rank = other.and_then(|(own, below)| rank(finding, ending, own, below));
+                    if let Some(rank) = rank {
+                        take(*place, *root, (rank, link));
+                    }
+                }
             }
         }
     }
-    roots
 }
 
 /// The finding is about the host that made the leg behind.
@@ -141,12 +166,7 @@ fn is_behind(links: &Links, link: &Link, finding: &Finding) -> bool {
 /// How well the failure of the leg behind explains this one; `None` where it does not. Silence
 /// lasts until the host in the middle gives up; the same status was handed on; of several the last
 /// one counts.
-fn rank(
-    finding: &Finding,
-    ending: Ending,
-    other: &Finding,
-    below: Ending,
-) -> Option<(bool, bool, Option<Time>)> {
+fn rank(finding: &Finding, ending: Ending, other: &Finding, below: Ending) -> Option<Rank> {
     let failed = ending.at?;
     let is_cancelled = |ending: Ending| ending.status == Status::new(487);
     let is_earlier = match below.at {

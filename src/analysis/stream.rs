@@ -2,12 +2,14 @@
 //!
 //! A finding is told as soon as its call is judged. What falls or weakens unless a host or a way
 //! shows up is held back until it does, else to the end; so is what stands only if another call
-//! shows the same. Findings on the capture come at the end. All in all the same findings are told
-//! as a report at the end has, with three differences: what a rule adds when it compares calls is
-//! what the calls up to then show, legs of one conversation are known to each other where they are
-//! over at about the same time, and what belongs to a finding on the whole capture (a scan, an
-//! overload) was told before that one, which counts it. Of what was told only as much is kept as
-//! incidents and comparisons need, and no more than a bound.
+//! shows the same. So are findings that explain one that is held back, or are explained by it: one
+//! fault is told once. Findings on the capture come at the end. Where nothing was told until then,
+//! the findings are those of a report at the end. Else all in all the same ones are told, with
+//! three differences: what a rule adds when it compares calls is what the calls up to then show,
+//! legs of one conversation are known to each other where they are over at about the same time, and
+//! what belongs to a finding on the whole capture (a scan, an overload) was told before that one,
+//! which counts it. Of what was told only as much is kept as incidents and comparisons need, and no
+//! more than a bound.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
@@ -101,6 +103,11 @@ impl Telling {
         }
     }
 
+    /// No finding was told, so the end of the captures judges all of them side by side.
+    pub fn has_told_nothing(&self) -> bool {
+        self.told.counts.sum() == 0
+    }
+
     /// Takes what the tallies have gathered, and gives what can be told of it.
     pub fn batch(
         &mut self,
@@ -125,18 +132,7 @@ impl Telling {
         let links = self.told.linked(std::mem::take(&mut self.legs));
         links.complete_calls(&mut batch.calls);
         let known = Known { facts, tallies, settings, is_several: self.is_several };
-        let waits: Vec<bool> = fresh.iter().map(|finding| !known.shows(finding)).collect();
-        let waits = roots::waiting(&links, &fresh, &waits);
-        let mut compared = Vec::new();
-        for (finding, waits) in fresh.into_iter().zip(waits) {
-            match (is_compared(&finding), waits) {
-                (_, true) => self.hold(finding),
-                (true, false) => compared.push(finding),
-                (false, false) if finding.needs_company => self.hold(finding),
-                (false, false) => batch.findings.push(finding),
-            }
-        }
-        self.compare(compared, &known, &mut batch.findings);
+        batch.findings = self.sift(fresh, &links, &known);
         roots::settle(&links, &mut batch.findings);
         replaced::complete(links.legs(), &mut batch.findings);
         links.complete_findings(&mut batch.findings);
@@ -160,31 +156,55 @@ impl Telling {
         batch
     }
 
-    /// Judges findings side by side with those told before.
-    fn compare(&mut self, found: Vec<Finding>, known: &Known<'_>, tell: &mut Vec<Finding>) {
-        if found.is_empty() {
-            return;
-        }
-        let mut judged: Vec<Finding> = self.compared.iter().chain(&found).cloned().collect();
-        let broken = rules::compare(&mut judged, known.settings);
-        let own = judged.into_iter().skip(self.compared.len());
-        for (judged, before) in own.zip(found) {
-            if broken.contains(&before.rule.code) {
-                *self.told.failed_rules.entry(before.rule.name).or_default() += 1;
-                // The end of the captures judges what takes its place.
-                before.fallback.into_iter().for_each(|fallback| self.hold(*fallback));
-                continue;
+    /// Gives the findings that stand by what is known, and holds the others back.
+    fn sift(&mut self, fresh: Vec<Finding>, links: &Links, known: &Known<'_>) -> Vec<Finding> {
+        let compared = self.compare(&fresh, known);
+        let stands = |(finding, compared): (&Finding, &Compared)| match compared {
+            Compared::Alone => known.settles(finding),
+            Compared::Judged(judged) => known.settles(judged),
+            Compared::Broken => false,
+        };
+        let waits: Vec<bool> = fresh.iter().zip(&compared).map(|own| !stands(own)).collect();
+        let waits = roots::waiting(links, &fresh, &waits);
+        let mut tell = Vec::new();
+        for ((finding, compared), waits) in fresh.into_iter().zip(compared).zip(waits) {
+            match (compared, waits) {
+                (Compared::Broken, _) => {
+                    *self.told.failed_rules.entry(finding.rule.name).or_default() += 1;
+                    // The end of the captures judges what takes its place.
+                    finding.fallback.into_iter().for_each(|fallback| self.hold(*fallback));
+                }
+                (Compared::Alone | Compared::Judged(_), true) => self.hold(finding),
+                (Compared::Alone, false) => tell.push(finding),
+                (Compared::Judged(judged), false) => {
+                    tell.push(*judged);
+                    self.compared.push_back(finding);
+                }
             }
-            if !known.settles(&judged) {
-                self.hold(before);
-                continue;
-            }
-            tell.push(judged);
-            self.compared.push_back(before);
         }
         let excess = self.compared.len().saturating_sub(COMPARED_FINDINGS_MAX);
         self.compared.drain(..excess);
         self.told.drop("findings-compared", excess as u64);
+        tell
+    }
+
+    /// Findings side by side with those told before.
+    fn compare(&self, found: &[Finding], known: &Known<'_>) -> Vec<Compared> {
+        let is_asked = |finding: &Finding| is_compared(finding) && known.shows(finding);
+        let own: Vec<&Finding> = found.iter().filter(|finding| is_asked(finding)).collect();
+        if own.is_empty() {
+            return found.iter().map(|_| Compared::Alone).collect();
+        }
+        let mut judged: Vec<Finding> = self.compared.iter().chain(own).cloned().collect();
+        let broken = rules::compare(&mut judged, known.settings);
+        let mut judged = judged.into_iter().skip(self.compared.len());
+        let compared = |finding: &Finding| match is_asked(finding).then(|| judged.next()).flatten()
+        {
+            None => Compared::Alone,
+            Some(judged) if broken.contains(&judged.rule.code) => Compared::Broken,
+            Some(judged) => Compared::Judged(Box::new(judged)),
+        };
+        found.iter().map(compared).collect()
     }
 
     fn hold(&mut self, finding: Finding) {
@@ -215,6 +235,17 @@ pub(super) fn gist(finding: &Finding) -> Finding {
         ladder: Vec::new(),
         ..*finding
     }
+}
+
+/// What came of a finding beside those of other calls.
+#[derive(Debug)]
+enum Compared {
+    /// It is not compared, or not yet.
+    Alone,
+    /// As it is beside the others.
+    Judged(Box<Finding>),
+    /// Its rule panicked.
+    Broken,
 }
 
 fn is_compared(finding: &Finding) -> bool {
@@ -314,12 +345,11 @@ mod tests {
         Findings::new(rule, &Settings::default(), &mut found).report(Report::on_capture());
         let finding = found.pop().expect("a finding");
         assert!(is_compared(&finding));
+        let mut tally = Tally::new(keep());
+        (0..COMPARED_FINDINGS_MAX + 7).for_each(|_| tally.findings.push(finding.clone()));
         let mut telling = Telling::new(keep(), false);
-        let (facts, settings) = (Facts::default(), Settings::default());
-        let known = Known { facts: &facts, tallies: &[], settings: &settings, is_several: false };
-        let mut told = Vec::new();
-        telling.compare(vec![finding; COMPARED_FINDINGS_MAX + 7], &known, &mut told);
-        assert_eq!(told.len(), COMPARED_FINDINGS_MAX + 7, "all are told");
+        let batch = telling.batch(&mut [&mut tally], &Facts::default(), &Settings::default());
+        assert_eq!(batch.findings.len(), COMPARED_FINDINGS_MAX + 7, "all are told");
         assert_eq!(telling.compared.len(), COMPARED_FINDINGS_MAX);
         let analysis = Tally::finish_after(Vec::new(), &Profile::default(), telling);
         assert_eq!(analysis.dropped.get("findings-compared"), Some(&7));

@@ -1,16 +1,23 @@
 //! Call-IDs of one conversation: what links them, and which of them owns a fault.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value as Json;
 use siptrace::analysis::{Analysis, Batch};
+use siptrace::capture::Source;
+use siptrace::catalogue::Lang;
 use siptrace::finding::{Finding, Value};
 use siptrace::pipeline;
+use siptrace::report::jsonl::Lines;
 use siptrace::sip::Status;
 
-use crate::outcome::{file, options};
+use crate::build::Capture;
+use crate::build::container::pcap;
+use crate::outcome::{analyse, file, options, result, source, without};
 use crate::{run, shared};
 
 fn fixture(path: &str) -> PathBuf {
@@ -91,36 +98,104 @@ fn calls_that_only_look_alike_are_not_linked() {
 }
 
 #[test]
+fn lines_have_the_findings_that_the_json_has() {
+    let captures = captures();
+    assert!(captures.len() > 1000);
+    for path in captures {
+        let Ok(source) = Source::open(&path, 0) else { continue };
+        let whole = pipeline::run(vec![file(&path, 0)], &options(), &|_| ());
+        let Ok(whole) = whole else { continue };
+        let (mut out, mut lines) = (Vec::new(), Lines::new(Lang::En, 1));
+        let mut tell = |batch: Batch| {
+            lines.batch(&batch, &mut out).expect("memory takes everything");
+            ControlFlow::Continue(())
+        };
+        let rest = pipeline::follow(vec![source], &options(), &|_| (), &mut tell);
+        let mut rest = rest.expect("it could be read before");
+        lines.finish(&mut rest, &mut out).expect("memory takes everything");
+        let text = String::from_utf8(out).expect("JSON is UTF-8");
+        let mut told: Vec<Json> = Vec::new();
+        for line in text.lines() {
+            let mut line: Json = serde_json::from_str(line).expect("a line of JSON");
+            if line["type"] == "finding" {
+                without(&mut line, &["type", "captures", "tool"]);
+                told.push(line);
+            }
+        }
+        let sorted = |mut findings: Vec<Json>| {
+            findings.sort_by_key(Json::to_string);
+            findings
+        };
+        let whole = result(&whole)["findings"].as_array().cloned().unwrap_or_default();
+        assert_eq!(sorted(told), sorted(whole), "{}", path.display());
+    }
+}
+
+#[test]
 fn legs_are_known_while_the_capture_is_read() {
     let mut scripts = 0;
-    for folder in fs::read_dir(fixture("rules")).expect("the fixtures are there") {
-        let folder = folder.expect("the folder is readable").path();
-        for path in fs::read_dir(folder).expect("each rule has a folder") {
-            let path = path.expect("the folder is readable").path();
-            let text = fs::read_to_string(&path).expect("scripts are readable");
-            if text.lines().filter(|line| line.starts_with("call ")).count() < 2 {
-                continue;
-            }
-            scripts += 1;
-            let mut told: Vec<String> = Vec::new();
-            let mut tell = |batch: Batch| {
-                told.extend(batch.findings.iter().map(stated));
-                ControlFlow::Continue(())
-            };
-            let rest = pipeline::follow(vec![file(&path, 0)], &options(), &|_| (), &mut tell);
-            let rest = rest.expect("scripts can be read");
-            told.extend(rest.findings.iter().map(stated));
-            let mut whole: Vec<_> = run::analyze(&path).findings.iter().map(stated).collect();
-            told.sort();
-            whole.sort();
-            // What belongs to a finding on the whole capture may be told before that is known.
-            let owned: usize = rest.findings.iter().map(owned).sum();
-            assert!(told.len() <= whole.len() + owned, "{}", path.display());
-            told.retain(|finding| owned == 0 || whole.contains(finding));
-            assert_eq!(told, whole, "{}", path.display());
+    for path in captures().iter().filter(|path| path.extension().is_some_and(|own| own == "sip")) {
+        let text = fs::read_to_string(path).expect("scripts are readable");
+        if text.lines().filter(|line| line.starts_with("call ")).count() < 2 {
+            continue;
         }
+        scripts += 1;
+        // A pipe that goes on long after the calls, so that they are told together before it ends.
+        let calls: Vec<&str> = text.lines().filter(|line| !line.starts_with("end ")).collect();
+        let mut capture = Capture::of_script(&calls.join("\n"));
+        let last = capture.records.last().map_or(0, |record| record.nanos);
+        for mut record in Capture::of_script(LATER).records {
+            record.nanos = record.nanos.max(last) + 20_000_000_000_000;
+            capture.records.push(record);
+        }
+        let bytes = pcap(&capture);
+        let mut told: Vec<String> = Vec::new();
+        let mut tell = |batch: Batch| {
+            told.extend(batch.findings.iter().map(stated));
+            ControlFlow::Continue(())
+        };
+        let rest = pipeline::follow(vec![source(&bytes)], &options(), &|_| (), &mut tell);
+        let rest = rest.expect("scripts can be read");
+        told.extend(rest.findings.iter().map(stated));
+        let mut whole: Vec<_> = analyse(vec![source(&bytes)]).findings.iter().map(stated).collect();
+        told.sort();
+        whole.sort();
+        // What belongs to a finding on the whole capture may be told before that is known.
+        let owned: usize = rest.findings.iter().map(owned).sum();
+        let is_too_much = told.len() > whole.len() + owned;
+        assert!(!is_too_much, "{}: {told:#?}, not {whole:#?}", path.display());
+        told.retain(|finding| owned == 0 || whole.contains(finding));
+        assert_eq!(told, whole, "{}", path.display());
     }
     assert!(scripts > 5);
+}
+
+/// A message that nothing is found in.
+const LATER: &str = "\
+host somebody 192.0.2.250
+host elsewhere 198.51.100.250
+call later-than-all-others
+0     somebody > elsewhere OPTIONS
++0.01 elsewhere > somebody 200
+";
+
+/// Every capture and every script of this repository.
+fn captures() -> Vec<PathBuf> {
+    let mut folders = vec![fixture("")];
+    let mut captures = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let kind = path.extension().and_then(OsStr::to_str).unwrap_or_default();
+            match kind {
+                "sip" | "pcap" | "pcapng" | "gz" => captures.push(path),
+                _ if path.is_dir() => folders.push(path),
+                _ => {}
+            }
+        }
+    }
+    captures.sort();
+    captures
 }
 
 /// Findings on single calls that belong to this one.
