@@ -159,7 +159,7 @@ impl Setup {
         let answer = hop.first_success();
         let worked_on = hop.progress().next().or_else(|| hop.final_response());
         let heard = ringing.or(answer);
-        let ended = answer.and_then(|answer| call.dialog_of(answer)?.bye(call)?.started());
+        let ended = answer.and_then(|answer| call.dialog_of(answer)?.ended(call));
         Self {
             request_delay: worked_on.and_then(|message| since(message.time)),
             post_dial_delay: heard.and_then(|message| since(message.time)),

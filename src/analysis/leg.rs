@@ -198,7 +198,7 @@ impl Leg {
             settled: final_response.map(|response| response.time),
             is_answered: call.attempts.iter().any(Attempt::is_answered),
             tags: dialog.map(|dialog| (tag(dialog.caller_tag), tag(dialog.callee_tag))),
-            ended: dialog.and_then(|dialog| dialog.end(call)).map(|end| end.time),
+            ended: dialog.and_then(|dialog| dialog.farewell(call)).map(|end| end.time),
             client: hop.map(Place::client_of).unwrap_or_default(),
             servers,
             called,

@@ -268,9 +268,9 @@ impl Statistics {
 
     /// An answered call is up from its answer to its BYE, or as long as it was observed.
     fn add_dialog(&mut self, call: &Call<'_>, dialog: &Dialog<'_>) {
-        let bye = dialog.bye(call);
+        let ended = dialog.ended(call);
         let server = dialog.confirmed.map(|answer| answer.source.address);
-        if dialog.confirmed.is_some() && bye.is_some() {
+        if dialog.confirmed.is_some() && ended.is_some() {
             self.kpi.completed += 1;
             if let Some(peer) = server.and_then(|server| self.peer(server)) {
                 peer.kpi.completed += 1;
@@ -281,7 +281,7 @@ impl Statistics {
             dialog.starts_before_capture.then(|| own.next().map(|message| message.time)).flatten()
         });
         let Some(answered) = seen else { return };
-        let ended = bye.map_or_else(|| call.observed_until(), Transaction::first_time);
+        let ended = ended.unwrap_or_else(|| call.observed_until());
         self.timeline.add(answered, Happening::Answer);
         self.timeline.add(ended.max(answered), Happening::End);
     }

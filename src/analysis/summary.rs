@@ -138,14 +138,11 @@ impl Times {
         let ringing = hop.and_then(Transaction::ringing);
         let started = hop.and_then(Transaction::started);
         let heard = ringing.or(answer).map(|message| message.time);
-        let bye = answer.and_then(|answer| {
-            let dialog = call.dialog_of(answer)?;
-            dialog.bye(call)?.started()
-        });
+        let ended = answer.and_then(|answer| call.dialog_of(answer)?.ended(call));
         Self {
             pdd: started.zip(heard).map(|(started, heard)| heard.since(started)),
             ring: ringing.zip(answer).map(|(ringing, answer)| answer.time.since(ringing.time)),
-            talk: answer.zip(bye).map(|(answer, bye)| bye.since(answer.time)),
+            talk: answer.zip(ended).map(|(answer, ended)| ended.since(answer.time)),
         }
     }
 }

@@ -391,19 +391,18 @@ impl<'c> Call<'c> {
     }
 
     fn state_of_call(&self) -> State {
-        let is_over = self.dialogs.iter().any(|dialog| dialog.bye(self).is_some());
-        let Some(attempt) = self.attempts.last() else {
-            return if is_over { State::Completed } else { State::Unknown };
-        };
+        let is_over = || self.dialogs.iter().any(|dialog| dialog.ended(self).is_some());
+        let completed_or = |state: State| if is_over() { State::Completed } else { state };
+        let Some(attempt) = self.attempts.last() else { return completed_or(State::Unknown) };
         if attempt.is_answered() || attempt.is_followed {
-            return if is_over { State::Completed } else { State::Answered };
+            return completed_or(State::Answered);
         }
         let Some(hop) = self.last_try(attempt) else { return State::Unknown };
         if self.is_left_behind(hop) {
-            return if is_over { State::Completed } else { State::Unknown };
+            return completed_or(State::Unknown);
         }
         match self.outcome(hop) {
-            Outcome::Success(_) => State::Answered,
+            Outcome::Success(_) => completed_or(State::Answered),
             Outcome::Failed(status) if status.code() == 487 || hop.cancel.is_some() => {
                 State::Cancelled
             }

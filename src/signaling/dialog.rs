@@ -6,6 +6,7 @@ use crate::signaling::short_list::ShortList;
 use crate::signaling::transaction::Transaction;
 use crate::signaling::witnesses::Tags;
 use crate::sip::Method;
+use crate::time::Time;
 
 /// What two tags of one Call-ID share.
 #[derive(Debug)]
@@ -48,8 +49,13 @@ impl<'c> Dialog<'c> {
     /// The first message that tells of a BYE: the request, or a response to one that was not
     /// captured.
     pub fn farewell(&self, call: &Call<'c>) -> Option<&'c Message<'c>> {
-        let mut messages = call.messages.iter();
-        messages.find(|message| message.method() == Method::Bye && self.holds(message))
+        call.messages_of(self).find(|message| message.method() == Method::Bye)
+    }
+
+    /// When it ended: with the first BYE, or with the first response to one that was not captured.
+    pub fn ended(&self, call: &Call<'c>) -> Option<Time> {
+        let bye = self.bye(call).map(Transaction::first_time);
+        bye.or_else(|| Some(self.farewell(call)?.time))
     }
 
     /// Answered or begun before the capture, not only early.

@@ -73,11 +73,6 @@ impl<'c> Dialog<'c> {
                 .any(|ack| is_later(ack) && ack.cseq().is_some_and(|cseq| !is_known(cseq.number)))
     }
 
-    /// The first sign of a BYE: the request, or the response to one that was not captured.
-    pub fn end(&self, call: &Call<'c>) -> Option<&'c Message<'c>> {
-        call.messages_of(self).find(|message| message.method() == Method::Bye)
-    }
-
     /// The 2xx of this dialog among the answers.
     fn success_of(&self, transaction: &Transaction<'c>) -> Option<&'c Message<'c>> {
         transaction.finals.iter().copied().find(|answer| {
@@ -128,7 +123,7 @@ mod tests {
             let timer = dialog.session_timer(call).expect("a timer was granted");
             assert_eq!((timer.interval, timer.refreshes), (Span::from_secs(120), 1));
             assert_eq!(timer.is_refreshed_by_caller(dialog), Some(true));
-            assert!(!dialog.has_refresh_after(call, &timer) && dialog.end(call).is_none());
+            assert!(!dialog.has_refresh_after(call, &timer) && dialog.farewell(call).is_none());
         });
     }
 

@@ -9,6 +9,9 @@ use siptrace::analysis::{Analysis, Kpi, Statistics};
 use siptrace::time::Span;
 use unicode_width::UnicodeWidthStr;
 
+use crate::build::Capture;
+use crate::build::container::pcap;
+use crate::outcome::{analyse, source};
 use crate::run::{analyze, analyze_all};
 use crate::shared;
 
@@ -90,6 +93,32 @@ fn the_figures_of_all_calls_are_those_of_the_run() {
         }
     }
     assert!(differing.is_empty(), "{}", differing.join("\n"));
+}
+
+fn of_script(text: &str) -> Analysis {
+    analyse(vec![source(&pcap(&Capture::of_script(text)))])
+}
+
+#[test]
+fn a_call_whose_bye_was_not_captured_ended_with_the_response_to_it() {
+    let analysis = of_script(
+        "host alice 192.0.2.10\nhost bob 198.51.100.1\n\
+         0     alice > bob INVITE\n\
+         +10ms bob > alice 180\n\
+         1     bob > alice 200\n\
+         +10ms alice > bob ACK\n\
+         10    alice > bob BYE unseen\n\
+         +0.5  bob > alice 200\n",
+    );
+    let call = analysis.calls.first().expect("a call");
+    assert_eq!((call.fate(), call.talk), ("completed", Some(Span::from_millis(9500))));
+    for statistics in [&analysis.statistics, &recounted(&analysis)] {
+        assert_eq!(statistics.fates, [("completed", 1)].into());
+        assert_eq!(statistics.kpi.completed, 1);
+        assert_eq!(statistics.kpi.duration.mean(), call.talk);
+        let ended: u64 = statistics.timeline.intervals().map(|(_, own, _)| own.ended).sum();
+        assert_eq!(ended, 1);
+    }
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn judge(
     let due = timers::session_refresh(timer.interval);
     let expiry = timers::session_expiry(timer.interval);
     let start = timer.granted.time;
-    match dialog.end(call) {
+    match dialog.farewell(call) {
         Some(bye) => {
             let after = bye.time.since(start);
             let is_expiry = after >= expiry && after <= timer.interval + BYE_UNTIL;

@@ -90,7 +90,7 @@ fn bye_of<'c>(
     refresh: &Transaction<'c>,
     failed: Time,
 ) -> Option<&'c Message<'c>> {
-    let bye = dialog.end(call).filter(|bye| bye.time >= failed)?;
+    let bye = dialog.farewell(call).filter(|bye| bye.time >= failed)?;
     let request = refresh.request?;
     let (start, interval) = match dialog.session_timer(call) {
         Some(timer) => (timer.granted.time, timer.interval),

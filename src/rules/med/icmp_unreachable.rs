@@ -154,7 +154,7 @@ fn on_media(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
 
 /// When the call was over: the first BYE, or the failure of its last INVITE.
 fn end_of(call: &Call<'_>) -> Option<Time> {
-    let byes = call.dialogs.iter().filter_map(|dialog| Some(dialog.end(call)?.time));
+    let byes = call.dialogs.iter().filter_map(|dialog| Some(dialog.farewell(call)?.time));
     let last = call.attempts.last().filter(|attempt| !attempt.is_answered());
     let failure = last.and_then(|attempt| attempt.first_hop(call)?.final_response());
     byes.chain(failure.map(|answer| answer.time)).min()

@@ -88,7 +88,7 @@ fn report(
     let Some(request) = hop.request else { return };
     let answer = hop.final_response();
     let status = answer.and_then(Message::status);
-    let bye = call.dialog_of(request).and_then(|dialog| dialog.end(call));
+    let bye = call.dialog_of(request).and_then(|dialog| dialog.farewell(call));
     let is_crossing = bye.is_some_and(|bye| bye.time.since(request.time).abs() <= CROSSING);
     let bye = bye.filter(|bye| answer.is_none_or(|answer| bye.time <= answer.time));
     let (client, server) = (hop.client, hop.server);

@@ -60,7 +60,7 @@ fn end<'c>(call: &Call<'c>, referral: &Subscription<'c>, last: &'c Message<'c>) 
         return Some(End { word: "terminated", time: notify.time, message: Some(notify) });
     }
     let expiry = referral.expiry(call);
-    let bye = call.dialog_of(last).and_then(|dialog| dialog.end(call));
+    let bye = call.dialog_of(last).and_then(|dialog| dialog.farewell(call));
     let bye =
         bye.filter(|bye| bye.time >= last.time && expiry.is_none_or(|expiry| bye.time < expiry));
     // The final NOTIFY may follow the BYE.

@@ -70,7 +70,7 @@ fn named_dialog<'c>(
         return unknown;
     };
     let began = hop.first_time();
-    let end = dialog.end(call).filter(|end| end.time <= began);
+    let end = dialog.farewell(call).filter(|end| end.time <= began);
     // What the recipient sent in that dialog has its own tag, which `to-tag` has to be.
     let sent = call
         .messages
