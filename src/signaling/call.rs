@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use crate::packet::Endpoint;
 use crate::signaling::attempt::Attempt;
-use crate::signaling::challenge::Chain;
+use crate::signaling::challenge::{Chain, ChainEnd};
 use crate::signaling::coverage::Coverage;
 use crate::signaling::dialog::Dialog;
 use crate::signaling::lately::Lately;
@@ -27,6 +27,9 @@ const HORIZON: Span = Span::from_secs(1);
 /// The T1 of a peer can be told from its retransmissions when the second gap is about twice the
 /// first.
 const T1_RATIO: std::ops::RangeInclusive<f64> = 1.7..=2.3;
+
+/// A client takes up a challenge within this time, or not at all.
+const CREDENTIALS_WAIT: Span = timers::T1.times(64);
 
 /// How far the first gap may be from the default T1 and still be it: the ticks of a busy stack.
 const T1_TOLERANCE: Span = Span::from_millis(125);
@@ -70,7 +73,8 @@ pub enum Kind {
 /// Where a call stands after its last message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum State {
-    /// No response but 100 yet.
+    /// No response but 100 yet, or a challenge so shortly before the end that credentials may still
+    /// follow.
     Trying,
     /// A response 101-199 came.
     Ringing,
@@ -406,6 +410,7 @@ impl<'c> Call<'c> {
             Outcome::Failed(status) if status.code() == 487 || hop.cancel.is_some() => {
                 State::Cancelled
             }
+            Outcome::Challenged(_) if self.may_be_taken_up(hop) => State::Trying,
             Outcome::Failed(_) | Outcome::Redirected(_) | Outcome::Challenged(_) => State::Failed,
             Outcome::Unanswered if hop.cancel.is_some() => State::Cancelled,
             Outcome::Unanswered => State::Unanswered,
@@ -426,12 +431,24 @@ impl<'c> Call<'c> {
             && self.goes_on_unseen(hop)
     }
 
+    /// The capture ends so soon after a challenge that credentials may still follow, and none were
+    /// refused.
+    fn may_be_taken_up(&self, hop: &Transaction<'c>) -> bool {
+        let is_last = |chain: &&Chain<'c>| {
+            chain.last().is_some_and(|last| last.transaction == hop.index)
+                && chain.end(self) == ChainEnd::Challenged
+        };
+        !self.is_observed(hop.last_time(), CREDENTIALS_WAIT)
+            && self.chains().iter().find(is_last).is_some_and(|chain| !chain.is_refused(self))
+    }
+
     fn state_of_request(&self) -> State {
         let Some(last) = self.transactions.iter().rev().find(|t| t.upstream.is_none()) else {
             return State::Unknown;
         };
         match self.outcome(last) {
             Outcome::Success(_) => State::Succeeded,
+            Outcome::Challenged(_) if self.may_be_taken_up(last) => State::Trying,
             Outcome::Redirected(_) | Outcome::Challenged(_) | Outcome::Failed(_) => State::Failed,
             Outcome::Unanswered => State::Unanswered,
             Outcome::Pending => State::Trying,

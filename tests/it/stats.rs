@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 use siptrace::analysis::{Analysis, Kpi, Statistics};
+use siptrace::signaling::CallState;
 use siptrace::time::Span;
 use unicode_width::UnicodeWidthStr;
 
@@ -119,6 +120,33 @@ fn a_call_whose_bye_was_not_captured_ended_with_the_response_to_it() {
         let ended: u64 = statistics.timeline.intervals().map(|(_, own, _)| own.ended).sum();
         assert_eq!(ended, 1);
     }
+}
+
+#[test]
+fn a_challenge_is_no_failure_of_a_registration() {
+    let registration = |rest: &str| {
+        let hosts = "host phone 192.0.2.10\nhost registrar 198.51.100.1\n";
+        let script =
+            format!("{hosts}0 phone > registrar REGISTER\n+10ms registrar > phone 401\n{rest}");
+        let analysis = of_script(&script);
+        let statistics = [analysis.statistics.clone(), recounted(&analysis)];
+        for own in statistics {
+            let failures = own.peers.values().map(|peer| peer.failures + peer.unanswered);
+            assert_eq!(failures.sum::<u64>(), u64::from(rest.contains("403")), "{rest}");
+            let is_registered = rest.contains("phone 200");
+            assert_eq!(own.kpi.registration_delay.count(), u64::from(is_registered), "{rest}");
+        }
+        analysis.calls.first().expect("a registration").state
+    };
+    let credentials = "+10ms phone > registrar REGISTER\n";
+    let answered = |status: u16| format!("{credentials}+10ms registrar > phone {status}\n");
+    assert_eq!(registration(&answered(200)), CallState::Succeeded);
+    assert_eq!(registration(&answered(403)), CallState::Failed);
+    // It may still come.
+    assert_eq!(registration(""), CallState::Trying);
+    assert_eq!(registration(credentials), CallState::Trying);
+    let later = "call later\n40 registrar > phone OPTIONS\n+10ms phone > registrar 200\n";
+    assert_eq!(registration(later), CallState::Failed);
 }
 
 #[test]
