@@ -73,6 +73,7 @@ pub fn json(
                 left_out: totals.steps_left_out,
             },
             calls_left_out: totals.calls_left_out,
+            findings_left_out: totals.findings_left_out,
             changes_left_out: totals.changes_left_out,
             narrow: totals.narrow,
         },
@@ -138,6 +139,9 @@ struct TotalsJson {
     steps: StepsJson,
     /// Calls of either capture that were not kept.
     calls_left_out: u64,
+    /// Findings of either capture that were not kept; one that only the other capture seems to have
+    /// may be among them.
+    findings_left_out: u64,
     /// Differences that were not counted.
     changes_left_out: u64,
     /// Searches that a bound kept narrow.

@@ -575,6 +575,23 @@ fn calls_that_were_not_kept_are_told_and_are_no_likeness() {
 }
 
 #[test]
+fn findings_that_were_not_kept_are_told_and_are_no_likeness() {
+    let script = "host a 192.0.2.1\nhost b 192.0.2.2\n0 a > b INVITE\n+0.1 b > a 503\n\
+         +0.1 a > b ACK\nend 70\n";
+    let (left, mut right) = (analyze(script), analyze(script));
+    assert!(diff(&left, &right, &DiffOptions::default()).is_same());
+    assert!(!left.findings.is_empty());
+    right.dropped.insert("findings", right.findings.drain(..).count() as u64);
+    let found = diff(&left, &right, &DiffOptions::default());
+    assert_eq!(found.totals.findings_left_out, left.findings.len() as u64);
+    assert!(!found.is_whole() && !found.is_same(), "{:?}", found.totals);
+    let (text, json) = reports(&left, &right);
+    let text: Vec<&str> = text.split_whitespace().collect();
+    assert!(text.join(" ").contains("so the comparison is incomplete"), "{text:?}");
+    assert_eq!(json["totals"]["findings_left_out"], 1);
+}
+
+#[test]
 fn calls_without_a_partner_are_listed_up_to_a_bound_and_counted() {
     let (mut left, mut right) = (analyze(PROBE), analyze(PROBE));
     right.calls.clear();

@@ -112,6 +112,9 @@ pub struct DiffTotals {
     pub steps_left_out: u64,
     /// Calls of either capture that were not kept, because a bound was reached.
     pub calls_left_out: u64,
+    /// Findings of either capture that were not kept, because a bound was reached; one that only
+    /// the other capture seems to have may be among them.
+    pub findings_left_out: u64,
     /// Differences of which nobody counted how often they occur, because a bound was reached; they
     /// are told in their steps alone.
     pub changes_left_out: u64,
@@ -264,7 +267,8 @@ impl Diff<'_> {
     /// Everything was compared: no bound kept anything back.
     pub fn is_whole(&self) -> bool {
         let totals = &self.totals;
-        totals.calls_left_out + totals.without_messages + totals.steps_left_out == 0
+        let left_out = totals.calls_left_out + totals.steps_left_out + totals.findings_left_out;
+        left_out + totals.without_messages == 0
     }
 }
 
@@ -301,8 +305,11 @@ pub fn diff<'a>(left: &'a Analysis, right: &'a Analysis, options: &DiffOptions) 
     diff.totals.right = pairing.right.len() as u64;
     diff.totals.pairs = pairing.pairs.len() as u64;
     diff.totals.narrow += u64::from(pairing.is_narrow);
-    let not_kept = |own: &Analysis| own.dropped.get("calls").copied().unwrap_or_default();
-    diff.totals.calls_left_out = not_kept(left) + not_kept(right);
+    let not_kept = |bound: &str| -> u64 {
+        [left, right].iter().filter_map(|own| own.dropped.get(bound)).sum()
+    };
+    diff.totals.calls_left_out = not_kept("calls");
+    diff.totals.findings_left_out = not_kept("findings");
     for (pair, is_different) in pairing.pairs.iter().zip(is_different) {
         if !is_different {
             diff.totals.same += 1;

@@ -157,6 +157,7 @@ impl View<'_> {
         sheet.facts(0, &facts)?;
         let notes = [
             ("diff-calls-left-out", totals.calls_left_out),
+            ("diff-findings-left-out", totals.findings_left_out),
             ("diff-without-messages", totals.without_messages),
             ("diff-left-out", totals.steps_left_out),
             ("diff-changes-left-out", totals.changes_left_out),
