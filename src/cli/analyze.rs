@@ -148,7 +148,7 @@ fn follow(
     baseline: Option<&mut Baseline>,
     files: &mut Files,
 ) -> Result<Ending, AnalyzeError> {
-    let sources = args.run.only_sources()?;
+    let sources = args.run.sources()?;
     if sources.iter().any(Source::is_live) {
         signals::let_input_end();
     }

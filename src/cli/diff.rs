@@ -1,12 +1,12 @@
 //! `siptrace diff`: how the calls of two captures differ.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
 use crate::analysis::diff::{DiffOptions, diff};
 use crate::analysis::{Analysis, Keep};
-use crate::capture;
+use crate::capture::{self, Source};
 use crate::cli::config::{Config, span};
 use crate::cli::footing;
 use crate::cli::output::{OutputArgs, WriteError};
@@ -128,9 +128,14 @@ pub(super) fn run(args: &DiffArgs, config: &Config) -> Result<bool, DiffError> {
     if args.run.captures.iter().all(|path| path.as_os_str() == "-") {
         return Err(DiffError::OneInput);
     }
-    let mut analyses = Vec::with_capacity(2);
+    let mut opened = Vec::with_capacity(2);
     for path in &args.run.captures {
-        analyses.push(analysis(args, config, path)?);
+        opened.push(capture::open(std::slice::from_ref(path)).map_err(RunError::from)?);
+    }
+    footing::expect_only(opened.iter().flatten(), args.run.threads);
+    let mut analyses = Vec::with_capacity(2);
+    for (path, sources) in args.run.captures.iter().zip(opened) {
+        analyses.push(analysis(args, config, path, sources)?);
     }
     let [left, right] = analyses.as_slice() else { return Ok(false) };
     let options = DiffOptions {
@@ -152,18 +157,21 @@ pub(super) fn run(args: &DiffArgs, config: &Config) -> Result<bool, DiffError> {
     Ok(!found.is_same())
 }
 
-fn analysis(args: &DiffArgs, config: &Config, path: &PathBuf) -> Result<Analysis, DiffError> {
+fn analysis(
+    args: &DiffArgs,
+    config: &Config,
+    path: &Path,
+    sources: Vec<Source>,
+) -> Result<Analysis, DiffError> {
     let keep = Keep {
         calls: CALLS_MAX,
         transcripts: TRANSCRIPT_BYTES_PER_SHARD_MAX,
         findings: FINDINGS_MAX,
         ..Keep::default()
     };
-    let sources = capture::open(std::slice::from_ref(path)).map_err(RunError::from)?;
-    footing::expect(&sources);
     let analysis = args.run.judged(sources, config, keep, None)?;
     match analysis.totals.sip_messages {
-        0 => Err(DiffError::NoSip { path: path.clone() }),
+        0 => Err(DiffError::NoSip { path: path.to_owned() }),
         _ => Ok(analysis),
     }
 }

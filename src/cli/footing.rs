@@ -46,26 +46,24 @@ pub(super) fn has_read(bytes: u64) {
     }
 }
 
-/// Takes memory as it fits these captures.
-pub(super) fn expect(sources: &[Source]) {
-    if !are_little(sources) {
+/// Takes memory as it fits these captures; true where they are little.
+pub(super) fn expect<'s>(sources: impl IntoIterator<Item = &'s Source>) -> bool {
+    let bytes: Option<u64> = sources.into_iter().map(Source::left).sum();
+    let are_little = bytes.is_some_and(|bytes| bytes <= LITTLE);
+    if !are_little {
         expect_much();
     }
+    are_little
 }
 
-/// Stays on this thread if the captures are little. This is for the whole program, so they are all
-/// that it will read. In a process that goes on without this thread, whoever asks rayon for its
-/// threads would wait for ever.
-pub(super) fn start_no_threads_for_little(sources: &[Source]) {
-    if IS_PROGRAM.load(Ordering::Relaxed) && are_little(sources) {
+/// The same, and stays on this thread if they are little and no number of threads is asked for.
+/// This is for the whole program, so they are all that it will read, however often. In a process
+/// that goes on without this thread, whoever asks rayon for its threads would wait for ever.
+pub(super) fn expect_only<'s>(sources: impl IntoIterator<Item = &'s Source>, threads: Option<u16>) {
+    if expect(sources) && threads.is_none() && IS_PROGRAM.load(Ordering::Relaxed) {
         // Where it cannot be, threads are started.
         let _ = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global();
     }
-}
-
-fn are_little(sources: &[Source]) -> bool {
-    let bytes: Option<u64> = sources.iter().map(Source::left).sum();
-    bytes.is_some_and(|bytes| bytes <= LITTLE)
 }
 
 #[cfg(target_os = "linux")]

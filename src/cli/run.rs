@@ -83,7 +83,7 @@ pub(super) struct RunArgs {
     hosts: Option<PathBuf>,
     /// Threads to use [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+    pub(super) threads: Option<u16>,
 }
 
 /// Why nothing was analysed; the exit code is 2.
@@ -247,27 +247,26 @@ impl RunArgs {
         plan
     }
 
-    /// The captures, opened.
+    /// The captures, opened for a command that reads nothing else, and reads on this thread.
     ///
     /// # Errors
     ///
     /// When one of them cannot be.
     pub(super) fn sources(&self) -> Result<Vec<Source>, RunError> {
         let sources = capture::open(&self.captures)?;
-        footing::expect(&sources);
+        footing::expect_only(&sources, self.threads);
         Ok(sources)
     }
 
-    /// The same for a command that reads nothing else, on this thread.
+    /// The same for a command that reads them on another thread.
     ///
     /// # Errors
     ///
     /// When one of them cannot be opened.
-    pub(super) fn only_sources(&self) -> Result<Vec<Source>, RunError> {
-        let sources = self.sources()?;
-        if self.threads.is_none() {
-            footing::start_no_threads_for_little(&sources);
-        }
+    #[cfg(feature = "tui")]
+    pub(super) fn sources_for_another_thread(&self) -> Result<Vec<Source>, RunError> {
+        let sources = capture::open(&self.captures)?;
+        footing::expect(&sources);
         Ok(sources)
     }
 
@@ -326,7 +325,7 @@ impl RunArgs {
         keep: Keep,
         baseline: Option<&mut Baseline>,
     ) -> Result<Analysis, RunError> {
-        self.judged(self.only_sources()?, config, keep, baseline)
+        self.judged(self.sources()?, config, keep, baseline)
     }
 
     /// The same for some of the captures.

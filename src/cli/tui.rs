@@ -112,7 +112,7 @@ pub(super) fn run(args: &TuiArgs, config: &Config) -> Result<Ending, TuiError> {
     if !args.filter.trim().is_empty() {
         args.filter.parse::<Filter>()?;
     }
-    let sources = args.run.sources()?;
+    let sources = args.run.sources_for_another_thread()?;
     let own_paths = paths(&sources);
     let config = config.for_captures(&own_paths);
     let bytes = size(&own_paths, &sources);

@@ -60,6 +60,51 @@ fn exit_codes_tell_how_it_ended() {
     assert_eq!(code(&["compare", "100", "5000"]), Some(2));
 }
 
+/// A small capture is read on the thread of the program.
+#[test]
+#[cfg(target_os = "linux")]
+fn commands_start_no_threads_for_a_small_capture() {
+    // Two of the other one are not small.
+    const SMALL: &str = "fixtures/captures/register-auth.pcap";
+    // So many are seen while they start.
+    const MANY: usize = 200;
+    let folder = std::env::temp_dir().join(format!("siptrace-cli-{}-few", std::process::id()));
+    let file = folder.with_extension("pcap").to_string_lossy().into_owned();
+    let commands: [&[&str]; 9] = [
+        &["analyze", CLEAN],
+        &["analyze", CLEAN, "--format", "jsonl"],
+        &["calls", CLEAN],
+        &["stats", CLEAN],
+        &["show", "1", CLEAN],
+        &["check", CLEAN],
+        &["diff", SMALL, SMALL],
+        &["extract", CLEAN, "--call", "1", "-o", &file, "--force"],
+        &["extract", CLEAN, "--call", "1", "--sip", &file, "--force"],
+    ];
+    let most = |arguments: &[&str]| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_siptrace"))
+            .args(arguments)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("RAYON_NUM_THREADS", MANY.to_string())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let tasks = format!("/proc/{}/task", program.id());
+        let mut most = 0;
+        while program.try_wait().expect("the program ends").is_none() {
+            most = most.max(fs::read_dir(&tasks).map_or(0, Iterator::count));
+        }
+        assert!(program.wait().is_ok_and(|ended| ended.success()), "{arguments:?}");
+        most
+    };
+    for arguments in commands {
+        assert!(most(arguments) < MANY / 10, "{arguments:?}");
+    }
+    let many = MANY.to_string();
+    assert!(most(&["show", "1", CLEAN, "--threads", &many]) > MANY / 10, "they are seen");
+    let _ = fs::remove_file(file);
+}
+
 #[test]
 fn bad_input_gets_one_clear_line() {
     assert!(refused(&["analyze", "no-such.pcap"]).contains("there is no such file"));
