@@ -101,7 +101,9 @@ fn commands_start_no_threads_for_a_small_capture() {
         assert!(most(arguments) < MANY / 10, "{arguments:?}");
     }
     let many = MANY.to_string();
-    assert!(most(&["show", "1", CLEAN, "--threads", &many]) > MANY / 10, "they are seen");
+    // A busy machine may run the program while nobody looks.
+    let are_seen = || most(&["show", "1", CLEAN, "--threads", &many]) > MANY / 10;
+    assert!((0..50).any(|_| are_seen()), "they are seen");
     let _ = fs::remove_file(file);
 }
 
