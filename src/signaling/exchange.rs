@@ -224,7 +224,11 @@ pub(super) fn of_invite<'c>(
             message.status().is_some_and(Status::is_success) || is_reliable(message)
         };
         let offer = described.iter().find(|message| is_binding(message)).or(described.first())?;
-        let acknowledgement = acknowledgements.to(hop, offer);
+        // The 2xx says again what an unreliable response has said, and the ACK answers that.
+        let repeated = exchange.success.filter(|success| success.sdp().is_some());
+        let acknowledgement = acknowledgements
+            .to(hop, offer)
+            .or_else(|| acknowledgements.to(hop, repeated.filter(|_| !is_binding(offer))?));
         exchange.offerer = requester.other();
         exchange.offer = Description::of(offer);
         exchange.acknowledgement = acknowledgement;

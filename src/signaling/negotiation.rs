@@ -330,6 +330,46 @@ impl<'c> Negotiations<'c> {
 /// in which they differ.
 type Spell<'c> = (Time, Time, ((Method<'c>, bool), &'c [u8]));
 
+impl<'c> Call<'c> {
+    /// Somebody may have offered or answered something else between the two moments, and the
+    /// capture does not show all of it: an answer or an offer is missing, or the numbers of a side
+    /// tell of a request that was not captured (guard G3). What was agreed before is in doubt then.
+    pub fn misses_agreement(&self, own: &Negotiation<'_>, (from, until): (Time, Time)) -> bool {
+        let is_within = |time: Time| time > from && time < until;
+        let tags = (own.caller_tag, own.callee_tag);
+        let hops = self.negotiations().iter().filter(|o| (o.caller_tag, o.callee_tag) == tags);
+        let is_half = |exchange: &Exchange<'c>| {
+            exchange.pair().is_none() && exchange.refusal.is_none() && is_within(exchange.started())
+        };
+        if hops.flat_map(|hop| &hop.exchanges).any(is_half) {
+            return true;
+        }
+        let is_open = |hop: &Transaction<'c>| {
+            matches!(hop.method, Method::Invite | Method::Update)
+                && hop.finals.is_empty()
+                && is_within(hop.first_time())
+        };
+        let mut dialogs = self.dialogs.iter();
+        let dialog = dialogs.find(|o| (o.caller_tag, Some(o.callee_tag)) == tags);
+        dialog.is_some_and(|dialog| {
+            let mut hops = self.transactions.iter().filter(|hop| is_open(hop));
+            let is_own = |hop: &Transaction<'c>| hop.messages().any(|one| dialog.holds(one));
+            // An ACK tells of an INVITE that nothing else tells of.
+            let mut acks = self.acks().filter(|ack| is_within(ack.time) && dialog.holds(ack));
+            hops.any(is_own)
+                || acks.any(|ack| !self.transactions.iter().any(|hop| is_invite_of(hop, ack)))
+                || self.misses_request(dialog, (from, until))
+        })
+    }
+}
+
+/// The ACK is about this INVITE, on whichever hop it was seen.
+fn is_invite_of(hop: &Transaction<'_>, ack: &Message<'_>) -> bool {
+    hop.method == Method::Invite
+        && ack.cseq().is_some_and(|own| own.number == hop.cseq)
+        && hop.messages().next().is_some_and(|first| first.from_tag() == ack.from_tag())
+}
+
 impl<'c> Negotiation<'c> {
     /// What was in force at `time`; the newest, where the answers cross.
     pub fn period_at(&self, time: Time) -> Option<&Period<'c>> {
@@ -583,13 +623,17 @@ mod tests {
     }
 
     fn with_steps<T>(steps: &[Step<'_>], look: impl FnOnce(&Negotiations<'_>) -> T) -> T {
+        with_call_of(steps, |call| look(call.negotiations()))
+    }
+
+    fn with_call_of<T>(steps: &[Step<'_>], look: impl FnOnce(&Call<'_>) -> T) -> T {
         let texts: Vec<_> = steps.iter().map(text).collect();
         let samples: Vec<Sample<'_>> = steps
             .iter()
             .zip(&texts)
             .map(|((millis, from, to, ..), text)| (*millis, *from, *to, text.as_str()))
             .collect();
-        with_call(&samples, |call| look(call.negotiations()))
+        with_call(&samples, look)
     }
 
     fn at(millis: i64) -> Time {
@@ -685,6 +729,50 @@ mod tests {
                 (2004, callee, end),
             ];
             assert_eq!(announced, expected);
+        });
+    }
+
+    #[test]
+    fn what_was_agreed_is_in_doubt_where_something_is_missing() {
+        let misses = |later: &[Step<'_>]| {
+            let mut steps = vec![
+                (0, 1, 2, "INVITE", 1, "", Some(1000)),
+                (200, 2, 1, "200 INVITE", 1, "", Some(2000)),
+                (300, 1, 2, "ACK", 1, "", None),
+            ];
+            steps.extend(later);
+            with_call_of(&steps, |call| {
+                let own = call.negotiations().iter().next().expect("a negotiation");
+                call.misses_agreement(own, (at(400), at(5000)))
+            })
+        };
+        let (offer, answer) = (
+            (1000, 1, 2, "INVITE", 2, "", Some(1002)),
+            (1100, 2, 1, "200 INVITE", 2, "", Some(2002)),
+        );
+        let bye = |number| (4000, 1, 2, "BYE", number, "", None);
+        let refusal = (1100, 2, 1, "488 INVITE", 2, "", None);
+        assert!(!misses(&[bye(2)]) && !misses(&[offer, answer, bye(3)]));
+        assert!(!misses(&[offer, refusal, bye(3)]), "all of a change in vain");
+        assert!(misses(&[bye(3)]), "a number");
+        assert!(misses(&[offer, bye(3)]), "an answer");
+        assert!(misses(&[answer, bye(3)]), "an offer");
+        assert!(misses(&[(1200, 1, 2, "ACK", 2, "", None), bye(3)]), "offer and answer");
+        let late = (5500, 1, 2, "INVITE", 2, "", Some(1002));
+        assert!(!misses(&[late]), "it was sent after the spell");
+    }
+
+    #[test]
+    fn a_delayed_offer_may_be_said_before_the_2xx() {
+        let steps = [
+            (0, 1, 2, "INVITE", 1, "", None),
+            (100, 2, 1, "183 INVITE", 1, "", Some(2000)),
+            (200, 2, 1, "200 INVITE", 1, "", Some(2000)),
+            (300, 1, 2, "ACK", 1, "", Some(1000)),
+        ];
+        with_steps(&steps, |found| {
+            let periods: Vec<_> = found.iter().flat_map(ports).collect();
+            assert_eq!(periods, [(at(300), at(3_600_000), 1000, 2000)]);
         });
     }
 

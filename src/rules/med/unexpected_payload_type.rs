@@ -55,11 +55,16 @@ fn unexpected<'s>(
         let count: u64 = stream.runs().filter(|r| r.payload_type == own).map(|r| r.packets).sum();
         // Digits have a rule of their own.
         let is_event = stream.events().iter().any(|event| event.payload_type == own);
+        // A receiver that does not know it hears silence, which is what it stands for.
+        let is_noise = passage.line.codec(passage.sender, own).is_some_and(|codec| codec.is("CN"));
+        let spell = (passage.period.from, run.first.time + CHANGE);
         is_within
             && count >= fewest
             && !is_event
+            && !is_noise
             && !HARMLESS.iter().any(|harmless| harmless.contains(&own))
             && !is_announced(call, passage, stream, own)
+            && !call.misses_agreement(passage.negotiation, spell)
     })
 }
 

@@ -121,8 +121,10 @@ fn stays_on_hold(
     let bye = hung_up(call, negotiation, hold);
     let is_transfer = call.messages.iter().any(|message| message.method() == Method::Refer);
     let is_long = hold.until.since(hold.from) >= call.settings().span(&HOLD);
+    // The resume, or the hold by the other side, may be what was not captured.
+    let is_doubtful = call.misses_agreement(negotiation, (hold.from, hold.until));
     let (word, severity, confidence) = match (resumed, bye) {
-        _ if hold.is_mutual => return false,
+        _ if hold.is_mutual || is_doubtful => return false,
         (Some(_), _) => ("resume-refused", Severity::Warn, Confidence::Likely),
         (None, Some(_)) if is_long && !is_transfer && hold.resume.is_none() => {
             ("held-until-bye", Severity::Info, Confidence::Possible)

@@ -106,7 +106,9 @@ fn check_events(call: &Call<'_>, media: Streams<'_>, findings: &mut Findings<'_>
         for stream in passage.streams(media) {
             let way = (stream.source, stream.destination);
             let Some(event) = misnumbered(&passage, stream) else { continue };
-            if !reported.contains(&way) {
+            let spell = (passage.period.from, event.first.time + CHANGE);
+            let is_doubtful = call.misses_agreement(passage.negotiation, spell);
+            if !reported.contains(&way) && !is_doubtful {
                 reported.push(way);
                 report_number(&passage, stream, event, findings);
             }
