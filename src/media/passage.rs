@@ -92,24 +92,31 @@ fn passages<'a, 'c>(
     })
 }
 
-/// The audio after the answer, with agreements that change neither ends nor directions as one.
+/// The audio after the answer, with agreements that change neither ends nor directions as one. A
+/// fax is no talk, and parts what was before it from what comes after.
 pub(super) fn joined<'a, 'c>(
     negotiation: &'a Negotiation<'c>,
     sender: Side,
 ) -> Vec<Passage<'a, 'c>> {
     let Some(answered) = negotiation.answered else { return Vec::new() };
     let mut joined: Vec<Passage<'_, '_>> = Vec::new();
+    let mut is_parted = false;
     for period in negotiation.periods.iter().filter(|period| period.until > answered) {
-        let Some(line) = period.audio().filter(|line| line.is_rtp()) else { continue };
+        let talk = period.audio().filter(|line| line.is_rtp() && !period.has_fax());
+        let Some(line) = talk else {
+            is_parted = true;
+            continue;
+        };
         let (from, until) = (period.from, period.until);
         let passage = Passage { negotiation, period, line, sender, from, until };
         match joined.last_mut() {
-            Some(last) if last.is_like(&passage) => {
+            Some(last) if last.is_like(&passage) && !is_parted => {
                 last.until = last.until.max(passage.until);
                 last.line = passage.line;
             }
             _ => joined.push(Passage { from: passage.from.max(answered), ..passage }),
         }
+        is_parted = false;
     }
     joined
 }
@@ -164,6 +171,25 @@ impl<'a, 'c> Passage<'a, 'c> {
     pub fn answer(&self) -> Option<&'c Message<'c>> {
         let exchange = self.negotiation.exchange_of(self.period)?;
         Some(exchange.answers.get(self.period.answer)?.message)
+    }
+
+    /// The other side takes media in a place that cannot be reached, so whoever sends to it goes by
+    /// where its packets come from (RFC 4961), which only those packets tell.
+    pub fn is_to_hidden(&self, settings: &Settings) -> bool {
+        let ways = self.ways(settings).map(|(_, host)| host);
+        ways != self.destination().map(|end| end.address)
+    }
+
+    /// Media of the sender came on another hop nearer to the receiver, meanwhile: then they came
+    /// over this hop before that, whether the capture shows them or not.
+    pub fn is_handed_on(&self, later: &[Self], media: Media<'_>) -> bool {
+        let is_other = |own: &&Self| {
+            !std::ptr::eq(own.negotiation, self.negotiation)
+                && own.is_due()
+                && own.until > self.from
+                && own.from < self.until
+        };
+        later.iter().filter(is_other).any(|own| !own.streams(media).is_empty())
     }
 
     /// Where both sides want media: by their descriptions, or by ICE.

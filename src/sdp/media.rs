@@ -110,6 +110,12 @@ impl<'a> Media<'a> {
         self.protocol_parts().any(|part| part.eq_ignore_ascii_case(b"RTP"))
     }
 
+    /// Whether it is RTP in datagrams of its own, and not in a connection (RFC 4571).
+    pub fn is_rtp_in_datagrams(&self) -> bool {
+        let is_tcp = |part: &[u8]| part.eq_ignore_ascii_case(b"TCP");
+        self.is_rtp() && !self.protocol_parts().any(is_tcp)
+    }
+
     /// Whether the profile is a secure one: `SAVP` or `SAVPF` (RFC 3711, RFC 5124).
     pub fn is_secure(&self) -> bool {
         self.protocol_parts()

@@ -84,6 +84,11 @@ impl<'c> Period<'c> {
         self.lines.iter().find(|line| line.is("audio") && !line.is_rejected())
     }
 
+    /// A fax was agreed on (T.38), which leaves the audio beside it silent.
+    pub fn has_fax(&self) -> bool {
+        self.lines.iter().any(|line| line.is("image") && !line.is_rejected())
+    }
+
     /// Both sides want their media at the same places, in every line.
     pub fn has_endpoints_of(&self, other: &Period<'_>) -> bool {
         let ends = |line: &Line<'_>| (line.rtp(Side::Caller), line.rtp(Side::Callee));
@@ -114,7 +119,9 @@ impl<'c> Line<'c> {
             caller,
             callee,
             is_rejected,
-            is_rtp: !is_rejected && has_ends && caller.is_rtp() && callee.is_rtp(),
+            is_rtp: !is_rejected
+                && has_ends
+                && [&caller, &callee].iter().all(|own| own.is_rtp_in_datagrams()),
             is_muxed: caller.has_rtcp_mux() && callee.has_rtcp_mux(),
             ends,
         }
@@ -147,7 +154,7 @@ impl<'c> Line<'c> {
         self.is_rejected
     }
 
-    /// RTP may flow: neither side refuses it, and both tell where.
+    /// RTP may flow in datagrams: neither side refuses it, and both tell where.
     pub const fn is_rtp(&self) -> bool {
         self.is_rtp
     }

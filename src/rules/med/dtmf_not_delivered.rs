@@ -106,7 +106,10 @@ fn check_ends(passage: &Passage<'_, '_>, media: Media<'_>, findings: &mut Findin
     let endless = digits.iter().filter(|digit| !digit.has_end && goes_on(digit.last.time));
     let endless: Vec<_> = endless.copied().collect();
     if !endless.is_empty() {
-        report(passage, "no-end", &endless, digits.len(), Confidence::Likely, findings);
+        // The end may be among the packets that are missing.
+        let is_whole = passage.streams(media).iter().all(|own| own.is_whole());
+        let confidence = if is_whole { Confidence::Likely } else { Confidence::Possible };
+        report(passage, "no-end", &endless, digits.len(), confidence, findings);
     }
 }
 

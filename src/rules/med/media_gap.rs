@@ -3,6 +3,7 @@
 use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::{Media, Passage, Seen};
 use crate::signaling::{Call, Side, Threshold, Traits};
+use crate::sip::Method;
 use crate::time::{Span, Time};
 
 pub(crate) static RULE: Rule = Rule {
@@ -22,8 +23,11 @@ static LATE: Threshold = Threshold::span("late", Span::from_secs(1));
 /// A side that hangs up may stop its media a moment earlier.
 static STOPPED: Threshold = Threshold::span("stopped", Span::from_secs(5));
 
-/// Directions that stop within this time of each other stop together.
+/// Directions that begin or stop within this time of each other do so together.
 const TOGETHER: Span = Span::from_secs(1);
+
+/// A change of the media takes effect within this time.
+const CHANGE: Span = Span::from_secs(1);
 
 /// A shorter spell of media is no proof that the side sends all the time.
 const ACTIVE_MIN: Span = Span::from_secs(1);
@@ -71,12 +75,12 @@ fn late<'p, 'a, 'c>(
     };
     let is_late = first.since(ack) > call.settings().span(&LATE);
     let is_media = passage.active_for(media) >= ACTIVE_MIN;
-    (is_late && is_media && passage.astray(media).is_empty() && !was_active(passage)).then(|| Gap {
-        passage,
-        from: ack,
-        to: first,
-        seen: passage.seen_at(media, first),
-    })
+    if !is_late || !is_media || !passage.astray(media).is_empty() || was_active(passage) {
+        return None;
+    }
+    let is_known = !call.misses_agreement(passage.negotiation, (ack, first));
+    let seen = passage.seen_at(media, first);
+    is_known.then_some(Gap { passage, from: ack, to: first, seen })
 }
 
 /// Media ended long before the call or this agreement did.
@@ -95,9 +99,20 @@ fn stopped<'p, 'a, 'c>(
         .last_report(media)
         .is_some_and(|report| report.since(last) > call.settings().span(&STOPPED));
     let is_alone = passage.astray(media).is_empty() && !passage.has_left(media) && !is_mute;
-    (is_ended && is_stopped && is_media && is_alone).then(|| {
-        let seen = passage.seen_at(media, last);
-        Gap { passage, from: last, to: passage.until, seen }
+    if !is_ended || !is_stopped || !is_media || !is_alone {
+        return None;
+    }
+    let is_meant = is_transferred(call, last + call.settings().span(&STOPPED))
+        || call.misses_agreement(passage.negotiation, (last - CHANGE, passage.until));
+    let seen = passage.seen_at(media, last);
+    (!is_meant).then_some(Gap { passage, from: last, to: passage.until, seen })
+}
+
+/// A transfer was accepted by then: whoever was sent elsewhere talks there, while the one that did
+/// it waits for the outcome.
+fn is_transferred(call: &Call<'_>, by: Time) -> bool {
+    call.transactions.iter().any(|hop| {
+        hop.method == Method::Refer && hop.first_success().is_some_and(|own| own.time <= by)
     })
 }
 
@@ -107,15 +122,24 @@ fn report_late(
     media: Media<'_>,
     findings: &mut Findings<'_>,
 ) {
-    let is_other_late = late(call, &gap.passage.back(), media).is_some();
+    let back = gap.passage.back();
+    let other = late(call, &back, media).map(|other| other.to);
+    let is_other_late = other.is_some();
     // Where both begin late, the caller's side stands for both.
     if is_other_late && gap.passage.sender == Side::Callee {
         return;
     }
     let keys = gap.passage.keys_ready(media).map(|ready| ready.since(gap.from));
+    // Where both begin at once, long after the answer, perhaps only the capture of media did.
+    let is_together = other.is_some_and(|other| other.since(gap.to).abs() <= TOGETHER);
+    let is_long = gap.to.since(gap.from) > call.settings().span(&STOPPED);
+    let confidence = match is_together && is_long && keys.is_none() {
+        true => Confidence::Possible,
+        false => Confidence::Certain,
+    };
     findings.report(
         base(gap)
-            .confidence(Confidence::Certain)
+            .confidence(confidence)
             .with("problem", Value::Word("late-start"))
             .with("gap_ms", gap.to.since(gap.from))
             .with("both_directions", is_other_late)

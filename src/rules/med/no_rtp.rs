@@ -20,13 +20,17 @@ pub(crate) static RULE: Rule = Rule {
 fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
     let Some(silence) = silence(call, media) else { return };
     let passage = silence.passage;
+    // The media may have been sent to another place, of which the capture does not tell.
+    let spell = (passage.period.from, passage.until);
+    let is_doubtful = call.misses_agreement(passage.negotiation, spell);
+    let confidence = if is_doubtful { Confidence::Possible } else { Confidence::Likely };
     let exchange = passage.negotiation.exchange_of(passage.period);
     findings.report(
         Report::on_capture()
             .between(passage.negotiation.near, passage.negotiation.far)
             .at(exchange.and_then(|exchange| Some(exchange.offer.as_ref()?.message)))
             .at(passage.answer())
-            .confidence(Confidence::Likely)
+            .confidence(confidence)
             .visibility(Visibility::MediaWayElseNothing(silence.ways))
             .with("media", Value::Word("none"))
             .with("media_ms", silence.talk)

@@ -30,8 +30,11 @@ fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
     }
     for passages in call.talks() {
         // Where the sender's own hop is silent, those behind it have nothing to hand on.
-        let found = passages.iter().find(|passage| is_one_way(call, passage, media));
-        if let Some(passage) = found {
+        let found = passages.iter().enumerate().find(|(place, passage)| {
+            let later = passages.get(place + 1..).unwrap_or_default();
+            is_one_way(call, passage, media) && !passage.is_handed_on(later, media)
+        });
+        if let Some((_, passage)) = found {
             report(call, passage, media, findings);
         }
     }
@@ -66,7 +69,9 @@ fn report(
     let real = others.first().map(|stream| (stream.destination.address, stream.source.address));
     let ways: MediaWays = [passage.ways(call.settings()), real, None, None];
     let may_be_silent = passage.may_leave_out_silence();
-    let confidence = if may_be_silent { Confidence::Possible } else { Confidence::Likely };
+    let spell = (passage.from, passage.until);
+    let is_doubtful = may_be_silent || call.misses_agreement(passage.negotiation, spell);
+    let confidence = if is_doubtful { Confidence::Possible } else { Confidence::Likely };
     findings.report(
         Report::on_capture()
             .between(passage.negotiation.near, passage.negotiation.far)

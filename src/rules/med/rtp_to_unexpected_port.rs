@@ -29,7 +29,11 @@ fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
         let Some(passage) = passage.without_begin(CHANGE) else { continue };
         for stream in passage.astray(media) {
             let way = (stream.source, stream.destination);
-            if reported.contains(&way) || !is_wrong(call, &passage, stream, media) {
+            if reported.contains(&way)
+                || !is_wrong(call, &passage, stream, media)
+                || is_doubtful(call, &passage, stream)
+                || passage.is_to_hidden(call.settings())
+            {
                 continue;
             }
             reported.push(way);
@@ -37,12 +41,22 @@ fn check(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>) {
         }
         for stream in passage.streams(media) {
             let way = (stream.source, stream.destination);
-            if !reported.contains(&way) && is_from_other_port(&passage, stream, media) {
+            if !reported.contains(&way)
+                && is_from_other_port(&passage, stream, media)
+                && !is_doubtful(call, &passage, stream)
+            {
                 reported.push(way);
                 report_source(&passage, stream, findings);
             }
         }
     }
+}
+
+/// Other places may have been agreed on by then.
+fn is_doubtful(call: &Call<'_>, passage: &Passage<'_, '_>, stream: &Stream) -> bool {
+    let first = stream.first_between(passage.from, passage.until).unwrap_or(passage.until);
+    let begin = passage.period.from;
+    call.misses_agreement(passage.negotiation, (begin, first + CHANGE))
 }
 
 /// Nobody wants media there now, and nobody answers from there; and it is no second conversation of
