@@ -123,7 +123,14 @@ fn rtcp_fault(passage: &Passage<'_, '_>, media: Media<'_>) -> Option<Fault> {
         contacts.filter_map(within).min()
     };
     let wanted = passage.line.rtcp(passage.receiver());
+    let is_place = |next: Endpoint| {
+        let mut lines = passage.period.lines.iter();
+        lines.any(|line| line.rtp(passage.receiver()) == Some(next))
+            || media.went_to(next, passage.from, passage.until)
+    };
     match passage.line.is_muxed() {
+        // Media that go there, of this call or another, bring their RTCP with them.
+        true if is_place(next) => None,
         true => to(next).map(|seen| ("rtcp-not-muxed", Confidence::Certain, Some(seen))),
         false if wanted != Some(rtp) => {
             to(rtp).map(|seen| ("rtcp-muxed", Confidence::Certain, Some(seen)))

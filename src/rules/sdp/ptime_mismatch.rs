@@ -3,8 +3,8 @@
 use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
 use crate::media::{Media, Passage, Stream, static_clock};
 use crate::sdp::RtpMap;
-use crate::signaling::{Call, Side, Traits};
-use crate::time::Span;
+use crate::signaling::{Call, Period, Side, Traits};
+use crate::time::{Span, Time};
 
 pub(crate) static RULE: Rule = Rule {
     code: "SDP108",
@@ -22,6 +22,9 @@ const PACKETS_MIN: u64 = 50;
 
 /// What rounding may make of a packet's length.
 const TOLERANCE: Span = Span::from_millis(1);
+
+/// A change of the media takes effect within this time.
+const CHANGE: Span = Span::from_secs(1);
 
 /// Packets that are not as long as the receiver wants them.
 struct Odd<'s> {
@@ -54,7 +57,7 @@ fn check_packets(call: &Call<'_>, media: Media<'_>, findings: &mut Findings<'_>)
         let negotiation = passage.negotiation;
         let dialog = (negotiation.caller_tag, negotiation.callee_tag, passage.sender);
         let mut streams = passage.streams(media).into_iter();
-        let odd = streams.find_map(|stream| odd(&passage, stream, media));
+        let odd = streams.find_map(|stream| odd(call, &passage, stream, media));
         if let Some(odd) = odd.filter(|_| !dialogs.contains(&dialog)) {
             dialogs.push(dialog);
             report_packets(&passage, &odd, findings);
@@ -69,7 +72,12 @@ fn is_talk(passage: &Passage<'_, '_>) -> bool {
     passage.line.is("audio") && passage.is_due() && passage.negotiation.answered.is_some()
 }
 
-fn odd<'s>(passage: &Passage<'_, '_>, stream: &'s Stream, media: Media<'_>) -> Option<Odd<'s>> {
+fn odd<'s>(
+    call: &Call<'_>,
+    passage: &Passage<'_, '_>,
+    stream: &'s Stream,
+    media: Media<'_>,
+) -> Option<Odd<'s>> {
     let receiver = passage.line.of(passage.receiver());
     let (payload_type, packets) = *stream.payload_types().first()?;
     let codec = passage.line.codec(passage.receiver(), payload_type).filter(RtpMap::is_real)?;
@@ -77,6 +85,10 @@ fn odd<'s>(passage: &Passage<'_, '_>, stream: &'s Stream, media: Media<'_>) -> O
     // Where silence is left out, or told now and then, packets stand for more than they carry.
     let has_own_silence = ["AMR", "AMR-WB", "EVS", "G723"].iter().any(|name| codec.is(name));
     if packets < PACKETS_MIN || has_own_silence || passage.leaves_out_silence(media) {
+        return None;
+    }
+    // Timestamps that run by another clock than the one announced tell nothing of the length.
+    if stream.skew_ppm(clock).is_none() || is_of_other_wishes(call, passage, stream) {
         return None;
     }
     let nanos = i64::from(stream.packet_ticks()?) * 1_000_000_000 / i64::from(clock);
@@ -90,6 +102,25 @@ fn odd<'s>(passage: &Passage<'_, '_>, stream: &'s Stream, media: Media<'_>) -> O
     }
     let is_other = wished(receiver.ptime()).is_some_and(|own| (packet - own).abs() > TOLERANCE);
     is_other.then(|| odd("other-ptime", Severity::Info))
+}
+
+/// The length is that of most packets of the stream, and some of them were sent under another
+/// agreement with other wishes, or perhaps one that was not captured.
+fn is_of_other_wishes(call: &Call<'_>, passage: &Passage<'_, '_>, stream: &Stream) -> bool {
+    let wishes = |period: &Period<'_>| {
+        let line = period.lines.iter().find(|line| line.index == passage.line.index)?;
+        let receiver = line.of(passage.receiver());
+        Some((receiver.ptime(), receiver.maxptime()))
+    };
+    let own = wishes(passage.period);
+    let spell = (Time::from_nanos(i64::MIN), stream.last());
+    let is_sent_under = |other: &Period<'_>| {
+        let from = other.from + CHANGE;
+        from < other.until && stream.is_active(from, other.until)
+    };
+    let mut others = passage.negotiation.periods.iter();
+    others.any(|other| wishes(other) != own && is_sent_under(other))
+        || call.misses_agreement(passage.negotiation, spell)
 }
 
 fn report_packets(passage: &Passage<'_, '_>, odd: &Odd<'_>, findings: &mut Findings<'_>) {
