@@ -42,7 +42,14 @@ pub fn silence<'a, 'c>(call: &'a Call<'c>, media: Media<'_>) -> Option<Silence<'
     let is_heard = |passage: &Passage<'_, '_>| {
         !passage.streams(media).is_empty() || !passage.astray(media).is_empty()
     };
-    if !media.is_empty() && call.passages().any(|passage| is_heard(&passage)) {
+    // Where a hop lacks an answer, nothing was agreed on it, and media flow there all the same.
+    let is_at_place = || {
+        let (from, until) = (found.passage.from, found.passage.until);
+        let mut places = call.negotiations().announced().map(|own| own.rtp);
+        places.any(|place| media.at(place).any(|stream| stream.is_active(from, until)))
+    };
+    let is_any_heard = || call.passages().any(|passage| is_heard(&passage)) || is_at_place();
+    if !media.is_empty() && is_any_heard() {
         return None;
     }
     // Before it, media went where only a description that was not captured says (guard G3).

@@ -337,7 +337,10 @@ impl<'c> Call<'c> {
     pub fn misses_agreement(&self, own: &Negotiation<'_>, (from, until): (Time, Time)) -> bool {
         let is_within = |time: Time| time > from && time < until;
         let tags = (own.caller_tag, own.callee_tag);
-        let hops = self.negotiations().iter().filter(|o| (o.caller_tag, o.callee_tag) == tags);
+        // An INVITE without a response in the capture has no tag of the callee.
+        let is_tag = |tag: Option<&[u8]>| tag == tags.1 || tag.is_none();
+        let is_of_dialog = |o: &&Negotiation<'_>| o.caller_tag == tags.0 && is_tag(o.callee_tag);
+        let hops = self.negotiations().iter().filter(is_of_dialog);
         let is_half = |exchange: &Exchange<'c>| {
             exchange.pair().is_none() && exchange.refusal.is_none() && is_within(exchange.started())
         };

@@ -47,10 +47,12 @@ fn unanswered<'c>(exchange: &Exchange<'c>) -> Option<&'c Message<'c>> {
     carrier.filter(|carrier| carrier.body().is_empty() && !carrier.is_cut)
 }
 
-/// The sides came to terms by UPDATE or PRACK, or offered again.
+/// The sides came to terms by UPDATE or PRACK, or offered again; half of that may be missing.
 fn is_answered_later(negotiation: &Negotiation<'_>, exchange: &Exchange<'_>) -> bool {
     let is_later = |other: &&Exchange<'_>| {
-        other.id != exchange.id && other.agreed().is_some_and(|agreed| agreed > exchange.started())
+        let is_half = other.pair().is_none() && other.refusal.is_none();
+        let then = other.agreed().or(is_half.then(|| other.started()));
+        other.id != exchange.id && then.is_some_and(|then| then > exchange.started())
     };
     negotiation.exchanges.iter().any(|other| is_later(&other))
 }
