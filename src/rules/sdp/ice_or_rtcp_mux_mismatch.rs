@@ -88,6 +88,10 @@ fn failed_checks(passage: &Passage<'_, '_>, media: Media<'_>) -> Option<Seen> {
     });
     let first = own.clone().map(|check| check.first).min()?;
     let last = own.map(|check| check.last.time).max()?;
+    // Media that flow both ways go over a pair that succeeded, in the capture or not.
+    if !passage.streams(media).is_empty() && !passage.back().streams(media).is_empty() {
+        return None;
+    }
     let is_vain = checks.iter().all(|check| check.success.is_none());
     (is_vain && last.since(first.time) >= CHECKS && shows_both_ways(passage, media))
         .then_some(first)
