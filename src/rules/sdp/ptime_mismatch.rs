@@ -88,20 +88,21 @@ fn odd<'s>(
         return None;
     }
     // Timestamps that run by another clock than the one announced tell nothing of the length.
-    if stream.skew_ppm(clock).is_none() || is_of_other_wishes(call, passage, stream) {
-        return None;
-    }
+    stream.skew_ppm(clock)?;
     let nanos = i64::from(stream.packet_ticks()?) * 1_000_000_000 / i64::from(clock);
     let packet = Span::from_nanos(nanos);
     let wished = |millis: Option<u32>| {
         millis.filter(|millis| *millis > 0).map(|millis| Span::from_millis(millis.into()))
     };
     let odd = |problem, severity| Odd { stream, problem, severity, packet };
-    if wished(receiver.maxptime()).is_some_and(|most| packet > most + TOLERANCE) {
-        return Some(odd("above-maxptime", Severity::Warn));
-    }
+    let is_above = wished(receiver.maxptime()).is_some_and(|most| packet > most + TOLERANCE);
     let is_other = wished(receiver.ptime()).is_some_and(|own| (packet - own).abs() > TOLERANCE);
-    is_other.then(|| odd("other-ptime", Severity::Info))
+    let found = match (is_above, is_other) {
+        (true, _) => odd("above-maxptime", Severity::Warn),
+        (false, true) => odd("other-ptime", Severity::Info),
+        (false, false) => return None,
+    };
+    (!is_of_other_wishes(call, passage, stream)).then_some(found)
 }
 
 /// The length is that of most packets of the stream, and some of them were sent under another
