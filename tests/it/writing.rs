@@ -335,7 +335,7 @@ fn two_outputs_have_two_names() {
 fn for_hours() -> Vec<u8> {
     let minutes = Capture::of_script(TWO_CALLS);
     let mut capture = minutes.clone();
-    for minute in 1..400 {
+    for minute in 1..1000 {
         capture.records.extend(minutes.records.iter().map(|record| {
             let nanos = record.nanos + minute * 60_000_000_000;
             crate::build::Record { nanos, ..record.clone() }
