@@ -37,7 +37,7 @@ pub use event::TelephoneEvent;
 pub use jitter::Jitter;
 pub use packet::{Column, Columns, FlowName, FlowNames, RtpFlow, RtpPacket};
 pub use pair::MediaPair;
-pub use passage::Passage;
+pub use passage::{CHANGE, Passage};
 pub use reports::{Reception, Reported, RoundTrip, Rtcp, Sender};
 pub use sequence::Sequence;
 pub use silence::{SILENT_TALK, Silence, silence};

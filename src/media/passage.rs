@@ -13,6 +13,9 @@ use crate::sdp::{self, RtpMap};
 use crate::signaling::{Call, Line, Message, Negotiation, Period, Reach, Settings, Side};
 use crate::time::{Span, Time};
 
+/// A change of the media takes effect within this time.
+pub const CHANGE: Span = Span::from_secs(1);
+
 /// More pauses than that are no accident.
 const PAUSES_MAX: usize = 2;
 

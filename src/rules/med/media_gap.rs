@@ -1,7 +1,7 @@
 #![doc = include_str!("media_gap.md")]
 
 use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
-use crate::media::{Media, Passage, Seen};
+use crate::media::{CHANGE, Media, Passage, Seen};
 use crate::signaling::{Call, Side, Threshold, Traits};
 use crate::sip::Method;
 use crate::time::{Span, Time};
@@ -25,9 +25,6 @@ static STOPPED: Threshold = Threshold::span("stopped", Span::from_secs(5));
 
 /// Directions that begin or stop within this time of each other do so together.
 const TOGETHER: Span = Span::from_secs(1);
-
-/// A change of the media takes effect within this time.
-const CHANGE: Span = Span::from_secs(1);
 
 /// A shorter spell of media is no proof that the side sends all the time.
 const ACTIVE_MIN: Span = Span::from_secs(1);

@@ -1,7 +1,7 @@
 #![doc = include_str!("rtp_to_unexpected_port.md")]
 
 use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
-use crate::media::{Media, Passage, Stream};
+use crate::media::{CHANGE, Media, Passage, Stream};
 use crate::packet::Endpoint;
 use crate::signaling::{Call, Traits};
 use crate::time::{Span, Time};
@@ -16,9 +16,6 @@ pub(crate) static RULE: Rule = Rule {
     gate: Gate::all(&[Traits::AGREEMENT, Traits::RTP]),
     check: Check::Media(check),
 };
-
-/// A change of the media takes effect within this time.
-const CHANGE: Span = Span::from_secs(1);
 
 /// Less may be what was under way.
 const ACTIVE_MIN: Span = Span::from_millis(500);

@@ -1,10 +1,9 @@
 #![doc = include_str!("unexpected_payload_type.md")]
 
 use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
-use crate::media::{Media, Passage, Run, Stream};
+use crate::media::{CHANGE, Media, Passage, Run, Stream};
 use crate::packet::Endpoint;
 use crate::signaling::{Call, Threshold, Traits};
-use crate::time::Span;
 
 pub(crate) static RULE: Rule = Rule {
     code: "MED106",
@@ -19,9 +18,6 @@ pub(crate) static RULE: Rule = Rule {
 
 /// A few packets may be strays.
 static PACKETS: Threshold = Threshold::count("packets", 10);
-
-/// A change of the media takes effect within this time.
-const CHANGE: Span = Span::from_secs(1);
 
 /// Comfort noise by both of its numbers, and what RTCP looks like on the port of RTP (RFC 3551; RFC
 /// 5761, section 4).

@@ -1,7 +1,7 @@
 #![doc = include_str!("ice_or_rtcp_mux_mismatch.md")]
 
 use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
-use crate::media::{Contact, Media, Passage, Seen};
+use crate::media::{CHANGE, Contact, Media, Passage, Seen};
 use crate::packet::Endpoint;
 use crate::sdp;
 use crate::signaling::{Call, Side, Traits};
@@ -17,9 +17,6 @@ pub(crate) static RULE: Rule = Rule {
     gate: Gate::all(&[Traits::AGREEMENT]).and_one_of(&[Traits::ICE, Traits::CONTACTS]),
     check: Check::Media(check),
 };
-
-/// A change of the media takes effect within this time.
-const CHANGE: Span = Span::from_secs(1);
 
 /// Checks that go on for so long without a success have failed for the ear.
 const CHECKS: Span = Span::from_secs(3);

@@ -1,7 +1,7 @@
 #![doc = include_str!("ptime_mismatch.md")]
 
 use crate::finding::{Check, Confidence, Findings, Gate, Report, Rule, Severity, Value};
-use crate::media::{Media, Passage, Stream, static_clock};
+use crate::media::{CHANGE, Media, Passage, Stream, static_clock};
 use crate::sdp::RtpMap;
 use crate::signaling::{Call, Period, Side, Traits};
 use crate::time::{Span, Time};
@@ -22,9 +22,6 @@ const PACKETS_MIN: u64 = 50;
 
 /// What rounding may make of a packet's length.
 const TOLERANCE: Span = Span::from_millis(1);
-
-/// A change of the media takes effect within this time.
-const CHANGE: Span = Span::from_secs(1);
 
 /// Packets that are not as long as the receiver wants them.
 struct Odd<'s> {

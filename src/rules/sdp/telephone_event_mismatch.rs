@@ -1,11 +1,10 @@
 #![doc = include_str!("telephone_event_mismatch.md")]
 
 use crate::finding::{Check, Findings, Gate, Report, Rule, Severity, Value};
-use crate::media::{Media as Streams, Passage, Stream, TelephoneEvent};
+use crate::media::{CHANGE, Media as Streams, Passage, Stream, TelephoneEvent};
 use crate::packet::Endpoint;
 use crate::sdp::{Media, RtpMap};
 use crate::signaling::{Call, Exchange, Traits};
-use crate::time::Span;
 
 pub(crate) static RULE: Rule = Rule {
     code: "SDP107",
@@ -17,9 +16,6 @@ pub(crate) static RULE: Rule = Rule {
     gate: Gate::all(&[Traits::AGREEMENT]),
     check: Check::Media(check),
 };
-
-/// A change of the media takes effect within this time.
-const CHANGE: Span = Span::from_secs(1);
 
 fn check(call: &Call<'_>, media: Streams<'_>, findings: &mut Findings<'_>) {
     let found = call.negotiations().first_in_each_dialog(|(_, exchange)| mismatch(exchange));
